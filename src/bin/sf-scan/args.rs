@@ -1,0 +1,226 @@
+//! The command line. The only file that knows `clap`.
+
+use clap::builder::PossibleValue;
+use clap::{Parser, ValueEnum};
+use sf_scan::output::Format;
+use sf_scan::rule::{Confidence, Level};
+use std::path::PathBuf;
+
+/// Finds leaked Sixtyfour API keys.
+///
+/// Reads the working tree: every file that git tracks, also where it is ignored, and every other file that git does not
+/// ignore; outside a repository every file. A path that is named is always read.
+#[derive(Parser, Debug)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 all was read and is clean; 1 there are findings; 2 not all was read, or the call was wrong.",
+    after_long_help = "Exit codes, the same in every format:
+  0  everything asked for was read to the end; no finding at or above --fail-on
+  1  everything was read; at least one such finding
+  2  not everything was read, or the scan could not run; wins over 1, and findings are still reported"
+)]
+pub(crate) struct Args {
+    /// Files and folders to read; `-` is standard input
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Read also what git ignores
+    #[arg(long, help_heading = "Files")]
+    pub(crate) no_ignore: bool,
+
+    /// Leave out what matches, as in .gitignore, relative to the root; repeatable, and counted in the report
+    #[arg(long, value_name = "GLOB", help_heading = "Files")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Skip larger files, which makes the scan incomplete (exit code 2); bytes, or with K, M or G
+    #[arg(long, value_name = "N", value_parser = size, help_heading = "Files")]
+    pub(crate) max_file_size: Option<u64>,
+
+    /// Use this configuration, and trust it [default: .sf-scan.toml at the root, where there is one]
+    #[arg(long, value_name = "FILE", env = "SF_SCAN_CONFIG", help_heading = "Detection")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Use no configuration
+    #[arg(long, conflicts_with = "config", help_heading = "Detection")]
+    pub(crate) no_config: bool,
+
+    /// Add the rule in this file, or the rules in this folder, to the built-in ones; repeatable
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Detection")]
+    pub(crate) rules: Vec<PathBuf>,
+
+    /// Suppress findings that are less sure
+    #[arg(long, value_name = "CONFIDENCE", help_heading = "Detection")]
+    pub(crate) min_confidence: Option<Word<Confidence>>,
+
+    /// Let no comment allow a finding
+    #[arg(long, help_heading = "Detection")]
+    pub(crate) no_inline_allow: bool,
+
+    /// How the report is written
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "SF_SCAN_FORMAT",
+        help_heading = "Output"
+    )]
+    pub(crate) format: Word<Format>,
+
+    /// Write the report to this file [default: standard output]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write a further report, for example sarif=sf-scan.sarif; repeatable
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = further_report, help_heading = "Output")]
+    pub(crate) report: Vec<(Format, PathBuf)>,
+
+    /// The lowest level of findings that gives exit code 1
+    #[arg(long, value_name = "LEVEL", default_value = "warning", help_heading = "Output")]
+    pub(crate) fail_on: FailOn,
+
+    /// The same as --fail-on never
+    #[arg(long, conflicts_with = "fail_on", help_heading = "Output")]
+    pub(crate) exit_zero: bool,
+
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", env = "SF_SCAN_COLOR", help_heading = "Output")]
+    pub(crate) color: When,
+
+    /// When to show how far the scan is
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub(crate) progress: When,
+
+    /// Show findings, a line each, and nothing else
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+
+    /// Show also what is suppressed, and all that was not read
+    #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
+    pub(crate) verbose: bool,
+
+    /// List the rules
+    #[arg(long, help_heading = "Other")]
+    pub(crate) list_rules: bool,
+
+    /// Say what a rule finds, why it matters and what to do
+    #[arg(long, value_name = "RULE", conflicts_with = "list_rules", help_heading = "Other")]
+    pub(crate) explain: Option<String>,
+
+    /// How many threads read [default: one for each processor]
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Other")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// When to do something that depends on the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The lowest level that fails the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    Error,
+    Warning,
+    Note,
+    Never,
+}
+
+impl FailOn {
+    pub(crate) fn level(self) -> Option<Level> {
+        match self {
+            FailOn::Error => Some(Level::Error),
+            FailOn::Warning => Some(Level::Warning),
+            FailOn::Note => Some(Level::Note),
+            FailOn::Never => None,
+        }
+    }
+}
+
+/// A word of the library's on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word<T>(pub(crate) T);
+
+impl ValueEnum for Word<Format> {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &words::<Format, { Format::ALL.len() }>(Format::ALL) }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.about()))
+    }
+}
+
+impl ValueEnum for Word<Confidence> {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &words::<Confidence, { Confidence::ALL.len() }>(Confidence::ALL) }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
+}
+
+const fn words<T: Copy, const N: usize>(all: &[T]) -> [Word<T>; N] {
+    let mut words = [Word(all[0]); N];
+    let mut at = 0;
+    while at < N {
+        words[at] = Word(all[at]);
+        at += 1;
+    }
+    words
+}
+
+/// `FORMAT=FILE`.
+fn further_report(text: &str) -> Result<(Format, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("write FORMAT=FILE, for example sarif=sf-scan.sarif")?;
+    if file.is_empty() {
+        return Err("the file is missing behind the =".to_owned());
+    }
+    match Format::ALL.iter().find(|format| format.name() == name) {
+        Some(&format) => Ok((format, file.into())),
+        None => {
+            let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+            Err(format!("`{name}` is none of {}", names.join(", ")))
+        }
+    }
+}
+
+/// Bytes, or with K, M or G (of 1024).
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
+        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number of bytes, such as 1000000, 512K or 20M")?;
+    number.checked_mul(1 << shift).ok_or_else(|| "is too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_and_without_unit() {
+        assert_eq!(size("0"), Ok(0));
+        assert_eq!(size("12"), Ok(12));
+        assert_eq!(size("2K"), Ok(2048));
+        assert_eq!(size("3m"), Ok(3 << 20));
+        assert_eq!(size("1G"), Ok(1 << 30));
+        assert!(
+            size("").is_err() && size("x").is_err() && size("-1").is_err() && size("99999999999G").is_err()
+        );
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+}

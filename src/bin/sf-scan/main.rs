@@ -1,0 +1,232 @@
+//! The program: arguments in, exit code out. All that it does is in the library.
+
+mod args;
+mod deliver;
+mod progress;
+mod setup;
+
+use args::{Args, When, Word};
+use clap::Parser as _;
+use miette::Report as Trouble;
+use setup::Setup;
+use sf_scan::mistake::Mistake;
+use sf_scan::output::{Format, Style, summary};
+use sf_scan::report::Report;
+use sf_scan::rule::{Confidence, RuleSet};
+use sf_scan::scan::{Progress, scan};
+use sf_scan::secret::mask_shapes_in;
+use sf_scan::source::{Source, Stdin, Worktree};
+use sf_scan::suppress::{Policy, sift};
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The scan is incomplete, or could not run.
+const COULD_NOT: u8 = 2;
+
+fn main() -> ExitCode {
+    quiet_panics();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return answer(&error),
+    };
+    match run(&args) {
+        Ok(code) => ExitCode::from(code),
+        Err(trouble) => {
+            tell(&format!("{trouble:?}"));
+            ExitCode::from(COULD_NOT)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<u8, Trouble> {
+    let setup = Setup::new(args, in_ci())?;
+    if args.list_rules {
+        return list_rules(&setup.rules);
+    }
+    if let Some(id) = &args.explain {
+        return explain(&setup.rules, id);
+    }
+    let source = source(args, &setup)?;
+    let progress = Progress::default();
+    let visible = match args.progress {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => io::stderr().is_terminal() && !args.quiet && !in_ci(),
+    };
+    let mut scanned = progress::watch(&progress, visible, || scan(&*source, &setup.rules, &progress));
+    scanned.notes.splice(0..0, setup.notes.iter().cloned());
+    let policy = Policy {
+        min_confidence: args
+            .min_confidence
+            .map(|Word(confidence)| confidence)
+            .or(setup.config.min_confidence)
+            .unwrap_or(Confidence::Low),
+        inline_allow: !args.no_inline_allow,
+        levels: setup.levels(),
+    };
+    let report = sift(scanned, &setup.rules, &policy);
+    if args.verbose {
+        tell_settings(args, &setup);
+    }
+    for note in &report.notes {
+        tell(&format!("sf-scan: {note}"));
+    }
+    let delivered = deliver_all(args, &report);
+    let fail_on = if args.exit_zero { None } else { args.fail_on.level() };
+    Ok(if delivered { report.exit_code(fail_on) } else { COULD_NOT })
+}
+
+fn source(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Trouble> {
+    if args.paths.iter().any(|path| path == Path::new("-")) {
+        if args.paths.len() > 1 {
+            let mistake = Mistake::new("`-` (standard input) cannot be combined with other paths");
+            return Err(mistake.help("scan them in two runs").into());
+        }
+        return Ok(Box::new(Stdin));
+    }
+    let mut exclude = ignore::gitignore::GitignoreBuilder::new("");
+    for glob in setup.config.exclude.iter().chain(&args.exclude) {
+        exclude.add_line(None, glob).map_err(|error| Mistake::new(format!("--exclude {glob}: {error}")))?;
+    }
+    Ok(Box::new(Worktree {
+        root: setup.root.clone(),
+        paths: setup.paths.clone(),
+        respect_ignores: !args.no_ignore,
+        exclude: exclude.build().map_err(|error| Mistake::new(format!("--exclude: {error}")))?,
+        max_file_size: args.max_file_size,
+        threads: args
+            .threads
+            .filter(|&threads| threads > 0)
+            .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get))
+            .unwrap_or(1),
+    }))
+}
+
+/// Writes every report that was asked for; false if one could not be written.
+fn deliver_all(args: &Args, report: &Report<'_>) -> bool {
+    let Word(format) = args.format;
+    let style = Style { color: false, verbose: args.verbose, quiet: args.quiet };
+    let mut files: Vec<(Format, &PathBuf)> =
+        args.report.iter().map(|(format, path)| (*format, path)).collect();
+    files.extend(args.output.as_ref().map(|path| (format, path)));
+    let mut delivered = true;
+    for (format, path) in files {
+        if let Err(error) = deliver::to_file(path, |out| format.write(report, style, out)) {
+            tell(&format!("sf-scan: the report {} could not be written: {error}", path.display()));
+            delivered = false;
+        }
+    }
+    if args.output.is_none() {
+        let style = Style { color: use_color(args.color), ..style };
+        if let Err(error) = deliver::to_stdout(|out| format.write(report, style, out)) {
+            tell(&format!("sf-scan: the report could not be written to standard output: {error}"));
+            delivered = false;
+        }
+    }
+    // The formats for people say themselves what was read.
+    let said = args.output.is_none() && matches!(format, Format::Text | Format::Github);
+    if (!said && !args.quiet) || (args.quiet && report.counts.files == 0) {
+        tell(&format!("sf-scan: {}", summary(report)));
+    }
+    delivered
+}
+
+fn list_rules(rules: &RuleSet) -> Result<u8, Trouble> {
+    print(|out| {
+        for rule in rules.rules() {
+            let from = if rule.builtin { "" } else { " (added)" };
+            writeln!(out, "{:<28} {:<8} {}{from}", rule.id, rule.top_level(), rule.name)?;
+        }
+        Ok(())
+    })
+}
+
+fn explain(rules: &RuleSet, id: &str) -> Result<u8, Trouble> {
+    let Some(rule) = rules.get(id) else {
+        let known: Vec<_> = rules.rules().iter().map(|rule| &*rule.id).collect();
+        return Err(Mistake::new(format!("there is no rule `{id}`"))
+            .help(format!("the rules are {}", known.join(", ")))
+            .into());
+    };
+    print(|out| {
+        writeln!(out, "{} ({})\n\n{}\n\n{}", rule.name, rule.id, rule.description, rule.help)?;
+        write!(out, "\nLevel: {}, {} confidence", rule.level, rule.confidence)?;
+        match &rule.context {
+            Some(context) => {
+                writeln!(out, "; in context {}, {} confidence", context.level, context.confidence)
+            }
+            None => writeln!(out),
+        }
+    })
+}
+
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u8, Trouble> {
+    deliver::to_stdout(write)
+        .map_err(|error| Mistake::new(format!("standard output cannot be written to: {error}")))?;
+    Ok(0)
+}
+
+fn tell_settings(args: &Args, setup: &Setup) {
+    let rules: Vec<_> = setup.rules.rules().iter().map(|rule| &*rule.id).collect();
+    let config = setup.config_file.as_ref().map_or("none".to_owned(), |file| file.display().to_string());
+    tell(&format!("sf-scan {}: root {}", env!("CARGO_PKG_VERSION"), setup.root.display()));
+    tell(&format!("sf-scan: configuration {config}; rules {}", rules.join(", ")));
+    if args.no_ignore {
+        tell("sf-scan: files that git ignores are read as well");
+    }
+}
+
+/// Help and version go to standard output, complaints to standard error; a key in an argument is masked.
+fn answer(error: &clap::Error) -> ExitCode {
+    let color = if error.use_stderr() { io::stderr().is_terminal() } else { use_color(When::Auto) };
+    let text = error.render();
+    let text = mask_shapes_in(&if color { text.ansi().to_string() } else { text.to_string() });
+    if error.use_stderr() {
+        tell(text.trim_end());
+        return ExitCode::from(COULD_NOT);
+    }
+    match deliver::to_stdout(|out| write!(out, "{text}")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(COULD_NOT),
+    }
+}
+
+/// Says something on standard error. That nobody can hear it is no reason to stop.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", mask_shapes_in(text));
+}
+
+/// A panic says where it happened and nothing of the data: its message may hold a key.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place =
+            panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        tell(&format!("sf-scan: this is a bug in sf-scan{place}; please report it"));
+    }));
+}
+
+fn in_ci() -> bool {
+    environment("CI").is_some_and(|value| value != "false" && value != "0")
+}
+
+/// By the user's word, then by the environment (no-color.org, bixense.com/clicolors), then by the terminal.
+fn use_color(when: When) -> bool {
+    match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto if environment("NO_COLOR").is_some() => false,
+        When::Auto if environment("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
+        When::Auto if environment("CLICOLOR").is_some_and(|value| value == "0") => false,
+        When::Auto if environment("TERM").is_some_and(|value| value == "dumb") => false,
+        When::Auto => io::stdout().is_terminal(),
+    }
+}
+
+/// A variable of the environment that is set and not empty.
+fn environment(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the environment is read here, and only here")]
+    let value = std::env::var_os(name)?;
+    let value = value.to_string_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
+}

@@ -1,0 +1,142 @@
+//! What a run needs before it starts: the root, the configuration, the rules.
+
+use crate::args::Args;
+use miette::{Report, miette};
+use sf_scan::config::{Config, FILE_NAME};
+use sf_scan::mistake::Mistake;
+use sf_scan::rule::{Rule, RuleId, RuleSet, parse};
+use sf_scan::source::{Repository, read_small};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a run works with.
+pub(crate) struct Setup {
+    /// What paths in reports are relative to.
+    pub(crate) root: PathBuf,
+    /// The paths to read, absolute.
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) config: Config,
+    /// Where the configuration came from.
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) rules: RuleSet,
+    /// What the user should know of the configuration.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Setup {
+    /// Gathers what `args` ask for.
+    ///
+    /// # Errors
+    /// A configuration or rule that cannot be used.
+    pub(crate) fn new(args: &Args, in_ci: bool) -> Result<Setup, Report> {
+        #[expect(clippy::disallowed_methods, reason = "paths are made absolute here, and only here")]
+        let here = std::env::current_dir()
+            .and_then(|path| path.canonicalize())
+            .map_err(|error| miette!("the current folder cannot be used: {error}"))?;
+        let paths: Vec<PathBuf> = args.paths.iter().map(|path| absolute(&here, path)).collect();
+        let root = root(&here, paths.first().map_or(&here, |path| path));
+        let mut notes = Vec::new();
+        let (mut config, config_file, trusted) = find_config(args, &root)?;
+        let mut rules = RuleSet::builtin()?;
+        let builtin: Vec<RuleId> = rules.iter().map(|rule| rule.id.clone()).collect();
+        let builtin: Vec<&str> = builtin.iter().map(|id| &**id).collect();
+        let folder = config_file.as_deref().and_then(Path::parent).unwrap_or(&root).to_owned();
+        let further = config.rules.iter().map(|path| folder.join(path)).chain(args.rules.iter().cloned());
+        for path in further {
+            load_rules(&path, &mut rules)?;
+        }
+        if let Some(file) = &config_file {
+            let known: Vec<&str> = rules.iter().map(|rule| &*rule.id).collect();
+            config.check_rules(&file.display().to_string(), &known)?;
+            if !trusted {
+                let ignored = config.distrust(&builtin, in_ci);
+                if !ignored.is_empty() {
+                    notes.push(format!(
+                        "{} of {FILE_NAME} not applied: that file is part of what is scanned, and may not hide findings{}; \
+                         pass it with --config to trust it",
+                        ignored.join(", "),
+                        if in_ci { " in CI" } else { "" },
+                    ));
+                }
+            }
+        }
+        let is_off = |rule: &Rule| matches!(config.levels.get(&rule.id), Some(None));
+        for rule in rules.iter().filter(|rule| is_off(rule)) {
+            notes.push(format!("the rule {} is switched off by the configuration", rule.id));
+        }
+        rules.retain(|rule| !is_off(rule));
+        if !rules.iter().any(|rule| rule.builtin) {
+            notes.push("no built-in rule is active: Sixtyfour keys are not looked for".to_owned());
+        }
+        Ok(Setup { root, paths, config, config_file, rules: RuleSet::new(rules)?, notes })
+    }
+
+    /// The rules that get another level.
+    pub(crate) fn levels(&self) -> BTreeMap<RuleId, sf_scan::rule::Level> {
+        self.config
+            .levels
+            .iter()
+            .filter_map(|(rule, level)| level.map(|level| (rule.clone(), level)))
+            .collect()
+    }
+}
+
+/// The path without links and dots, but for the name of a file itself.
+fn absolute(here: &Path, path: &Path) -> PathBuf {
+    let path = here.join(path);
+    let whole = path.canonicalize();
+    match (whole, path.parent().map(Path::canonicalize), path.file_name()) {
+        (Ok(whole), _, _) if whole.is_dir() => whole,
+        (_, Some(Ok(parent)), Some(name)) => parent.join(name),
+        (Ok(whole), _, _) => whole,
+        _ => std::path::absolute(&path).unwrap_or(path),
+    }
+}
+
+/// The top of the repository that the first path lies in; else the current folder, or the path itself.
+fn root(here: &Path, first: &Path) -> PathBuf {
+    let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
+    match Repository::around(folder) {
+        Some(repository) => repository.root,
+        None if folder.starts_with(here) => here.to_owned(),
+        None => folder.to_owned(),
+    }
+}
+
+fn find_config(args: &Args, root: &Path) -> Result<(Config, Option<PathBuf>, bool), Report> {
+    let discovered = root.join(FILE_NAME);
+    let (file, trusted) = match &args.config {
+        _ if args.no_config => return Ok((Config::default(), None, true)),
+        Some(file) => (file.clone(), true),
+        None if discovered.symlink_metadata().is_ok() => (discovered, false),
+        None => return Ok((Config::default(), None, true)),
+    };
+    let name = file.display().to_string();
+    let text = read_small(&file).map_err(|why| {
+        Mistake::new(format!("the configuration {name} cannot be used: {why}"))
+            .help("name another file with --config, or use none with --no-config")
+    })?;
+    Ok((Config::parse(&name, &text)?, Some(file), trusted))
+}
+
+/// Adds the rule in the file, or the rules in the folder, at `path`.
+fn load_rules(path: &Path, rules: &mut Vec<Rule>) -> Result<(), Report> {
+    let unusable = |path: &Path, why: &str| {
+        Mistake::new(format!("the rules at {} cannot be used: {why}", path.display()))
+    };
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = path.read_dir().map_err(|error| unusable(path, &error.to_string()))?;
+        files = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+        files.sort();
+        if files.is_empty() {
+            return Err(unusable(path, "the folder has no .toml file").into());
+        }
+    }
+    for file in files {
+        let text = read_small(&file).map_err(|why| unusable(&file, &why))?;
+        rules.push(parse(&file.display().to_string(), &text, false)?);
+    }
+    Ok(())
+}

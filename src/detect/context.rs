@@ -1,0 +1,186 @@
+//! What stands around a match: the words that make it certain, and where they are.
+
+use crate::rule::{Context, Pattern, Require};
+use crate::secret::mask_shapes;
+use memchr::{memchr, memrchr};
+use std::ops::Range;
+
+/// How far context reaches on each side, in bytes. A minified file is one line.
+const REACH: usize = 2048;
+
+/// How far back the keys that enclose a match are looked for, in bytes.
+const ENCLOSING_REACH: usize = 6 * 1024;
+
+/// How many keys that enclose a match are looked at.
+const ENCLOSING_DEPTH: usize = 24;
+
+/// Context that was found.
+pub(super) struct Found {
+    /// For people: "bound to SIXTYFOUR_API_KEY".
+    pub(super) evidence: String,
+    /// Whether it stands on the line or heads it, so that the match itself is meant.
+    pub(super) bound: bool,
+}
+
+/// Looks for context of the match at `span`: first on its line, then in what encloses it, then on the lines around,
+/// at last in the file's name.
+pub(super) fn find(context: &Context, text: &[u8], span: &Range<usize>, file_name: &[u8]) -> Option<Found> {
+    let around = nearest(&context.near, context.lines, text, span);
+    if let Some(Near { lines: 0, words, before }) = &around {
+        let evidence = if *before { format!("bound to {words}") } else { format!("next to {words}") };
+        return Some(Found { evidence, bound: true });
+    }
+    if let Some(words) = enclosing(&context.enclosing, text, span.start) {
+        return Some(Found { evidence: format!("under {words}"), bound: true });
+    }
+    if let Some(near) = around {
+        let lines = if near.lines == 1 { "line" } else { "lines" };
+        let side = if near.before { "above" } else { "below" };
+        let evidence = format!("with {} {} {lines} {side}", near.words, near.lines);
+        return Some(Found { evidence, bound: false });
+    }
+    let named = context.enclosing.iter().find_map(|pattern| pattern.regex().find(file_name))?;
+    Some(Found { evidence: format!("{} in the file's name", words(named.as_bytes())), bound: false })
+}
+
+/// Whether what `require` asks for stands near `span`.
+pub(super) fn satisfied(require: &Require, text: &[u8], span: &Range<usize>) -> bool {
+    let zone = lines_around(text, span, require.lines);
+    require.near.iter().any(|pattern| pattern.regex().is_match(&text[zone.clone()]))
+}
+
+struct Near {
+    lines: usize,
+    before: bool,
+    words: String,
+}
+
+/// The closest match of one of the patterns on the lines around `span`.
+fn nearest(patterns: &[Pattern], lines: usize, text: &[u8], span: &Range<usize>) -> Option<Near> {
+    let zone = lines_around(text, span, lines);
+    let mut best: Option<(usize, usize, Range<usize>)> = None;
+    for pattern in patterns {
+        for found in pattern.regex().find_iter(&text[zone.clone()]) {
+            let found = zone.start + found.start()..zone.start + found.end();
+            let gap = if found.start < span.start {
+                found.end.min(span.start)..span.start
+            } else {
+                span.end.min(found.start)..found.start
+            };
+            let distance = (memchr::memchr_iter(b'\n', &text[gap.clone()]).count(), gap.len());
+            if best.as_ref().is_none_or(|(lines, bytes, _)| distance < (*lines, *bytes)) {
+                best = Some((distance.0, distance.1, found));
+            }
+        }
+    }
+    let (lines, _, found) = best?;
+    let before = found.start < span.start;
+    Some(Near { lines, before, words: words(&text[found]) })
+}
+
+/// The lines of `span` and `lines` more on each side, as far as context reaches.
+fn lines_around(text: &[u8], span: &Range<usize>, lines: usize) -> Range<usize> {
+    let floor = span.start.saturating_sub(REACH);
+    let ceiling = (span.end + REACH).min(text.len());
+    let mut start = span.start;
+    for _ in 0..=lines {
+        match memrchr(b'\n', &text[floor..start]) {
+            Some(at) => start = floor + at,
+            None => return floor..line_end(text, span.end, ceiling, lines),
+        }
+    }
+    start + 1..line_end(text, span.end, ceiling, lines)
+}
+
+fn line_end(text: &[u8], from: usize, ceiling: usize, lines: usize) -> usize {
+    let mut end = from;
+    for _ in 0..=lines {
+        match memchr(b'\n', &text[end..ceiling]) {
+            Some(at) => end += at + 1,
+            None => return ceiling,
+        }
+    }
+    end
+}
+
+/// The first of the patterns in a key or heading that encloses `at`: open brackets on its line, then lines that are
+/// indented less, and the heading of its section (`[name]`).
+fn enclosing(patterns: &[Pattern], text: &[u8], at: usize) -> Option<String> {
+    if patterns.is_empty() {
+        return None;
+    }
+    let matching = |part: &[u8]| {
+        patterns.iter().find_map(|pattern| pattern.regex().find(part)).map(|found| words(found.as_bytes()))
+    };
+    let floor = at.saturating_sub(ENCLOSING_REACH);
+    let line_start = memrchr(b'\n', &text[floor..at]).map_or(floor, |newline| floor + newline + 1);
+
+    let mut seen = 0;
+    let mut closed = 0;
+    for place in (line_start..at).rev() {
+        match text[place] {
+            b'}' | b']' | b')' => closed += 1,
+            b'{' | b'[' | b'(' if closed > 0 => closed -= 1,
+            b'{' | b'[' | b'(' => {
+                seen += 1;
+                let head = &text[key_start(text, line_start, place)..place];
+                if let Some(words) = matching(head) {
+                    return Some(words);
+                }
+            }
+            _ => {}
+        }
+        if seen == ENCLOSING_DEPTH {
+            break;
+        }
+    }
+
+    let mut indent = indentation(&text[line_start..at]);
+    let mut section_open = true;
+    let mut end = line_start;
+    while end > floor && seen < ENCLOSING_DEPTH {
+        let start = memrchr(b'\n', &text[floor..end - 1]).map_or(floor, |newline| floor + newline + 1);
+        let line = &text[start..end - 1];
+        end = start;
+        let content = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii();
+        if content.is_empty() {
+            continue;
+        }
+        let heads = indentation(line) < indent;
+        let section = section_open && content.starts_with(b"[") && content.ends_with(b"]");
+        if heads || section {
+            seen += 1;
+            if let Some(words) = matching(content) {
+                return Some(words);
+            }
+        }
+        if heads {
+            indent = indentation(line);
+        }
+        section_open &= !section;
+    }
+    None
+}
+
+/// Where the key before a bracket begins: behind the bracket or comma before it.
+fn key_start(text: &[u8], line_start: usize, bracket: usize) -> usize {
+    let floor = line_start.max(bracket.saturating_sub(80));
+    let parts = &text[floor..bracket];
+    parts
+        .iter()
+        .rposition(|byte| matches!(byte, b'{' | b'[' | b'(' | b',' | b';'))
+        .map_or(floor, |at| floor + at + 1)
+}
+
+fn indentation(line: &[u8]) -> usize {
+    line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+/// A match's words for people: the name that it begins with, and nothing of what follows, which may be a secret.
+fn words(found: &[u8]) -> String {
+    const LONGEST: usize = 40;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let name: Vec<u8> =
+        found.iter().copied().skip_while(|byte| !is_name(byte)).take_while(is_name).take(LONGEST).collect();
+    String::from_utf8_lossy(&mask_shapes(&name)).into_owned()
+}

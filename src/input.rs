@@ -1,0 +1,191 @@
+//! What is read: where bytes come from, the bytes while they are looked at, and what was not read.
+
+use crate::secret::mask_shapes;
+use crate::text::{Encoding, Mark, printable};
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+/// Where bytes come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin<'a> {
+    path: Cow<'a, [u8]>,
+    kind: Kind,
+}
+
+/// The kinds of places that bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A file of the working tree.
+    File,
+    /// Where a symbolic link of the working tree points to.
+    Link,
+    /// Standard input.
+    Stdin,
+}
+
+impl Kind {
+    /// The word for it in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::File => "file",
+            Kind::Link => "link",
+            Kind::Stdin => "stdin",
+        }
+    }
+}
+
+impl<'a> Origin<'a> {
+    /// Something of the working tree; `path` is relative to the root, with `/` between its parts, or absolute where
+    /// it lies outside.
+    #[must_use]
+    pub fn new(kind: Kind, path: impl Into<Cow<'a, [u8]>>) -> Origin<'a> {
+        Origin { kind, path: path.into() }
+    }
+
+    /// Standard input.
+    #[must_use]
+    pub fn stdin() -> Origin<'static> {
+        Origin { kind: Kind::Stdin, path: Cow::Borrowed(b"stdin") }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The last part of the path, as it is.
+    #[must_use]
+    pub fn file_name(&self) -> &[u8] {
+        self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+    }
+
+    /// The path for people: control characters and what looks like a key are not shown.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        printable(&mask_shapes(&self.path))
+    }
+
+    /// The path for programs: its bytes, but for what looks like a key.
+    #[must_use]
+    pub fn path(&self) -> Vec<u8> {
+        mask_shapes(&self.path)
+    }
+
+    /// The same, free of what it borrows.
+    #[must_use]
+    pub fn to_owned(&self) -> Origin<'static> {
+        Origin { kind: self.kind, path: Cow::Owned(self.path.to_vec()) }
+    }
+}
+
+/// Bytes with an origin: a file, or a window of one. It lives for one call.
+#[derive(Clone, Debug)]
+pub struct Blob<'a> {
+    /// Where the bytes come from.
+    pub origin: &'a Origin<'a>,
+    /// The bytes, with a margin of what stands around the window.
+    pub bytes: &'a [u8],
+    /// Where `bytes` begin.
+    pub start: Mark,
+    /// How the file is written.
+    pub encoding: Encoding,
+    /// The part of `bytes` in which matches begin that belong to this blob and to no neighbour.
+    pub own: Range<usize>,
+}
+
+impl<'a> Blob<'a> {
+    /// A blob that is all of something.
+    #[must_use]
+    pub fn whole(origin: &'a Origin<'a>, bytes: &'a [u8]) -> Blob<'a> {
+        Blob { origin, bytes, start: Mark::START, encoding: Encoding::guess(bytes), own: 0..bytes.len() }
+    }
+
+    /// Whether it is the first (or only) blob of its origin.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.start.offset == 0 && self.own.start == 0
+    }
+}
+
+/// What a rule may look at on each side of a match: windows overlap by this many bytes. The way that a finding
+/// is judged must never depend on more, so that it does not depend on where windows begin.
+pub const MARGIN: usize = 8 * 1024;
+
+/// Something that we were asked to read and did not read to its end. A scan with a skip is incomplete.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skip {
+    /// What was not read.
+    pub origin: Origin<'static>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why something was not read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// There is no such file or folder.
+    NotFound,
+    /// The system refused or failed; its words.
+    Unreadable(String),
+    /// A FIFO, socket or device was named. (Those that are met on the way hold nothing and are no skip.)
+    Special(&'static str),
+    /// The file has more bytes than `--max-file-size` allows.
+    TooLarge {
+        /// Bytes that the file has.
+        size: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A bare repository was named: its objects are compressed, so reading its files finds nothing.
+    BareRepository,
+    /// Looking at it went wrong in sf-scan itself.
+    Bug,
+}
+
+impl Reason {
+    /// One word for counting and for programs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Reason::NotFound => "not-found",
+            Reason::Unreadable(_) => "unreadable",
+            Reason::Special(_) => "special",
+            Reason::TooLarge { .. } => "too-large",
+            Reason::BareRepository => "bare-repository",
+            Reason::Bug => "bug",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::NotFound => f.write_str("no such file or folder"),
+            Reason::Unreadable(why) => write!(f, "cannot be read: {why}"),
+            Reason::Special(what) => write!(f, "is a {what}, which holds nothing that can be read to its end"),
+            Reason::TooLarge { size, limit } => {
+                write!(f, "has {size} bytes, more than the {limit} of --max-file-size")
+            }
+            Reason::BareRepository => {
+                f.write_str("is a bare git repository: its objects are compressed, so its files tell nothing; scan a checkout")
+            }
+            Reason::Bug => f.write_str("made sf-scan fail; this is a bug in sf-scan, please report it"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_without_controls_and_keys() {
+        let path = format!("a/\x1bapi_{}", "Q7".repeat(16));
+        let origin = Origin::new(Kind::File, path.as_bytes());
+        assert_eq!(origin.shown(), format!("a/\\x1bapi_Q7Q7{}", "*".repeat(28)));
+        assert_eq!(Origin::new(Kind::File, &b"a/b/c.txt"[..]).file_name(), b"c.txt");
+    }
+}

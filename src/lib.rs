@@ -1,0 +1,17 @@
+//! Finds leaked Sixtyfour secrets. The program `sf-scan` is a thin layer of arguments and exit codes over this library.
+//!
+//! A module imports modules of lower layers only; `ARCHITECTURE.md` has the table and a test holds it.
+
+pub mod config;
+pub mod detect;
+pub mod finding;
+pub mod input;
+pub mod mistake;
+pub mod output;
+pub mod report;
+pub mod rule;
+pub mod scan;
+pub mod secret;
+pub mod source;
+pub mod suppress;
+pub mod text;

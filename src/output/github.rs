@@ -1,0 +1,74 @@
+//! GitHub Actions: workflow commands that become annotations. A step shows ten of each level, so the last one says how
+//! many more there are; every finding is in the log as a plain line.
+
+use super::{Style, text};
+use crate::finding::Finding;
+use crate::report::Report;
+use crate::rule::Level;
+use std::io::{self, Write};
+
+/// Annotations of one level that a step shows (github.com/actions/toolkit, docs/problem-matchers.md).
+const SHOWN: usize = 10;
+
+pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    for &level in Level::ALL.iter().rev() {
+        let findings: Vec<&Finding> =
+            report.findings.iter().filter(|finding| finding.level == level).collect();
+        let room = if findings.len() > SHOWN { SHOWN - 1 } else { SHOWN };
+        for finding in findings.iter().take(room) {
+            annotate(finding, report, out)?;
+        }
+        if findings.len() > SHOWN {
+            let more = format!("and {} more; all are in the log of this step", findings.len() - room);
+            writeln!(out, "::{} title=sf-scan::{}", command(level), data(&more))?;
+        }
+    }
+    if report.is_incomplete() {
+        let message =
+            format!("the scan is incomplete: {} not read; see the log of this step", report.skips.len());
+        writeln!(out, "::error title=sf-scan::{}", data(&message))?;
+    }
+    text::write_lines(report, out)?;
+    if !style.quiet {
+        writeln!(out, "{}", text::summary(report))?;
+    }
+    Ok(())
+}
+
+fn annotate(finding: &Finding, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let rule = report.rules.get(&finding.rule);
+    let title = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
+    let advice = rule.map_or("", |rule| rule.advice.as_str());
+    let (start, end) = (finding.region.start, finding.region.end);
+    let message = format!("{} {}: {}. {advice}", title, finding.secret.masked(), finding.evidence);
+    writeln!(
+        out,
+        "::{} file={},line={},endLine={},col={},endColumn={},title={}::{}",
+        command(finding.level),
+        property(&finding.origin.shown()),
+        start.line,
+        end.line,
+        start.column,
+        end.column,
+        property(title),
+        data(&message),
+    )
+}
+
+fn command(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "notice",
+    }
+}
+
+/// Escapes the text of a command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes a property of a command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,116 @@
+//! JSON, our own: one document, or an object a line. `docs/report.schema.json` describes both and a test holds it.
+
+use super::Style;
+use crate::finding::{Finding, Point};
+use crate::input::{Origin, Skip};
+use crate::report::{Report, Suppressed, Suppression};
+use crate::rule::Level;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// Raised when a reader of the old form would misread the new one.
+const SCHEMA: u32 = 1;
+
+pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut document = head(report);
+    let list = |values: Vec<Value>| Value::Array(values);
+    document["findings"] = list(report.findings.iter().map(finding).collect());
+    document["suppressed"] = list(report.suppressed.iter().map(suppressed).collect());
+    document["skips"] = list(report.skips.iter().map(skip).collect());
+    document["unused_allows"] = list(report.unused_allows.iter().map(unused_allow).collect());
+    document["summary"] = summary(report);
+    let mut serializer = serde_json::Serializer::with_formatter(
+        &mut *out,
+        serde_json::ser::PrettyFormatter::with_indent(b"  "),
+    );
+    document.serialize(&mut serializer)?;
+    writeln!(out)
+}
+
+pub(super) fn write_lines(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = |kind: &str, mut value: Value| {
+        value["type"] = json!(kind);
+        serde_json::to_writer(&mut *out, &value)?;
+        writeln!(out)
+    };
+    line("start", head(report))?;
+    report.findings.iter().try_for_each(|one| line("finding", finding(one)))?;
+    report.suppressed.iter().try_for_each(|one| line("suppressed", suppressed(one)))?;
+    report.skips.iter().try_for_each(|one| line("skip", skip(one)))?;
+    report.unused_allows.iter().try_for_each(|one| line("unused_allow", unused_allow(one)))?;
+    line("summary", summary(report))
+}
+
+fn head(report: &Report<'_>) -> Value {
+    let rules: Vec<_> = report.rules.rules().iter().map(|rule| &*rule.id).collect();
+    json!({
+        "schema": SCHEMA,
+        "tool": {"name": "sf-scan", "version": env!("CARGO_PKG_VERSION")},
+        "rules": rules,
+        "column_unit": "unicode code points",
+        "notes": report.notes,
+    })
+}
+
+fn summary(report: &Report<'_>) -> Value {
+    json!({
+        "complete": !report.is_incomplete(),
+        "findings": report.findings.len(),
+        "errors": report.count(Level::Error),
+        "warnings": report.count(Level::Warning),
+        "notes": report.count(Level::Note),
+        "suppressed": report.suppressed.len(),
+        "skipped": report.skips.len(),
+        "files": report.counts.files,
+        "bytes": report.counts.bytes,
+        "excluded": report.counts.excluded,
+        "unlisted": report.counts.unlisted,
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    let mut value = json!({
+        "rule": &*finding.rule,
+        "level": finding.level.name(),
+        "confidence": finding.confidence.name(),
+        "origin": finding.origin.kind().name(),
+        "path": path(&finding.origin),
+        "start": point(finding.region.start),
+        "end": point(finding.region.end),
+        "secret": finding.secret.masked(),
+        "fingerprint": finding.secret.fingerprint().to_string(),
+        "evidence": finding.evidence,
+        "excerpt": finding.excerpt.text,
+    });
+    if let Some(reading) = finding.reading {
+        value["reading"] = json!(reading);
+    }
+    value
+}
+
+fn suppressed(suppressed: &Suppressed) -> Value {
+    let mut value = finding(&suppressed.finding);
+    value["suppression"] = match &suppressed.reason {
+        Suppression::Inline(allow) => json!({"kind": "inline", "line": allow.line, "reason": allow.reason}),
+        Suppression::Confidence(_) => json!({"kind": "confidence"}),
+    };
+    value
+}
+
+fn skip(skip: &Skip) -> Value {
+    json!({"path": path(&skip.origin), "reason": skip.reason.name(), "message": skip.reason.to_string()})
+}
+
+fn unused_allow((origin, line): &(Origin<'static>, u64)) -> Value {
+    json!({"path": path(origin), "line": line})
+}
+
+fn point(point: Point) -> Value {
+    json!({"line": point.line, "column": point.column, "utf16_column": point.utf16_column, "offset": point.offset})
+}
+
+/// The path itself where it is UTF-8, else as it is shown.
+fn path(origin: &Origin<'_>) -> String {
+    String::from_utf8(origin.path()).unwrap_or_else(|_| origin.shown())
+}

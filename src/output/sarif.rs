@@ -1,0 +1,218 @@
+//! SARIF 2.1.0, as GitHub code scanning reads it. The only file that knows `serde-sarif`.
+//!
+//! Suppressed findings are left out: GitHub does not read suppressions and would open alerts for them.
+
+use super::Style;
+use crate::finding::Finding;
+use crate::input::{Kind, Origin};
+use crate::report::Report;
+use crate::rule::{Confidence, Level, Rule};
+use serde_json::json;
+use serde_sarif::sarif::{
+    ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification,
+    PhysicalLocation, PropertyBag, Region, ReportingConfiguration, ReportingDescriptor,
+    Result as SarifResult, ResultLevel, Run, RunAutomationDetails, Sarif, Tool, ToolComponent,
+};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+
+/// What relative paths are relative to.
+const ROOT: &str = "%SRCROOT%";
+
+/// GitHub refuses a file with more results in a run.
+const MOST_RESULTS: usize = 25_000;
+
+/// The name of our fingerprint. GitHub computes one of its own from the line; ours stays when the line changes.
+const FINGERPRINT: &str = "secretFingerprint/v1";
+
+pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
+    let sarif =
+        Sarif::builder().schema(SCHEMA.to_owned()).version(json!("2.1.0")).runs(vec![run(report)]).build();
+    serde_json::to_writer_pretty(&mut *out, &sarif)?;
+    writeln!(out)
+}
+
+fn run(report: &Report<'_>) -> Run {
+    let rules: Vec<_> = report.rules.rules().iter().map(descriptor).collect();
+    let driver = ToolComponent::builder()
+        .name("sf-scan".to_owned())
+        .semantic_version(env!("CARGO_PKG_VERSION").to_owned())
+        .version(env!("CARGO_PKG_VERSION").to_owned())
+        .information_uri(env!("CARGO_PKG_REPOSITORY").to_owned())
+        .rules(rules)
+        .build();
+    let mut findings: Vec<&Finding> = report.findings.iter().collect();
+    if findings.len() > MOST_RESULTS {
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+        findings.truncate(MOST_RESULTS);
+    }
+    let left_out = report.findings.len() - findings.len();
+    let counts = &report.counts;
+    let properties = BTreeMap::from([
+        ("files".to_owned(), json!(counts.files)),
+        ("bytes".to_owned(), json!(counts.bytes)),
+        ("excluded".to_owned(), json!(counts.excluded)),
+        ("suppressed".to_owned(), json!(report.suppressed.len())),
+        ("unlisted".to_owned(), json!(counts.unlisted)),
+    ]);
+    Run::builder()
+        .tool(Tool::builder().driver(driver).build())
+        .automation_details(RunAutomationDetails::builder().id("sf-scan/worktree/".to_owned()).build())
+        .column_kind(json!("utf16CodeUnits"))
+        .original_uri_base_ids(BTreeMap::from([(
+            ROOT.to_owned(),
+            ArtifactLocation::builder().description(message("The root of the scanned tree.")).build(),
+        )]))
+        .invocations(vec![
+            Invocation::builder()
+                .execution_successful(!report.is_incomplete())
+                .tool_execution_notifications(notifications(report, left_out))
+                .build(),
+        ])
+        .results(findings.into_iter().map(|finding| result(finding, report)).collect::<Vec<_>>())
+        .properties(PropertyBag::builder().additional_properties(properties).build())
+        .build()
+}
+
+fn descriptor(rule: &Rule) -> ReportingDescriptor {
+    let properties = BTreeMap::from([
+        ("precision".to_owned(), json!(precision(rule).name())),
+        ("problem.severity".to_owned(), json!(severity(rule.top_level()))),
+        ("security-severity".to_owned(), json!(security_severity(rule.top_level()))),
+    ]);
+    let text = |text: &str| MultiformatMessageString::builder().text(text.to_owned()).build();
+    ReportingDescriptor::builder()
+        .id(rule.id.to_string())
+        .name(rule.name.clone())
+        .short_description(text(&rule.name))
+        .full_description(text(&rule.description))
+        .help(
+            MultiformatMessageString::builder().text(rule.advice.clone()).markdown(rule.help.clone()).build(),
+        )
+        .default_configuration(
+            ReportingConfiguration::builder().level(json!(rule.top_level().name())).build(),
+        )
+        .properties(PropertyBag::builder().tags(rule.tags.clone()).additional_properties(properties).build())
+        .build()
+}
+
+fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
+    let index = report.rules.rules().iter().position(|rule| rule.id == finding.rule);
+    let rule = report.rules.get(&finding.rule);
+    let name = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
+    let advice = rule.map_or("", |rule| rule.advice.as_str());
+    let text = format!("{name} {}: {}. {advice}", finding.secret.masked(), finding.evidence);
+    let fingerprint = finding.secret.fingerprint().to_string();
+    let mut properties = BTreeMap::from([("confidence".to_owned(), json!(finding.confidence.name()))]);
+    if let Some(reading) = finding.reading {
+        properties.insert("reading".to_owned(), json!(reading));
+    }
+    let builder = SarifResult::builder()
+        .rule_id(finding.rule.to_string())
+        .rule_index(index.map_or(-1, number))
+        .level(match finding.level {
+            Level::Error => ResultLevel::Error,
+            Level::Warning => ResultLevel::Warning,
+            Level::Note => ResultLevel::Note,
+        })
+        .message(message(text.trim_end()))
+        .locations(vec![location(&finding.origin, Some(region(finding)))])
+        .partial_fingerprints(BTreeMap::from([(FINGERPRINT.to_owned(), fingerprint)]))
+        .properties(PropertyBag::builder().additional_properties(properties).build());
+    builder.build()
+}
+
+fn region(finding: &Finding) -> Region {
+    let (start, end) = (finding.region.start, finding.region.end);
+    Region::builder()
+        .start_line(number(start.line))
+        .start_column(number(start.utf16_column))
+        .end_line(number(end.line))
+        .end_column(number(end.utf16_column))
+        .byte_offset(number(start.offset))
+        .byte_length(number(end.offset - start.offset))
+        .build()
+}
+
+fn location(origin: &Origin<'_>, region: Option<Region>) -> Location {
+    let path = origin.path();
+    let artifact = if path.starts_with(b"/") || path.get(1) == Some(&b':') && cfg!(windows) {
+        let slash = if path.starts_with(b"/") { "" } else { "/" };
+        ArtifactLocation::builder().uri(format!("file://{slash}{}", percent_encoded(&path))).build()
+    } else {
+        ArtifactLocation::builder().uri(percent_encoded(&path)).uri_base_id(ROOT.to_owned()).build()
+    };
+    let physical = PhysicalLocation::builder().artifact_location(artifact);
+    let physical = match region {
+        Some(region) => physical.region(region).build(),
+        None => physical.build(),
+    };
+    Location::builder().physical_location(physical).build()
+}
+
+fn notifications(report: &Report<'_>, left_out: usize) -> Vec<Notification> {
+    let mut all: Vec<Notification> = Vec::new();
+    for skip in &report.skips {
+        let text = format!("{} was not read: {}", skip.origin.shown(), skip.reason);
+        let notification = Notification::builder().level(json!("error")).message(message(&text));
+        all.push(match skip.origin.kind() {
+            Kind::Stdin => notification.build(),
+            Kind::File | Kind::Link => notification.locations(vec![location(&skip.origin, None)]).build(),
+        });
+    }
+    let left_out = (left_out > 0).then(|| {
+        format!(
+            "{left_out} more findings are not in this file, because GitHub accepts at most {MOST_RESULTS}"
+        )
+    });
+    for note in report.notes.iter().chain(&left_out) {
+        all.push(Notification::builder().level(json!("note")).message(message(note)).build());
+    }
+    all
+}
+
+fn message(text: &str) -> Message {
+    Message::builder().text(text.to_owned()).build()
+}
+
+/// The confidence that the rule reaches. GitHub's words for precision are the same.
+fn precision(rule: &Rule) -> Confidence {
+    rule.context.as_ref().map_or(rule.confidence, |context| context.confidence)
+}
+
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "recommendation",
+    }
+}
+
+/// GitHub's scale: above 9 is critical, from 7 high, from 4 medium.
+fn security_severity(level: Level) -> &'static str {
+    match level {
+        Level::Error => "9.1",
+        Level::Warning => "6.5",
+        Level::Note => "3.0",
+    }
+}
+
+fn number<T: TryInto<i64>>(number: T) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+/// A path as a URI: all that is not unreserved (RFC 3986) or a slash is written as its bytes.
+fn percent_encoded(path: &[u8]) -> String {
+    let mut out = String::with_capacity(path.len());
+    for &byte in path {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

@@ -1,0 +1,77 @@
+//! The report: all that a run has to say. Outputs read nothing else.
+
+use crate::finding::{Allow, Finding};
+use crate::input::{Origin, Skip};
+use crate::rule::{Confidence, Level, RuleSet};
+
+/// All that a run has to say.
+#[derive(Debug)]
+pub struct Report<'r> {
+    /// The rules that were applied.
+    pub rules: &'r RuleSet,
+    /// What was found and counts, ordered by path and region.
+    pub findings: Vec<Finding>,
+    /// What was found and does not count, in the same order.
+    pub suppressed: Vec<Suppressed>,
+    /// Comments that allow a finding where there is none, in order.
+    pub unused_allows: Vec<(Origin<'static>, u64)>,
+    /// What was to be read and was not, in order.
+    pub skips: Vec<Skip>,
+    /// Remarks for the user.
+    pub notes: Vec<String>,
+    /// How much was read.
+    pub counts: Counts,
+}
+
+/// A finding that does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// The finding.
+    pub finding: Finding,
+    /// Why it does not count.
+    pub reason: Suppression,
+}
+
+/// Why a finding does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suppression {
+    /// A comment allows it.
+    Inline(Allow),
+    /// Its confidence is lower than the user asks for.
+    Confidence(Confidence),
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files (and standard input, and links) that were read to their end.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Files and folders that the user excluded.
+    pub excluded: u64,
+    /// Findings that are not listed, because their file has more than anybody reads.
+    pub unlisted: u64,
+}
+
+impl Report<'_> {
+    /// Whether something was not read.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        !self.skips.is_empty()
+    }
+
+    /// 0: all was read and nothing was found at `fail_on` or above; 1: something was; 2: not all was read. `None`
+    /// never fails for findings.
+    #[must_use]
+    pub fn exit_code(&self, fail_on: Option<Level>) -> u8 {
+        let fails = |finding: &Finding| fail_on.is_some_and(|level| finding.level >= level);
+        if self.is_incomplete() { 2 } else { u8::from(self.findings.iter().any(fails)) }
+    }
+
+    /// How many findings have this level.
+    #[must_use]
+    pub fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|finding| finding.level == level).count()
+    }
+}

@@ -1,0 +1,262 @@
+//! The text of a rule file becomes a [`Rule`]; whatever is wrong is pointed at.
+
+use super::{BodyFilter, Confidence, Context, Level, Pattern, Require, Rule};
+use crate::mistake::Mistake;
+use ignore::gitignore::GitignoreBuilder;
+use serde::Deserialize;
+use std::str::FromStr;
+use toml::Spanned;
+
+/// An anchor shorter than this would be met everywhere.
+const SHORTEST_ANCHOR: usize = 4;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    id: Spanned<String>,
+    name: String,
+    description: String,
+    help: String,
+    advice: String,
+    level: Spanned<String>,
+    confidence: Spanned<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    anchors: Spanned<Vec<Spanned<String>>>,
+    patterns: Spanned<Vec<Spanned<String>>>,
+    #[serde(default = "yes")]
+    token: bool,
+    #[serde(default)]
+    yields: bool,
+    #[serde(default)]
+    guessable: bool,
+    #[serde(default)]
+    min_entropy: f64,
+    #[serde(default)]
+    body: BodyTable,
+    #[serde(default)]
+    placeholder: BodyTable,
+    #[serde(default)]
+    reject: Vec<Spanned<String>>,
+    #[serde(default)]
+    reject_name: Vec<Spanned<String>>,
+    require: Option<RequireTable>,
+    context: Option<ContextTable>,
+    #[serde(default)]
+    paths: Vec<Spanned<String>>,
+    #[serde(default)]
+    matches: Vec<Example>,
+    #[serde(default)]
+    misses: Vec<Example>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct BodyTable {
+    both_cases: bool,
+    letter_and_digit: bool,
+    min_distinct: usize,
+    max_sequence: usize,
+    max_words_percent: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequireTable {
+    near: Vec<Spanned<String>>,
+    lines: Spanned<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContextTable {
+    near: Vec<Spanned<String>>,
+    lines: Spanned<usize>,
+    #[serde(default)]
+    enclosing: Vec<Spanned<String>>,
+    level: Spanned<String>,
+    confidence: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Example {
+    text: String,
+}
+
+/// Reads the rule in `text`, the contents of the file `name`. A built-in rule's patterns are compiled later, when
+/// they are needed.
+///
+/// # Errors
+/// The first thing that is wrong, with its line.
+pub fn parse(name: &str, text: &str, builtin: bool) -> Result<Rule, Mistake> {
+    let file: RuleFile = toml::from_str(text).map_err(|error| Mistake::toml(name, text, &error))?;
+    let reader = Reader { name, text, builtin };
+    reader.check_id(&file.id)?;
+    if file.matches.is_empty() || file.misses.is_empty() {
+        return Err(reader.mistake("a rule needs at least one [[matches]] and one [[misses]]", 0..0).help(
+            "write templates such as text = 'MY_KEY={base62:32}', so that the rule is tested without a key in the file",
+        ));
+    }
+    Ok(Rule {
+        id: file.id.get_ref().as_str().into(),
+        name: file.name,
+        description: file.description.trim().to_owned(),
+        help: file.help.trim().to_owned(),
+        advice: file.advice,
+        level: reader.word::<Level>(&file.level)?,
+        confidence: reader.word::<Confidence>(&file.confidence)?,
+        tags: file.tags,
+        anchors: reader.anchors(&file.anchors)?,
+        patterns: reader.secret_patterns(&file.patterns)?,
+        token: file.token,
+        yields: file.yields,
+        guessable: file.guessable,
+        min_entropy: file.min_entropy,
+        body: file.body.into(),
+        placeholder: file.placeholder.into(),
+        reject: reader.patterns(&file.reject)?,
+        reject_name: reader.patterns(&file.reject_name)?,
+        require: match file.require {
+            Some(table) => {
+                Some(Require { near: reader.patterns(&table.near)?, lines: reader.lines(&table.lines)? })
+            }
+            None => None,
+        },
+        context: match file.context {
+            Some(table) => Some(Context {
+                near: reader.patterns(&table.near)?,
+                lines: reader.lines(&table.lines)?,
+                enclosing: reader.patterns(&table.enclosing)?,
+                level: reader.word(&table.level)?,
+                confidence: reader.word(&table.confidence)?,
+            }),
+            None => None,
+        },
+        paths: reader.paths(&file.paths)?,
+        matches: file.matches.into_iter().map(|example| example.text).collect(),
+        misses: file.misses.into_iter().map(|example| example.text).collect(),
+        builtin,
+    })
+}
+
+impl From<BodyTable> for BodyFilter {
+    fn from(table: BodyTable) -> BodyFilter {
+        BodyFilter {
+            both_cases: table.both_cases,
+            letter_and_digit: table.letter_and_digit,
+            min_distinct: table.min_distinct,
+            max_sequence: table.max_sequence,
+            max_words: table.max_words_percent,
+        }
+    }
+}
+
+/// Checks parts of one file and points at the wrong one.
+struct Reader<'a> {
+    name: &'a str,
+    text: &'a str,
+    builtin: bool,
+}
+
+impl Reader<'_> {
+    fn mistake(&self, message: impl Into<String>, span: std::ops::Range<usize>) -> Mistake {
+        Mistake::new(message).at(self.name, self.text, span)
+    }
+
+    fn check_id(&self, id: &Spanned<String>) -> Result<(), Mistake> {
+        let stem = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let stem = stem.strip_suffix(".toml").unwrap_or(stem);
+        let snake_case =
+            |id: &str| id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if id.get_ref().is_empty() || !snake_case(id.get_ref()) {
+            return Err(self
+                .mistake("a rule's id is snake case: lower case letters, digits and _", id.span())
+                .help("for example `acme_api_key`"));
+        }
+        if id.get_ref() != stem {
+            return Err(self
+                .mistake(format!("the id differs from the file's name, `{stem}`"), id.span())
+                .help("one rule a file; call both the same"));
+        }
+        Ok(())
+    }
+
+    fn word<T: FromStr<Err = String>>(&self, word: &Spanned<String>) -> Result<T, Mistake> {
+        word.get_ref().parse().map_err(|error: String| self.mistake(error, word.span()))
+    }
+
+    fn lines(&self, lines: &Spanned<usize>) -> Result<usize, Mistake> {
+        if *lines.get_ref() > 20 {
+            return Err(self.mistake("more than 20 lines are not near", lines.span()));
+        }
+        Ok(*lines.get_ref())
+    }
+
+    fn anchors(&self, anchors: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Vec<u8>>, Mistake> {
+        if anchors.get_ref().is_empty() {
+            return Err(self.mistake("a rule needs an anchor", anchors.span()).help(
+                "a literal that every match begins with, such as \"acme_\"; it makes the search fast",
+            ));
+        }
+        let long_enough = |anchor: &Spanned<String>| {
+            if anchor.get_ref().len() < SHORTEST_ANCHOR || !anchor.get_ref().is_ascii() {
+                let message = format!("an anchor has at least {SHORTEST_ANCHOR} characters, all ASCII");
+                return Err(self.mistake(message, anchor.span()));
+            }
+            Ok(anchor.get_ref().clone().into_bytes())
+        };
+        anchors.get_ref().iter().map(long_enough).collect()
+    }
+
+    fn pattern(&self, text: &str, span: std::ops::Range<usize>) -> Result<Pattern, Mistake> {
+        if !self.builtin {
+            Pattern::compile(text).map_err(|error| {
+                self.mistake(error.to_string(), span)
+                    .help("the syntax is that of https://docs.rs/regex, on bytes")
+            })?;
+        }
+        Ok(Pattern::trusted(text.to_owned()))
+    }
+
+    fn patterns(&self, texts: &[Spanned<String>]) -> Result<Vec<Pattern>, Mistake> {
+        texts.iter().map(|text| self.pattern(text.get_ref(), text.span())).collect()
+    }
+
+    /// Patterns that are tried where an anchor stands; each has a group `secret`.
+    fn secret_patterns(&self, texts: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Pattern>, Mistake> {
+        if texts.get_ref().is_empty() {
+            return Err(self.mistake("a rule needs a pattern", texts.span()));
+        }
+        let with_secret = |text: &Spanned<String>| {
+            // The line feed ends a comment at the end of a verbose pattern; elsewhere it would mean itself.
+            let end = if text.get_ref().contains("(?x") { "\n" } else { "" };
+            let pattern = self.pattern(&format!("\\A(?:{}{end})", text.get_ref()), text.span())?;
+            if !text.get_ref().contains("(?P<secret>") && !text.get_ref().contains("(?<secret>") {
+                return Err(self
+                    .mistake("the pattern has no group named `secret`", text.span())
+                    .help("mark the part that is the secret: (?P<secret>...)"));
+            }
+            Ok(pattern)
+        };
+        texts.get_ref().iter().map(with_secret).collect()
+    }
+
+    fn paths(&self, globs: &[Spanned<String>]) -> Result<Option<ignore::gitignore::Gitignore>, Mistake> {
+        if globs.is_empty() {
+            return Ok(None);
+        }
+        let mut builder = GitignoreBuilder::new("");
+        for glob in globs {
+            builder
+                .add_line(None, glob.get_ref())
+                .map_err(|error| self.mistake(error.to_string(), glob.span()))?;
+        }
+        let built = builder.build().map_err(|error| self.mistake(error.to_string(), 0..0))?;
+        Ok(Some(built))
+    }
+}

@@ -1,0 +1,218 @@
+//! The rules of a run and the one search that looks for the anchors of all of them.
+
+use super::{Rule, parse};
+use crate::mistake::Mistake;
+use aho_corasick::{AhoCorasick, MatchKind, packed};
+use std::ops::Range;
+
+/// The rules that came with sf-scan: file name and text.
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_rules.rs"));
+
+/// How an anchor is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is.
+    Plain,
+    /// UTF-16, low byte first.
+    Utf16Le,
+    /// UTF-16, high byte first.
+    Utf16Be,
+}
+
+/// What an anchor begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// A match of the rule at this place in [`RuleSet::rules`].
+    Match(usize),
+    /// The tag of a comment that allows a finding.
+    Allow,
+}
+
+/// The tag of a comment that allows a finding.
+pub const ALLOW_TAG: &str = "sf-scan:allow";
+
+/// A literal that starts every match of a rule, in one of the forms that are read.
+#[derive(Debug)]
+pub struct Anchor {
+    literal: Vec<u8>,
+    /// What begins with it.
+    pub starts: Starts,
+    /// How it is written.
+    pub form: Form,
+}
+
+/// An anchor that stands at an offset.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit<'a> {
+    /// Where it begins.
+    pub at: usize,
+    /// Which it is.
+    pub anchor: &'a Anchor,
+}
+
+/// The rules of a run.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    anchors: Vec<Anchor>,
+    /// The distinct literals to search for; for each, the anchors that may stand where it does.
+    candidates: Vec<Vec<usize>>,
+    searcher: Searcher,
+    longest: usize,
+}
+
+/// One pass over the bytes: SIMD where the machine has it, an automaton elsewhere or for very many anchors.
+#[derive(Debug)]
+enum Searcher {
+    Packed(packed::Searcher),
+    Automaton(AhoCorasick),
+}
+
+impl RuleSet {
+    /// The rules that came with sf-scan.
+    ///
+    /// # Errors
+    /// None in a release: the tests load them.
+    pub fn builtin() -> Result<Vec<Rule>, Mistake> {
+        BUILTIN.iter().map(|(name, text)| parse(name, text, true)).collect()
+    }
+
+    /// A set of these rules, in the order of their ids.
+    ///
+    /// # Errors
+    /// Two rules of the same id, or more anchors than can be searched for.
+    pub fn new(mut rules: Vec<Rule>) -> Result<RuleSet, Mistake> {
+        rules.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(pair) = rules.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id))
+                .help("give your rule another id; a built-in rule cannot be replaced"));
+        }
+        let tag = Anchor { literal: ALLOW_TAG.into(), starts: Starts::Allow, form: Form::Plain };
+        let mut anchors = vec![tag];
+        for (rule, literal) in rules
+            .iter()
+            .enumerate()
+            .flat_map(|(at, rule)| rule.anchors.iter().map(move |anchor| (at, anchor)))
+        {
+            for form in [Form::Plain, Form::Utf16Le, Form::Utf16Be] {
+                anchors.push(Anchor { literal: form.write(literal), starts: Starts::Match(rule), form });
+            }
+        }
+        let mut literals: Vec<&[u8]> = anchors.iter().map(|anchor| anchor.literal.as_slice()).collect();
+        literals.sort_unstable();
+        literals.dedup();
+        // Only the shortest of literals that begin alike is searched for; the others may stand where it does.
+        let mut shortest: Vec<&[u8]> = Vec::new();
+        for literal in literals {
+            if !shortest.last().is_some_and(|last| literal.starts_with(last)) {
+                shortest.push(literal);
+            }
+        }
+        let standing_at = |literal: &&[u8]| {
+            (0..anchors.len()).filter(|&anchor| anchors[anchor].literal.starts_with(literal)).collect()
+        };
+        let candidates = shortest.iter().map(standing_at).collect();
+        let searcher = Searcher::new(&shortest)?;
+        let longest = anchors.iter().map(|anchor| anchor.literal.len()).max().unwrap_or(0);
+        Ok(RuleSet { rules, candidates, searcher, longest, anchors })
+    }
+
+    /// The rules, in the order of their ids.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule called `id`.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| &*rule.id == id)
+    }
+
+    /// Calls `visit` for each anchor that begins within `own`, in order.
+    pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) {
+        let end = bytes.len().min(own.end + self.longest.saturating_sub(1));
+        let mut at = own.start;
+        while let Some((literal, start)) = self.searcher.next(bytes, at..end) {
+            if start >= own.end {
+                break;
+            }
+            for &anchor in &self.candidates[literal] {
+                let anchor = &self.anchors[anchor];
+                if bytes[start..].starts_with(&anchor.literal) {
+                    visit(Hit { at: start, anchor });
+                }
+            }
+            at = start + 1;
+        }
+    }
+}
+
+impl Form {
+    fn write(self, literal: &[u8]) -> Vec<u8> {
+        match self {
+            Form::Plain => literal.to_vec(),
+            Form::Utf16Le => literal.iter().flat_map(|&byte| [byte, 0]).collect(),
+            Form::Utf16Be => literal.iter().flat_map(|&byte| [0, byte]).collect(),
+        }
+    }
+}
+
+impl Searcher {
+    fn new(literals: &[&[u8]]) -> Result<Searcher, Mistake> {
+        let mut builder = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder();
+        if let Some(searcher) = builder.extend(literals).build() {
+            return Ok(Searcher::Packed(searcher));
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(literals)
+            .map_err(|error| Mistake::new(format!("the rules have too many anchors: {error}")))?;
+        Ok(Searcher::Automaton(automaton))
+    }
+
+    /// The first literal in `span`: its number and where it begins.
+    fn next(&self, bytes: &[u8], span: Range<usize>) -> Option<(usize, usize)> {
+        if span.start >= span.end {
+            return None;
+        }
+        let found = match self {
+            Searcher::Packed(searcher) => searcher.find_in(bytes, span.into()),
+            Searcher::Automaton(automaton) => automaton.find(aho_corasick::Input::new(bytes).span(span)),
+        }?;
+        Some((found.pattern().as_usize(), found.start()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builtin_rules_compile() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        assert!(set.rules().len() >= 3);
+        for (name, text) in BUILTIN {
+            // As a user's rule every pattern is compiled at once.
+            parse(name, text, false).unwrap_or_else(|mistake| panic!("{name}: {mistake:?}"));
+        }
+    }
+
+    #[test]
+    fn every_form_of_an_anchor_is_met_and_only_in_its_own_window() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        let text = b"..api_..a\0p\0i\0_\0..\0a\0p\0i\0_..api_";
+        let hits = |own: Range<usize>| {
+            let mut hits = Vec::new();
+            set.search(text, own, |hit| hits.push((hit.at, hit.anchor.form)));
+            hits
+        };
+        let all = [(2, Form::Plain), (8, Form::Utf16Le), (18, Form::Utf16Be), (28, Form::Plain)];
+        assert_eq!(hits(0..text.len()), all);
+        for cut in 0..=text.len() {
+            let mut both = hits(0..cut);
+            both.extend(hits(cut..text.len()));
+            assert_eq!(both, all, "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Templates: text with places such as `{key}`, which are filled with random text from a seed. Examples and tests are
+//! written in them, so that no key, not even an invented one, ever stands in a file.
+
+use std::ops::Range;
+
+/// Letters and digits.
+const BASE62: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Fills in the places of `template`. The same seed gives the same text, and the same place the same value.
+///
+/// | place | filled with |
+/// |---|---|
+/// | `{key}`, `{key:2}` | an API key: `api_` and 32 letters and digits; another one for each number |
+/// | `{webhook_secret}` | `sk_whsec_` and 64 hexadecimal digits |
+/// | `{base62:N}` `{base64:N}` `{base32:N}` `{hex:N}` `{HEX:N}` `{digits:N}` `{lower:N}` `{upper:N}` | N random characters, new ones at each place |
+/// | `{base64:key}` | the key in base64 |
+/// | `{uuid}` | a random UUID |
+/// | `{repeat:TEXT:N}` | TEXT again and again, N characters in all |
+/// | `{-}` | nothing: keeps text that looks like a key from being written out |
+///
+/// Any other brace stays as it is.
+#[must_use]
+pub fn expand(template: &str, seed: u64) -> String {
+    expand_and_mark(template, seed).0
+}
+
+/// [`expand`], and where in the text the places are that were filled with something.
+#[must_use]
+pub fn expand_and_mark(template: &str, seed: u64) -> (String, Vec<Range<usize>>) {
+    let mut random = Random::new(seed);
+    let mut out = String::with_capacity(template.len() + 64);
+    let mut filled_places = Vec::new();
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        out.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let filled = rest
+            .find('}')
+            .and_then(|close| fill(&rest[1..close], seed, &mut random).map(|text| (text, close + 1)));
+        match filled {
+            Some((text, used)) => {
+                if !text.is_empty() {
+                    filled_places.push(out.len()..out.len() + text.len());
+                }
+                out.push_str(&text);
+                rest = &rest[used..];
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    (out, filled_places)
+}
+
+/// The key that `{key:NUMBER}` stands for (`{key}` is number 0).
+#[must_use]
+pub fn key(seed: u64, number: u64) -> String {
+    let mut random = Random::new(seed ^ 0x5eed_0000 ^ (number << 40));
+    format!("api_{}", random.text(BASE62, 32))
+}
+
+/// The webhook secret that `{webhook_secret}` stands for.
+#[must_use]
+pub fn webhook_secret(seed: u64) -> String {
+    format!("sk_whsec_{}", Random::new(seed ^ 0x5ec2_e700).text(b"0123456789abcdef", 64))
+}
+
+fn fill(place: &str, seed: u64, random: &mut Random) -> Option<String> {
+    let (word, argument) = place.split_once(':').map_or((place, ""), |(word, argument)| (word, argument));
+    match (word, argument) {
+        ("-", "") => return Some(String::new()),
+        ("key", "") => return Some(key(seed, 0)),
+        ("webhook_secret", "") => return Some(webhook_secret(seed)),
+        ("base64", "key") => return Some(base64(key(seed, 0).as_bytes())),
+        ("uuid", "") => {
+            let part = |random: &mut Random, length| random.text(b"0123456789abcdef", length);
+            let parts = [8, 4, 4, 4, 12].map(|length| part(random, length));
+            return Some(parts.join("-"));
+        }
+        ("repeat", argument) => {
+            let (text, length) = argument.rsplit_once(':')?;
+            return Some(text.chars().cycle().take(length.parse().ok()?).collect());
+        }
+        _ => {}
+    }
+    let length = argument.parse::<usize>().ok()?;
+    let alphabet: &[u8] = match word {
+        "key" => return Some(key(seed, length as u64)),
+        "base62" => BASE62,
+        "base64" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        "base32" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        "hex" => b"0123456789abcdef",
+        "HEX" => b"0123456789ABCDEF",
+        "digits" => b"0123456789",
+        "lower" => b"abcdefghijklmnopqrstuvwxyz",
+        "upper" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        _ => return None,
+    };
+    Some(random.text(alphabet, length))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word =
+            chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = (word >> (18 - 6 * place)) & 63;
+            out.push(if place <= chunk.len() { char::from(ALPHABET[digit as usize]) } else { '=' });
+        }
+    }
+    out
+}
+
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): small, and the same
+/// everywhere.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn text(&mut self, alphabet: &[u8], length: usize) -> String {
+        (0..length).map(|_| char::from(alphabet[(self.next() % alphabet.len() as u64) as usize])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_filled_and_other_braces_kept() {
+        let text = expand("a {x} ${Y} {key} {key} {key:2} {hex:4} {repeat:ab:5} {-}{ {uuid}", 7);
+        let words: Vec<_> = text.split(' ').collect();
+        assert_eq!(&words[..3], ["a", "{x}", "${Y}"]);
+        assert_eq!(words[3], key(7, 0));
+        assert_eq!(words[3], words[4]);
+        assert_eq!(words[5], key(7, 2));
+        assert_ne!(words[3], words[5]);
+        assert_eq!((words[6].len(), words[7]), (4, "ababa"));
+        assert_eq!((words[8], words[9].len()), ("{", 36));
+        assert_eq!(expand("{base62:9}", 1), expand("{base62:9}", 1));
+        assert_ne!(expand("{base62:9}", 1), expand("{base62:9}", 2));
+    }
+
+    #[test]
+    fn base64_is_the_standard_one() {
+        assert_eq!(
+            ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())),
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! Opening a file that a stranger may have made: a FIFO does not block, a link is not followed, and what was opened is
+//! looked at again before it is read.
+
+use crate::input::Reason;
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// A regular file that is open, and its size in bytes at that time.
+pub(super) struct Opened {
+    pub(super) file: File,
+    pub(super) size: u64,
+}
+
+/// Opens a regular file for reading. A link at `path` is followed only on demand.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(super) fn open(path: &Path, follow: bool) -> Result<Opened, Reason> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    careful(&mut options, follow);
+    let opened = options.open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = opened.map_err(|error| reason(&error))?;
+    match special(metadata.file_type()) {
+        None if metadata.is_file() => Ok(Opened { file, size: metadata.len() }),
+        None => Err(Reason::Unreadable("not a file".to_owned())),
+        Some(what) => Err(Reason::Special(what)),
+    }
+}
+
+/// Reads a small file of settings, such as a rule: at most a mebibyte.
+///
+/// # Errors
+/// Why it cannot be read, for people.
+pub fn read_small(path: &Path) -> Result<String, String> {
+    const LIMIT: u64 = 1 << 20;
+    let Opened { file, size } = open(path, true).map_err(|reason| reason.to_string())?;
+    if size > LIMIT {
+        return Err(format!("has {size} bytes; a file of settings has at most {LIMIT}"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| reason(&error).to_string())?;
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => Err(format!("is not UTF-8 text (byte {})", error.valid_up_to())),
+    }
+}
+
+/// The system's refusal, in words that do not depend on the language of the machine.
+pub(super) fn reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::NotFound => Reason::NotFound,
+        io::ErrorKind::PermissionDenied => Reason::Unreadable("permission denied".to_owned()),
+        _ => Reason::Unreadable(error.to_string()),
+    }
+}
+
+#[cfg(unix)]
+fn careful(options: &mut OpenOptions, follow: bool) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let no_follow = if follow { 0 } else { libc::O_NOFOLLOW };
+    options.custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY | no_follow);
+}
+
+#[cfg(windows)]
+fn careful(options: &mut OpenOptions, follow: bool) {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+    if !follow {
+        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+    }
+}
+
+#[cfg(not(any(unix, windows)))]
+fn careful(_: &mut OpenOptions, _: bool) {}
+
+/// What a thing is that is no file, folder or link.
+#[cfg(unix)]
+pub(super) fn special(file_type: FileType) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+    if file_type.is_fifo() {
+        Some("FIFO")
+    } else if file_type.is_socket() {
+        Some("socket")
+    } else if file_type.is_char_device() || file_type.is_block_device() {
+        Some("device")
+    } else {
+        None
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn special(_: FileType) -> Option<&'static str> {
+    None
+}

@@ -1,0 +1,76 @@
+//! A git repository as the working tree sees it: where it is, and which files it tracks. Nothing of its configuration is
+//! read, so a hostile one has no effect, and it does not matter who owns it.
+
+use super::open::read_small;
+use std::path::{Path, PathBuf};
+
+/// A repository with a working tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// The top of the working tree.
+    pub root: PathBuf,
+    git_dir: PathBuf,
+}
+
+/// A file, link or submodule that git tracks.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    /// Relative to the top of the working tree, with `/` between parts.
+    pub(super) path: Vec<u8>,
+    pub(super) is_submodule: bool,
+}
+
+impl Repository {
+    /// The repository that has its top at `root`, if there is one.
+    #[must_use]
+    pub fn at(root: &Path) -> Option<Repository> {
+        let dot_git = root.join(".git");
+        let kind = dot_git.symlink_metadata().ok()?.file_type();
+        let git_dir = if kind.is_file() {
+            let text = read_small(&dot_git).ok()?;
+            root.join(text.strip_prefix("gitdir:")?.trim())
+        } else {
+            dot_git
+        };
+        is_git_dir(&git_dir).then(|| Repository { root: root.to_owned(), git_dir })
+    }
+
+    /// The repository that `path` (absolute) lies in.
+    #[must_use]
+    pub fn around(path: &Path) -> Option<Repository> {
+        path.ancestors().find_map(Repository::at)
+    }
+
+    /// Whether `folder` is a repository without a working tree.
+    #[must_use]
+    pub(super) fn is_bare(folder: &Path) -> bool {
+        is_git_dir(folder)
+    }
+
+    /// What git tracks, from its index.
+    ///
+    /// # Errors
+    /// Why the index cannot be read, in libgit2's words.
+    pub(super) fn tracked(&self) -> Result<Vec<Tracked>, String> {
+        const SUBMODULE: u32 = 0o160_000;
+        let file = self.git_dir.join("index");
+        if file.symlink_metadata().is_err() {
+            return Ok(Vec::new());
+        }
+        let index = git2::Index::open(&file).map_err(|error| error.message().to_owned())?;
+        let tracked =
+            |entry: git2::IndexEntry| Tracked { is_submodule: entry.mode == SUBMODULE, path: entry.path };
+        Ok(index.iter().map(tracked).collect())
+    }
+}
+
+/// What git asks of a folder before it takes it for a repository's own.
+fn is_git_dir(folder: &Path) -> bool {
+    let shared = match read_small(&folder.join("commondir")) {
+        Ok(path) => folder.join(path.trim()),
+        Err(_) => folder.to_owned(),
+    };
+    folder.join("HEAD").symlink_metadata().is_ok()
+        && shared.join("objects").is_dir()
+        && (shared.join("refs").is_dir() || shared.join("reftable").is_dir())
+}

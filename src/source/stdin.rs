@@ -1,0 +1,19 @@
+//! Standard input, read to its end.
+
+use super::{NewVisitor, Reader, Source, open};
+use crate::input::{Origin, Skip};
+
+/// Standard input as a source of one blob.
+#[derive(Debug)]
+pub struct Stdin;
+
+impl Source for Stdin {
+    fn drive(&self, new_visitor: &NewVisitor<'_>) {
+        let mut visitor = new_visitor();
+        let origin = Origin::stdin();
+        let read = Reader::default().read(&mut std::io::stdin().lock(), None, &origin, &mut *visitor);
+        if let Err(error) = read {
+            visitor.skip(Skip { origin, reason: open::reason(&error) });
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! The working tree: what git tracks, also where it is ignored, what git does not ignore, and what is named.
+
+use super::repository::Repository;
+use super::{NewVisitor, Reader, Source, Visitor, open};
+use crate::input::{Kind, Origin, Reason, Skip};
+use ignore::gitignore::Gitignore;
+use ignore::{DirEntry, WalkBuilder, WalkState};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::FileType;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Files and folders on disk.
+#[derive(Debug)]
+pub struct Worktree {
+    /// What paths in reports are relative to; absolute.
+    pub root: PathBuf,
+    /// What to read; absolute.
+    pub paths: Vec<PathBuf>,
+    /// Whether what git ignores is left out.
+    pub respect_ignores: bool,
+    /// What the user excludes; relative to the root.
+    pub exclude: Gitignore,
+    /// Larger files are skipped.
+    pub max_file_size: Option<u64>,
+    /// How many threads read.
+    pub threads: usize,
+}
+
+impl Source for Worktree {
+    fn drive(&self, new_visitor: &NewVisitor<'_>) {
+        let mut files = Vec::new();
+        let mut folders = Vec::new();
+        {
+            let mut worker = Worker::new(self, new_visitor);
+            for path in &self.paths {
+                match worker.sort_out(path) {
+                    Some(Named::Folder) => folders.push(path.clone()),
+                    Some(Named::File) => files.push(path.clone()),
+                    None => {}
+                }
+            }
+        }
+        self.read_each(&files, new_visitor, |worker, path| worker.file(path, true));
+        // Nested repositories have ignore rules of their own, so each is a walk of its own.
+        while let Some(folder) = folders.pop() {
+            folders.extend(self.walk(&folder, new_visitor));
+        }
+    }
+}
+
+/// What a path on the command line names.
+enum Named {
+    File,
+    Folder,
+}
+
+impl Worktree {
+    /// Reads each of a list of paths, on all threads where there are many.
+    fn read_each(
+        &self,
+        paths: &[PathBuf],
+        new_visitor: &NewVisitor<'_>,
+        read: impl Fn(&mut Worker<'_>, &Path) + Sync,
+    ) {
+        const FEW: usize = 16;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads);
+        match (paths.len() > FEW && self.threads > 1).then(|| pool.build()) {
+            Some(Ok(pool)) => pool.install(|| {
+                paths
+                    .par_iter()
+                    .for_each_init(|| Worker::new(self, new_visitor), |worker, path| read(worker, path));
+            }),
+            _ if paths.is_empty() => {}
+            _ => {
+                let mut worker = Worker::new(self, new_visitor);
+                paths.iter().for_each(|path| read(&mut worker, path));
+            }
+        }
+    }
+
+    /// Reads a folder and returns the repositories nested in it, which are not yet read.
+    fn walk(&self, folder: &Path, new_visitor: &NewVisitor<'_>) -> Vec<PathBuf> {
+        let repository = Repository::around(folder).filter(|_| self.respect_ignores);
+        let tracked = repository.as_ref().map(|repository| Tracking::of(repository, folder));
+        let (tracking, respect) = match tracked {
+            Some(Ok(tracking)) => (Some(tracking), true),
+            Some(Err(why)) => {
+                // What is tracked is not known, so nothing may be left out as ignored.
+                let shown = Origin::new(Kind::File, self.relative(folder)).shown();
+                new_visitor().note(format!(
+                    "the index of the repository at {shown} cannot be read ({why}): files that git ignores are read as well"
+                ));
+                (None, false)
+            }
+            None => (None, false),
+        };
+        let respect = respect && !repository.as_ref().is_some_and(|repository| ignores(repository, folder));
+        let nested = Mutex::new(Vec::new());
+        let mut walk = WalkBuilder::new(folder);
+        walk.standard_filters(false).threads(self.threads);
+        if respect {
+            walk.git_ignore(true).git_exclude(true).git_global(true).parents(true).require_git(true);
+        }
+        walk.build_parallel().run(|| {
+            let mut worker = Worker::new(self, new_visitor);
+            let (nested, tracking) = (&nested, tracking.as_ref());
+            Box::new(move |entry| {
+                match entry {
+                    Ok(entry) => return worker.entry(&entry, tracking, nested),
+                    Err(error) => worker.walk_error(folder, &error),
+                }
+                WalkState::Continue
+            })
+        });
+        let mut nested = nested.into_inner().unwrap_or_default();
+        if let Some(tracking) = tracking {
+            let unseen = tracking.unseen();
+            let (submodules, files): (Vec<_>, Vec<_>) =
+                unseen.into_iter().partition(|(_, is_submodule)| *is_submodule);
+            let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
+            self.read_each(&files, new_visitor, |worker, path| worker.tracked(path));
+            let submodules = submodules.into_iter().map(|(path, _)| path);
+            nested.extend(submodules.filter(|path| Repository::at(path).is_some()));
+        }
+        nested.sort();
+        nested.dedup();
+        nested
+    }
+
+    /// A path as reports show it: relative to the root, with `/`; absolute where it lies outside.
+    fn relative<'p>(&self, path: &'p Path) -> Cow<'p, [u8]> {
+        path_bytes(
+            path.strip_prefix(&self.root).ok().filter(|rest| !rest.as_os_str().is_empty()).unwrap_or(path),
+        )
+    }
+
+    fn excludes(&self, path: &Path, is_folder: bool) -> bool {
+        if self.exclude.is_empty() {
+            return false;
+        }
+        let Ok(relative) = path.strip_prefix(&self.root) else { return false };
+        self.exclude.matched_path_or_any_parents(relative, is_folder).is_ignore()
+    }
+}
+
+/// What a thread reads with.
+struct Worker<'w> {
+    tree: &'w Worktree,
+    reader: Reader,
+    visitor: Box<dyn Visitor + Send + 'w>,
+}
+
+impl<'w> Worker<'w> {
+    fn new(tree: &'w Worktree, new_visitor: &'w NewVisitor<'_>) -> Worker<'w> {
+        Worker { tree, reader: Reader::default(), visitor: new_visitor() }
+    }
+
+    fn origin<'p>(&self, kind: Kind, path: &'p Path) -> Origin<'p> {
+        Origin::new(kind, self.tree.relative(path))
+    }
+
+    fn skip(&mut self, path: &Path, reason: Reason) {
+        let origin = self.origin(Kind::File, path).to_owned();
+        self.visitor.skip(Skip { origin, reason });
+    }
+
+    /// What the user named at `path`, or nothing if that cannot be read.
+    fn sort_out(&mut self, path: &Path) -> Option<Named> {
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                self.skip(path, open::reason(&error));
+                return None;
+            }
+        };
+        if self.tree.excludes(path, metadata.is_dir()) {
+            self.visitor.excluded();
+            return None;
+        }
+        if let Some(what) = open::special(metadata.file_type()) {
+            self.skip(path, Reason::Special(what));
+            return None;
+        }
+        if !metadata.is_dir() {
+            return Some(Named::File);
+        }
+        if Repository::is_bare(path) && path.file_name().is_none_or(|name| name != ".git") {
+            self.skip(path, Reason::BareRepository);
+            return None;
+        }
+        Some(Named::Folder)
+    }
+
+    fn entry(
+        &mut self,
+        entry: &DirEntry,
+        tracking: Option<&Tracking>,
+        nested: &Mutex<Vec<PathBuf>>,
+    ) -> WalkState {
+        let path = entry.path();
+        let Some(file_type) = entry.file_type() else { return WalkState::Continue };
+        if file_type.is_dir() {
+            if entry.depth() == 0 {
+                return WalkState::Continue;
+            }
+            if self.tree.excludes(path, true) {
+                self.visitor.excluded();
+                return WalkState::Skip;
+            }
+            if entry.file_name() == ".git" && path.parent().and_then(Repository::at).is_some() {
+                return WalkState::Skip;
+            }
+            if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
+                if let Ok(mut nested) = nested.lock() {
+                    nested.push(path.to_owned());
+                }
+                return WalkState::Skip;
+            }
+            return WalkState::Continue;
+        }
+        if let Some(tracking) = tracking {
+            tracking.see(path);
+        }
+        if self.tree.excludes(path, false) {
+            self.visitor.excluded();
+        } else {
+            self.content(path, file_type);
+        }
+        WalkState::Continue
+    }
+
+    /// A tracked file that the walk did not come by, because git would ignore it if it were not tracked.
+    fn tracked(&mut self, path: &Path) {
+        let Ok(metadata) = path.symlink_metadata() else { return };
+        if self.tree.excludes(path, metadata.is_dir()) {
+            self.visitor.excluded();
+        } else if !metadata.is_dir() {
+            self.content(path, metadata.file_type());
+        }
+    }
+
+    fn content(&mut self, path: &Path, file_type: FileType) {
+        if file_type.is_file() {
+            self.file(path, false);
+        } else if file_type.is_symlink() {
+            self.link(path);
+        }
+    }
+
+    fn link(&mut self, path: &Path) {
+        match std::fs::read_link(path) {
+            Ok(target) => {
+                let target = path_bytes(&target).into_owned();
+                let origin = self.origin(Kind::Link, path);
+                self.visitor.blob(&crate::input::Blob::whole(&origin, &target));
+            }
+            Err(error) => self.skip(path, open::reason(&error)),
+        }
+    }
+
+    fn file(&mut self, path: &Path, follow: bool) {
+        let open::Opened { mut file, size } = match open::open(path, follow) {
+            Ok(opened) => opened,
+            Err(reason) => return self.skip(path, reason),
+        };
+        if let Some(limit) = self.tree.max_file_size.filter(|&limit| size > limit) {
+            return self.skip(path, Reason::TooLarge { size, limit });
+        }
+        let origin = Origin::new(Kind::File, self.tree.relative(path));
+        if let Err(error) = self.reader.read(&mut file, Some(size), &origin, &mut *self.visitor) {
+            self.skip(path, open::reason(&error));
+        }
+    }
+
+    fn walk_error(&mut self, folder: &Path, error: &ignore::Error) {
+        let path = error_path(error).unwrap_or(folder).to_owned();
+        let reason = match error.io_error() {
+            Some(error) => open::reason(error),
+            None => Reason::Unreadable(error.to_string()),
+        };
+        self.skip(&path, reason);
+    }
+}
+
+/// The files that git tracks under a folder, and which of them a walk came by.
+struct Tracking {
+    root: PathBuf,
+    /// By path relative to the root: whether it was seen, and whether it is a submodule.
+    files: HashMap<Vec<u8>, (AtomicBool, bool)>,
+}
+
+impl Tracking {
+    fn of(repository: &Repository, folder: &Path) -> Result<Tracking, String> {
+        let mut prefix =
+            path_bytes(folder.strip_prefix(&repository.root).unwrap_or(Path::new(""))).into_owned();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        let tracked = repository.tracked()?;
+        let files = tracked
+            .into_iter()
+            .filter(|file| file.path.starts_with(&prefix))
+            .map(|file| (file.path, (AtomicBool::new(false), file.is_submodule)))
+            .collect();
+        Ok(Tracking { root: repository.root.clone(), files })
+    }
+
+    fn see(&self, path: &Path) {
+        let Ok(relative) = path.strip_prefix(&self.root) else { return };
+        if let Some((seen, _)) = self.files.get(path_bytes(relative).as_ref()) {
+            seen.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What the walk did not come by, in order.
+    fn unseen(self) -> Vec<(PathBuf, bool)> {
+        let mut unseen: Vec<_> = self
+            .files
+            .into_iter()
+            .filter(|(_, (seen, _))| !seen.load(Ordering::Relaxed))
+            .map(|(path, (_, is_submodule))| (self.root.join(native_path(path)), is_submodule))
+            .collect();
+        unseen.sort();
+        unseen
+    }
+}
+
+/// Whether git ignores the folder itself: it was named, so what is in it is read all the same.
+fn ignores(repository: &Repository, folder: &Path) -> bool {
+    if folder == repository.root {
+        return false;
+    }
+    let Some(parent) = folder.parent() else { return false };
+    let mut walk = WalkBuilder::new(parent);
+    walk.standard_filters(false)
+        .git_ignore(true)
+        .git_exclude(true)
+        .git_global(true)
+        .parents(true)
+        .max_depth(Some(1));
+    !walk.build().filter_map(Result::ok).any(|entry| entry.path() == folder) || ignores(repository, parent)
+}
+
+fn error_path(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => error_path(err),
+        ignore::Error::Loop { child, .. } => Some(child),
+        ignore::Error::Partial(errors) => errors.iter().find_map(error_path),
+        _ => None,
+    }
+}
+
+#[cfg(unix)]
+fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
+    use std::os::unix::ffi::OsStrExt as _;
+    Cow::Borrowed(path.as_os_str().as_bytes())
+}
+
+#[cfg(not(unix))]
+fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
+    Cow::Owned(path.to_string_lossy().replace('\\', "/").into_bytes())
+}
+
+#[cfg(unix)]
+fn native_path(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn native_path(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}

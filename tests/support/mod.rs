@@ -1,0 +1,207 @@
+//! A project in a temporary folder, and the real program run on it.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::disallowed_methods, reason = "tests make files and look into them")]
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder with files, which is gone after the test.
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+/// What a run of the program gave.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Project {
+    /// An empty folder outside of any repository.
+    pub fn new() -> Project {
+        Project { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A folder with an empty git repository.
+    pub fn with_git() -> Project {
+        let project = Project::new();
+        project.git(&["init", "-q", "-b", "main"]);
+        project
+    }
+
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root().join(name)
+    }
+
+    /// Writes a file, and the folders that it needs.
+    pub fn write(&self, name: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> &Project {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(path, contents).expect("a file");
+        self
+    }
+
+    /// Runs git in the folder, free of the user's configuration.
+    pub fn git(&self, args: &[&str]) -> String {
+        git_in(self.root(), args)
+    }
+
+    /// The program, to be run in the folder: the environment of whoever runs the tests does not reach it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sf-scan"));
+        command
+            .current_dir(self.root())
+            .env_clear()
+            .env("HOME", self.root().join(".no-home"))
+            .stdin(Stdio::null());
+        for kept in ["PATH", "SYSTEMROOT", "TMPDIR", "LLVM_PROFILE_FILE"] {
+            if let Some(value) = std::env::var_os(kept) {
+                command.env(kept, value);
+            }
+        }
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        Run::of(self.command().args(args).output().expect("the program runs"))
+    }
+
+    /// Runs with `--format json` and reads the report.
+    pub fn json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (Run, Value) {
+        let run =
+            Run::of(self.command().args(["--format", "json"]).args(args).output().expect("the program runs"));
+        let report =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("no JSON: {error}\n{run:?}"));
+        (run, report)
+    }
+}
+
+pub fn git_in(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(folder)
+        .args([
+            "-c",
+            "user.name=Test",
+            "-c",
+            "user.email=test@example.org",
+            "-c",
+            "protocol.file.allow=always",
+        ])
+        .args(["-c", "commit.gpgsign=false", "-c", "core.autocrlf=false"])
+        .args(args)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_INDEX_FILE")
+        .env_remove("GIT_WORK_TREE")
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+impl Run {
+    pub fn of(output: Output) -> Run {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program prints UTF-8");
+        Run {
+            code: output.status.code().expect("no signal"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+/// The findings of a JSON report.
+pub fn findings(report: &Value) -> &[Value] {
+    report["findings"].as_array().expect("findings")
+}
+
+/// Checks that a finding's region is right: its bytes, its lines and its columns, counted here in the plainest way.
+pub fn check_region(finding: &Value, file: &[u8]) -> std::ops::Range<usize> {
+    let offset =
+        |point: &str| usize::try_from(finding[point]["offset"].as_u64().expect("an offset")).expect("small");
+    let range = offset("start")..offset("end");
+    for (point, at) in [("start", range.start), ("end", range.end)] {
+        let before = decode(file, at);
+        let line = before.matches('\n').count() as u64 + 1;
+        let in_line = before.rsplit('\n').next().expect("a line");
+        let in_line = if line == 1 { in_line.trim_start_matches('\u{feff}') } else { in_line };
+        assert_eq!(finding[point]["line"], line, "{point} of {finding}");
+        assert_eq!(finding[point]["column"], in_line.chars().count() as u64 + 1, "{point} of {finding}");
+        assert_eq!(
+            finding[point]["utf16_column"],
+            in_line.encode_utf16().count() as u64 + 1,
+            "{point} of {finding}"
+        );
+    }
+    range
+}
+
+/// The first `length` bytes of a file as text.
+fn decode(file: &[u8], length: usize) -> String {
+    let unit = |pair: &[u8], big| {
+        if big { u16::from_be_bytes([pair[0], pair[1]]) } else { u16::from_le_bytes([pair[0], pair[1]]) }
+    };
+    match file {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+            let units: Vec<u16> =
+                file[..length].chunks_exact(2).map(|pair| unit(pair, file[0] == 0xFE)).collect();
+            String::from_utf16(&units).expect("UTF-16")
+        }
+        _ => String::from_utf8_lossy(&file[..length]).into_owned(),
+    }
+}
+
+/// A case of `tests/corpus/*.toml`.
+#[derive(serde::Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub name: String,
+    pub path: String,
+    pub text: String,
+    /// Which of the contexts it belongs to.
+    #[serde(default)]
+    pub context: String,
+    /// Which of the near-misses it belongs to.
+    #[serde(default)]
+    pub class: String,
+    #[serde(default = "api_key")]
+    pub rule: String,
+    #[serde(default = "error")]
+    pub level: String,
+    #[serde(default = "one")]
+    pub count: usize,
+}
+
+fn api_key() -> String {
+    "sixtyfour_api_key".to_owned()
+}
+
+fn error() -> String {
+    "error".to_owned()
+}
+
+fn one() -> usize {
+    1
+}
+
+#[derive(serde::Deserialize)]
+struct Corpus {
+    case: Vec<Case>,
+}
+
+/// Reads a corpus.
+pub fn corpus(name: &str) -> Vec<Case> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
+    let text = std::fs::read_to_string(path).expect("the corpus");
+    toml::from_str::<Corpus>(&text).expect("a good corpus").case
+}
