@@ -8,7 +8,7 @@ use std::str::FromStr;
 use toml::Spanned;
 
 /// An anchor shorter than this would be met everywhere.
-const SHORTEST_ANCHOR: usize = 4;
+pub(super) const SHORTEST_ANCHOR: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

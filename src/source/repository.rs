@@ -58,9 +58,12 @@ impl Repository {
             return Ok(Vec::new());
         }
         let index = git2::Index::open(&file).map_err(|error| error.message().to_owned())?;
-        let tracked =
-            |entry: git2::IndexEntry| Tracked { is_submodule: entry.mode == SUBMODULE, path: entry.path };
-        Ok(index.iter().map(tracked).collect())
+        // A path that leads out of the working tree, which git never writes, is not followed.
+        let is_inside = |path: &[u8]| {
+            !path.starts_with(b"/") && path.split(|&byte| byte == b'/').all(|part| part != b"..")
+        };
+        let tracked = index.iter().filter(|entry| is_inside(&entry.path));
+        Ok(tracked.map(|entry| Tracked { is_submodule: entry.mode == SUBMODULE, path: entry.path }).collect())
     }
 }
 

@@ -1,17 +1,17 @@
 //! The working tree: what git tracks, also where it is ignored, what git does not ignore, and what is named.
 
-use super::repository::Repository;
+use super::repository::{Repository, Tracked};
 use super::{NewVisitor, Reader, Source, Visitor, open};
 use crate::input::{Kind, Origin, Reason, Skip};
 use ignore::gitignore::Gitignore;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::FileType;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// Files and folders on disk.
 #[derive(Debug)]
@@ -85,50 +85,81 @@ impl Worktree {
     /// Reads a folder and returns the repositories nested in it, which are not yet read.
     fn walk(&self, folder: &Path, new_visitor: &NewVisitor<'_>) -> Vec<PathBuf> {
         let repository = Repository::around(folder).filter(|_| self.respect_ignores);
-        let tracked = repository.as_ref().map(|repository| Tracking::of(repository, folder));
-        let (tracking, respect) = match tracked {
-            Some(Ok(tracking)) => (Some(tracking), true),
-            Some(Err(why)) => {
+        let top = repository.as_ref().map_or(folder, |repository| &repository.root);
+        let seen = Seen::new(top);
+        let Some(repository) = repository.filter(|repository| !ignores(repository, folder)) else {
+            return self.walk_with(folder, None, &seen, new_visitor);
+        };
+        // The index is read while the files are: it is needed only for what the walk does not come by.
+        let (tracked, mut nested) = std::thread::scope(|scope| {
+            let tracked = scope.spawn(|| repository.tracked());
+            let nested = self.walk_with(folder, Some(&repository), &seen, new_visitor);
+            let tracked = tracked.join().unwrap_or_else(|_| Err("libgit2 failed".to_owned()));
+            (tracked, nested)
+        });
+        match tracked {
+            Ok(tracked) => {
+                let unseen = seen.complement(folder, tracked);
+                let (submodules, files): (Vec<_>, Vec<_>) =
+                    unseen.into_iter().partition(|(_, submodule)| *submodule);
+                let paths = |unseen: Vec<(PathBuf, bool)>| unseen.into_iter().map(|(path, _)| path);
+                self.read_each(&paths(files).collect::<Vec<_>>(), new_visitor, |worker, path| {
+                    worker.tracked(path)
+                });
+                nested.extend(paths(submodules).filter(|path| Repository::at(path).is_some()));
+            }
+            Err(why) => {
                 // What is tracked is not known, so nothing may be left out as ignored.
-                let shown = Origin::new(Kind::File, self.relative(folder)).shown();
+                let shown = Origin::new(Kind::File, self.relative(&repository.root)).shown();
                 new_visitor().note(format!(
                     "the index of the repository at {shown} cannot be read ({why}): files that git ignores are read as well"
                 ));
-                (None, false)
+                seen.settle();
+                nested.extend(self.walk_with(folder, None, &seen, new_visitor));
             }
-            None => (None, false),
-        };
-        let respect = respect && !repository.as_ref().is_some_and(|repository| ignores(repository, folder));
+        }
+        nested.sort();
+        nested.dedup();
+        nested
+    }
+
+    /// Reads what is in a folder and was not seen before, except what git ignores if there is a repository. Returns the
+    /// repositories nested in it.
+    fn walk_with(
+        &self,
+        folder: &Path,
+        repository: Option<&Repository>,
+        seen: &Seen,
+        new_visitor: &NewVisitor<'_>,
+    ) -> Vec<PathBuf> {
         let nested = Mutex::new(Vec::new());
         let mut walk = WalkBuilder::new(folder);
         walk.standard_filters(false).threads(self.threads);
-        if respect {
+        if repository.is_some() {
             walk.git_ignore(true).git_exclude(true).git_global(true).parents(true).require_git(true);
         }
         walk.build_parallel().run(|| {
             let mut worker = Worker::new(self, new_visitor);
-            let (nested, tracking) = (&nested, tracking.as_ref());
+            let mut sight = seen.sight();
+            let nested = &nested;
+            let in_repository = repository.is_some();
             Box::new(move |entry| {
                 match entry {
-                    Ok(entry) => return worker.entry(&entry, tracking, nested),
+                    Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {
+                        return worker.folder(&entry, nested);
+                    }
+                    Ok(entry) if in_repository || seen.is_settled() => {
+                        if sight.is_new(entry.path()) {
+                            worker.entry(&entry);
+                        }
+                    }
+                    Ok(entry) => worker.entry(&entry),
                     Err(error) => worker.walk_error(folder, &error),
                 }
                 WalkState::Continue
             })
         });
-        let mut nested = nested.into_inner().unwrap_or_default();
-        if let Some(tracking) = tracking {
-            let unseen = tracking.unseen();
-            let (submodules, files): (Vec<_>, Vec<_>) =
-                unseen.into_iter().partition(|(_, is_submodule)| *is_submodule);
-            let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
-            self.read_each(&files, new_visitor, |worker, path| worker.tracked(path));
-            let submodules = submodules.into_iter().map(|(path, _)| path);
-            nested.extend(submodules.filter(|path| Repository::at(path).is_some()));
-        }
-        nested.sort();
-        nested.dedup();
-        nested
+        nested.into_inner().unwrap_or_default()
     }
 
     /// A path as reports show it: relative to the root, with `/`; absolute where it lies outside.
@@ -195,42 +226,36 @@ impl<'w> Worker<'w> {
         Some(Named::Folder)
     }
 
-    fn entry(
-        &mut self,
-        entry: &DirEntry,
-        tracking: Option<&Tracking>,
-        nested: &Mutex<Vec<PathBuf>>,
-    ) -> WalkState {
+    /// Whether to go into a folder. A repository's own `.git` is not content; a nested repository is read later.
+    fn folder(&mut self, entry: &DirEntry, nested: &Mutex<Vec<PathBuf>>) -> WalkState {
         let path = entry.path();
-        let Some(file_type) = entry.file_type() else { return WalkState::Continue };
-        if file_type.is_dir() {
-            if entry.depth() == 0 {
-                return WalkState::Continue;
-            }
-            if self.tree.excludes(path, true) {
-                self.visitor.excluded();
-                return WalkState::Skip;
-            }
-            if entry.file_name() == ".git" && path.parent().and_then(Repository::at).is_some() {
-                return WalkState::Skip;
-            }
-            if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
-                if let Ok(mut nested) = nested.lock() {
-                    nested.push(path.to_owned());
-                }
-                return WalkState::Skip;
-            }
+        if entry.depth() == 0 {
             return WalkState::Continue;
         }
-        if let Some(tracking) = tracking {
-            tracking.see(path);
-        }
-        if self.tree.excludes(path, false) {
+        if self.tree.excludes(path, true) {
             self.visitor.excluded();
-        } else {
-            self.content(path, file_type);
+            return WalkState::Skip;
+        }
+        if is_own_git(path) {
+            return WalkState::Skip;
+        }
+        if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
+            if let Ok(mut nested) = nested.lock() {
+                nested.push(path.to_owned());
+            }
+            return WalkState::Skip;
         }
         WalkState::Continue
+    }
+
+    fn entry(&mut self, entry: &DirEntry) {
+        let path = entry.path();
+        let Some(file_type) = entry.file_type() else { return };
+        if self.tree.excludes(path, false) {
+            self.visitor.excluded();
+        } else if !is_own_git(path) {
+            self.content(path, file_type);
+        }
     }
 
     /// A tracked file that the walk did not come by, because git would ignore it if it were not tracked.
@@ -286,47 +311,87 @@ impl<'w> Worker<'w> {
     }
 }
 
-/// The files that git tracks under a folder, and which of them a walk came by.
-struct Tracking {
-    root: PathBuf,
-    /// By path relative to the root: whether it was seen, and whether it is a submodule.
-    files: HashMap<Vec<u8>, (AtomicBool, bool)>,
+/// Which files a walk came by, as hashes of their paths: a tree may have millions.
+struct Seen {
+    /// What the paths are relative to.
+    top: PathBuf,
+    hasher: RandomState,
+    fresh: Mutex<Vec<u64>>,
+    settled: OnceLock<HashSet<u64>>,
 }
 
-impl Tracking {
-    fn of(repository: &Repository, folder: &Path) -> Result<Tracking, String> {
-        let mut prefix =
-            path_bytes(folder.strip_prefix(&repository.root).unwrap_or(Path::new(""))).into_owned();
-        if !prefix.is_empty() {
-            prefix.push(b'/');
-        }
-        let tracked = repository.tracked()?;
-        let files = tracked
-            .into_iter()
-            .filter(|file| file.path.starts_with(&prefix))
-            .map(|file| (file.path, (AtomicBool::new(false), file.is_submodule)))
-            .collect();
-        Ok(Tracking { root: repository.root.clone(), files })
-    }
-
-    fn see(&self, path: &Path) {
-        let Ok(relative) = path.strip_prefix(&self.root) else { return };
-        if let Some((seen, _)) = self.files.get(path_bytes(relative).as_ref()) {
-            seen.store(true, Ordering::Relaxed);
+impl Seen {
+    fn new(top: &Path) -> Seen {
+        Seen {
+            top: top.to_owned(),
+            hasher: RandomState::new(),
+            fresh: Mutex::default(),
+            settled: OnceLock::new(),
         }
     }
 
-    /// What the walk did not come by, in order.
-    fn unseen(self) -> Vec<(PathBuf, bool)> {
-        let mut unseen: Vec<_> = self
-            .files
+    /// A thread's part.
+    fn sight(&self) -> Sight<'_> {
+        Sight { seen: self, fresh: Vec::new() }
+    }
+
+    /// Ends the first walk: what it came by is no longer new to a second one.
+    fn settle(&self) {
+        self.settled
+            .get_or_init(|| self.fresh.lock().map(|mut fresh| fresh.drain(..).collect()).unwrap_or_default());
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled.get().is_some()
+    }
+
+    /// What of `tracked` lies in `folder` and was not seen, in order, and whether it is a submodule.
+    fn complement(self, folder: &Path, tracked: Vec<Tracked>) -> Vec<(PathBuf, bool)> {
+        self.settle();
+        let mut unseen: Vec<_> = tracked
             .into_iter()
-            .filter(|(_, (seen, _))| !seen.load(Ordering::Relaxed))
-            .map(|(path, (_, is_submodule))| (self.root.join(native_path(path)), is_submodule))
+            .filter(|file| !self.has(&file.path))
+            .map(|file| (self.top.join(native_path(file.path)), file.is_submodule))
+            .filter(|(path, _)| path.starts_with(folder))
             .collect();
         unseen.sort();
+        unseen.dedup();
         unseen
     }
+
+    fn has(&self, relative: &[u8]) -> bool {
+        self.settled.get().is_some_and(|settled| settled.contains(&self.hasher.hash_one(relative)))
+    }
+}
+
+/// What one thread came by.
+struct Sight<'s> {
+    seen: &'s Seen,
+    fresh: Vec<u64>,
+}
+
+impl Sight<'_> {
+    fn is_new(&mut self, path: &Path) -> bool {
+        let relative = path_bytes(path.strip_prefix(&self.seen.top).unwrap_or(path));
+        if self.seen.has(&relative) {
+            return false;
+        }
+        self.fresh.push(self.seen.hasher.hash_one(relative.as_ref()));
+        true
+    }
+}
+
+impl Drop for Sight<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut fresh) = self.seen.fresh.lock() {
+            fresh.append(&mut self.fresh);
+        }
+    }
+}
+
+/// Whether a path is the `.git` of the repository that it lies at the top of.
+fn is_own_git(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == ".git") && path.parent().and_then(Repository::at).is_some()
 }
 
 /// Whether git ignores the folder itself: it was named, so what is in it is read all the same.
