@@ -1,1 +1,95 @@
-fn main() {}
+//! How many bytes a second detection looks at, and what a tree of small files costs. `cargo bench` prints the rates;
+//! compare runs on one machine, in pairs.
+
+use divan::Bencher;
+use divan::counter::BytesCount;
+use sf_scan::detect::detect;
+use sf_scan::input::{Blob, Kind, Origin};
+use sf_scan::rule::{RuleSet, template};
+use sf_scan::scan::{Progress, scan};
+use sf_scan::source::Worktree;
+
+fn main() {
+    divan::main();
+}
+
+const MEBIBYTE: usize = 1 << 20;
+
+fn rules() -> RuleSet {
+    RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set")
+}
+
+/// A mebibyte of `line`, with a number in each so that no two are alike.
+fn text(line: impl Fn(u64) -> String) -> String {
+    let mut text = String::with_capacity(MEBIBYTE + 200);
+    for number in 0.. {
+        text.push_str(&line(number));
+        if text.len() >= MEBIBYTE {
+            return text;
+        }
+    }
+    text
+}
+
+fn measure(bencher: Bencher<'_, '_>, text: &str) {
+    let rules = rules();
+    let origin = Origin::new(Kind::File, &b"bench.txt"[..]);
+    let blob = Blob::whole(&origin, text.as_bytes());
+    bencher.counter(BytesCount::of_str(text)).bench(|| detect(&rules, &blob));
+}
+
+/// Code without a word that a rule begins with.
+#[divan::bench]
+fn clean_text(bencher: Bencher<'_, '_>) {
+    measure(
+        bencher,
+        &text(|n| format!("    let total = compute(value_{n}, &mut state)?; // keep the order\n")),
+    );
+}
+
+/// Anchors and context words on every line, and no key.
+#[divan::bench]
+fn keyword_rich_text(bencher: Bencher<'_, '_>) {
+    measure(
+        bencher,
+        &text(|n| format!("sixtyfour_api_key = load(api_version_{n}) or os.environ['SIXTYFOUR_API_KEY']\n")),
+    );
+}
+
+/// One line.
+#[divan::bench]
+fn minified_line(bencher: Bencher<'_, '_>) {
+    measure(bencher, &text(|n| format!("function a{n}(e,t){{return e[t]&&api_call(e,{n})}};")));
+}
+
+/// A key on every line, so that every part of detection runs.
+#[divan::bench]
+fn keys_on_every_line(bencher: Bencher<'_, '_>) {
+    measure(bencher, &text(|n| template::expand("key = \"{key}\"\n", n)));
+}
+
+/// Walking, opening, reading and looking at 5,000 files of 2 kB.
+#[divan::bench(sample_count = 20)]
+fn small_files(bencher: Bencher<'_, '_>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().canonicalize().expect("a path");
+    let contents = text(|n| format!("let value_{n} = {n};\n"))[..2048].to_owned();
+    for number in 0..5000 {
+        let place = root.join((number / 100).to_string());
+        std::fs::create_dir_all(&place).expect("a folder");
+        #[expect(clippy::disallowed_methods, reason = "the benchmark makes its files")]
+        std::fs::write(place.join(format!("{number}.rs")), &contents).expect("a file");
+    }
+    let rules = rules();
+    let tree = Worktree {
+        paths: vec![root.clone()],
+        root,
+        respect_ignores: true,
+        exclude: ignore::gitignore::Gitignore::empty(),
+        max_file_size: None,
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    };
+    bencher
+        .counter(BytesCount::new(5000 * contents.len()))
+        .bench(|| scan(&tree, &rules, &Progress::default()).counts);
+}

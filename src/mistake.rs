@@ -1,7 +1,7 @@
 //! A mistake in a file that a person wrote for us, a rule or a configuration: shown with the line it stands on.
 
-use crate::secret::mask_shapes_in;
-use crate::text::printable;
+use crate::secret::{mask_shapes, mask_shapes_in};
+use crate::text::{is_hidden, printable};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use std::ops::Range;
 pub struct Mistake {
     message: String,
     help: Option<String>,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
 }
 
 #[derive(Debug, Clone)]
@@ -24,7 +24,9 @@ struct Place {
 impl Mistake {
     /// A mistake without a place.
     pub fn new(message: impl Into<String>) -> Mistake {
-        Mistake { message: mask_shapes_in(&message.into()), help: None, place: None }
+        let lines = message.into();
+        let lines: Vec<_> = lines.lines().map(|line| printable(&mask_shapes(line.as_bytes()))).collect();
+        Mistake { message: lines.join("\n"), help: None, place: None }
     }
 
     /// Adds what to do about it.
@@ -42,9 +44,9 @@ impl Mistake {
         std::mem::swap(&mut label, &mut self.message);
         let end = span.end.min(text.len());
         let span = span.start.min(end)..end;
-        let source = NamedSource::new(printable(name.as_bytes()), mask_shapes_in(text));
+        let source = NamedSource::new(printable(name.as_bytes()), showable(text));
         self.message = format!("{} cannot be used", printable(name.as_bytes()));
-        self.place = Some(Place { source, span, label });
+        self.place = Some(Box::new(Place { source, span, label }));
         self
     }
 
@@ -53,6 +55,14 @@ impl Mistake {
     pub fn toml(name: &str, text: &str, error: &toml::de::Error) -> Mistake {
         Mistake::new(error.message()).at(name, text, error.span().unwrap_or(0..0))
     }
+}
+
+/// The text with keys masked and what could command a terminal replaced, byte for byte, so that spans stay true.
+fn showable(text: &str) -> String {
+    let masked = mask_shapes_in(text);
+    let is_fine = |character: char| matches!(character, '\n' | '\t') || !is_hidden(character);
+    let replace = |character: char| "?".repeat(character.len_utf8());
+    masked.chars().map(|one| if is_fine(one) { one.to_string() } else { replace(one) }).collect()
 }
 
 impl fmt::Display for Mistake {

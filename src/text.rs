@@ -168,8 +168,9 @@ fn escape(out: &mut String, byte: u8) {
     let _ = write!(out, "\\x{byte:02x}");
 }
 
-/// Controls, bidirectional marks, zero-width characters, line separators, tags, and what is not assigned to text.
-fn is_hidden(character: char) -> bool {
+/// Whether a character shows nothing of itself, or changes how others show: controls, bidirectional marks, zero-width characters, line separators, tags, and what is not assigned to text.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -31,12 +31,8 @@ fn ends_escape(text: &[u8]) -> bool {
         |length: usize| tail.len() > length && tail[tail.len() - length..].iter().all(u8::is_ascii_hexdigit);
     let before = |length: usize, marker: &[u8]| tail[..tail.len() - length].ends_with(marker);
     // \n \t \r \b \f \v \a \e \0
-    if tail.len() >= 2
-        && matches!(tail[tail.len() - 1], b'n' | b't' | b'r' | b'b' | b'f' | b'v' | b'a' | b'e' | b'0')
-    {
-        if before(1, b"\\") {
-            return true;
-        }
+    if tail.last().is_some_and(|last| b"ntrbfvae0".contains(last)) && before(1, b"\\") {
+        return true;
     }
     // %3D =3D \x3d \u003d \U0000003d
     if hex(2) && (before(2, b"%") || before(2, b"=") || before(2, b"\\x")) {

@@ -62,6 +62,7 @@ fn zone(text: &[u8], span: &Range<usize>) -> Range<usize> {
     let ceiling = (span.end + ZONE).min(text.len());
     let start = memrchr(b'\n', &text[floor..span.start]).map_or(floor, |newline| floor + newline + 1);
     let end = memchr(b'\n', &text[span.end..ceiling]).map_or(ceiling, |newline| span.end + newline);
+    let start = if text[start..span.start].starts_with(b"\xEF\xBB\xBF") { start + 3 } else { start };
     let end = if text[start..end].ends_with(b"\r") && end > span.end { end - 1 } else { end };
     start..end
 }

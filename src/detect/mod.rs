@@ -8,7 +8,10 @@ mod allow;
 mod body;
 mod boundary;
 mod context;
+mod example;
 mod mask;
+
+pub use example::wrong_example;
 
 use crate::finding::{Allow, Finding, Region};
 use crate::input::{Blob, MARGIN};
@@ -126,16 +129,16 @@ fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item 
 /// Decides on the match of `rule` that begins at `at`: boundaries, filters, then context.
 fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) -> Option<Judged> {
     if let Some(paths) = &rule.paths {
-        let path = String::from_utf8_lossy(&blob.origin.path()).into_owned();
-        if !paths.matched(path, false).is_ignore() {
+        let path = String::from_utf8_lossy(&blob.origin.path()).trim_start_matches('/').to_owned();
+        if !paths.matched_path_or_any_parents(path, false).is_ignore() {
             return None;
         }
     }
     matches(rule, text, at).find_map(|matched| {
-        let Matched { secret: span, name } = matched;
+        let span = matched.secret.clone();
         let secret = &text[span.clone()];
         let whole = Whole::of(rule, text, &span);
-        if whole == Whole::No || is_no_secret(rule, secret, name.clone().map(|name| &text[name])) {
+        if whole == Whole::No || is_no_secret(rule, text, &matched) {
             return None;
         }
         if rule.require.as_ref().is_some_and(|require| !context::satisfied(require, text, &span)) {
@@ -144,8 +147,7 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) 
         if rule.yields && is_another_rules(rules, rule, text, &span) {
             return None;
         }
-        let Verdict { level, confidence, evidence } =
-            verdict(rule, blob, text, &matched_at(&span, name), whole)?;
+        let Verdict { level, confidence, evidence } = verdict(rules, rule, blob, text, &matched, whole)?;
         let prefix = rule.prefix(secret);
         let allowed = allow::find(&rule.id, text, &span).map(|comment| Allow {
             line: comment.lines_before,
@@ -165,10 +167,6 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) 
         };
         Some(Judged { span, finding })
     })
-}
-
-fn matched_at(span: &Range<usize>, name: Option<Range<usize>>) -> Matched {
-    Matched { secret: span.clone(), name }
 }
 
 /// Whether a match is a token of its own.
@@ -198,7 +196,9 @@ impl Whole {
 }
 
 /// Whether a matched text is a placeholder, a reference or something else that is none whatever stands around it.
-fn is_no_secret(rule: &Rule, secret: &[u8], name: Option<&[u8]>) -> bool {
+fn is_no_secret(rule: &Rule, text: &[u8], matched: &Matched) -> bool {
+    let secret = &text[matched.secret.clone()];
+    let name = matched.name.clone().map(|name| &text[name]);
     body::flaw(&rule.placeholder, &secret[rule.prefix(secret)..]).is_some()
         || rule.reject.iter().any(|pattern| pattern.regex().is_match(secret))
         || name.is_some_and(|name| rule.reject_name.iter().any(|pattern| pattern.regex().is_match(name)))
@@ -210,7 +210,9 @@ fn is_another_rules(rules: &RuleSet, rule: &Rule, text: &[u8], span: &Range<usiz
     rules.search(text, span.clone(), |hit| {
         let Starts::Match(other) = hit.anchor.starts else { return };
         let other = &rules.rules()[other];
-        taken |= other.id != rule.id
+        // A rule that somebody added must not take a value away from a built-in one.
+        let may_take = other.id != rule.id && (other.builtin || !rule.builtin);
+        taken |= may_take
             && matches(other, text, hit.at).any(|matched| {
                 matched.secret.end <= span.end && Whole::of(other, text, &matched.secret) == Whole::Yes
             });
@@ -225,7 +227,14 @@ struct Verdict {
 }
 
 /// How bad and how sure a match is, or nothing if its body is not random and nothing binds it to the vendor.
-fn verdict(rule: &Rule, blob: &Blob<'_>, text: &[u8], matched: &Matched, whole: Whole) -> Option<Verdict> {
+fn verdict(
+    rules: &RuleSet,
+    rule: &Rule,
+    blob: &Blob<'_>,
+    text: &[u8],
+    matched: &Matched,
+    whole: Whole,
+) -> Option<Verdict> {
     let span = &matched.secret;
     let secret = &text[span.clone()];
     let body = &secret[rule.prefix(secret)..];
@@ -250,7 +259,8 @@ fn verdict(rule: &Rule, blob: &Blob<'_>, text: &[u8], matched: &Matched, whole: 
         (None, None, Whole::Torn) => plain(Confidence::Low, "by its shape, in binary data".to_owned()),
         (None, None, _) => match &matched.name {
             Some(name) => {
-                plain(rule.confidence, format!("bound to {}", String::from_utf8_lossy(&text[name.clone()])))
+                let name: String = mask::masked(rules, text, name).chars().take(60).collect();
+                plain(rule.confidence, format!("bound to {name}"))
             }
             None => plain(rule.confidence, "by its shape".to_owned()),
         },

@@ -94,10 +94,12 @@ fn reason(reason: &Suppression) -> String {
 /// What a run read and found, in a line.
 pub(super) fn summary(report: &Report<'_>) -> String {
     let counts = &report.counts;
+    let read = format!(" in {}, {}.", plural(counts.files, "file"), size(counts.bytes));
     let mut text = match report.findings.len() {
-        0 if report.is_incomplete() => "Incomplete: no finding in what was read".to_owned(),
-        0 if counts.files == 0 => "Nothing was read".to_owned(),
-        0 => "No findings".to_owned(),
+        0 if counts.files == 0 && report.is_incomplete() => "Incomplete: nothing was read.".to_owned(),
+        0 if counts.files == 0 => "Nothing was read: there is no file.".to_owned(),
+        0 if report.is_incomplete() => format!("Incomplete: no findings{read}"),
+        0 => format!("No findings{read}"),
         found => {
             let levels = Level::ALL.iter().rev().filter_map(|&level| match report.count(level) {
                 0 => None,
@@ -105,13 +107,12 @@ pub(super) fn summary(report: &Report<'_>) -> String {
             });
             let incomplete = if report.is_incomplete() { "Incomplete: " } else { "" };
             format!(
-                "{incomplete}{} ({})",
+                "{incomplete}{} ({}){read}",
                 plural(found as u64, "finding"),
                 levels.collect::<Vec<_>>().join(", ")
             )
         }
     };
-    text.push_str(&format!(" in {}, {}.", plural(counts.files, "file"), size(counts.bytes)));
     if !report.skips.is_empty() {
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         report.skips.iter().for_each(|skip| *reasons.entry(skip.reason.name()).or_default() += 1);

@@ -2,6 +2,7 @@
 
 use super::{BodyFilter, Confidence, Context, Level, Pattern, Require, Rule};
 use crate::mistake::Mistake;
+use crate::text::is_hidden;
 use ignore::gitignore::GitignoreBuilder;
 use serde::Deserialize;
 use std::str::FromStr;
@@ -14,10 +15,10 @@ pub(super) const SHORTEST_ANCHOR: usize = 4;
 #[serde(deny_unknown_fields)]
 struct RuleFile {
     id: Spanned<String>,
-    name: String,
-    description: String,
-    help: String,
-    advice: String,
+    name: Spanned<String>,
+    description: Spanned<String>,
+    help: Spanned<String>,
+    advice: Spanned<String>,
     level: Spanned<String>,
     confidence: Spanned<String>,
     #[serde(default)]
@@ -97,6 +98,9 @@ pub fn parse(name: &str, text: &str, builtin: bool) -> Result<Rule, Mistake> {
     let file: RuleFile = toml::from_str(text).map_err(|error| Mistake::toml(name, text, &error))?;
     let reader = Reader { name, text, builtin };
     reader.check_id(&file.id)?;
+    for words in [&file.name, &file.description, &file.help, &file.advice] {
+        reader.check_words(words)?;
+    }
     if file.matches.is_empty() || file.misses.is_empty() {
         return Err(reader.mistake("a rule needs at least one [[matches]] and one [[misses]]", 0..0).help(
             "write templates such as text = 'MY_KEY={base62:32}', so that the rule is tested without a key in the file",
@@ -104,10 +108,10 @@ pub fn parse(name: &str, text: &str, builtin: bool) -> Result<Rule, Mistake> {
     }
     Ok(Rule {
         id: file.id.get_ref().as_str().into(),
-        name: file.name,
-        description: file.description.trim().to_owned(),
-        help: file.help.trim().to_owned(),
-        advice: file.advice,
+        name: file.name.get_ref().trim().to_owned(),
+        description: file.description.get_ref().trim().to_owned(),
+        help: file.help.get_ref().trim().to_owned(),
+        advice: file.advice.get_ref().trim().to_owned(),
         level: reader.word::<Level>(&file.level)?,
         confidence: reader.word::<Confidence>(&file.confidence)?,
         tags: file.tags,
@@ -186,6 +190,15 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Words for people: there are some, and none of them commands a terminal.
+    fn check_words(&self, words: &Spanned<String>) -> Result<(), Mistake> {
+        let text = words.get_ref().trim();
+        if text.is_empty() || text.contains(|one: char| one != '\n' && is_hidden(one)) {
+            return Err(self.mistake("this is shown to people: plain text that is not empty", words.span()));
+        }
+        Ok(())
+    }
+
     fn word<T: FromStr<Err = String>>(&self, word: &Spanned<String>) -> Result<T, Mistake> {
         word.get_ref().parse().map_err(|error: String| self.mistake(error, word.span()))
     }
@@ -252,6 +265,9 @@ impl Reader<'_> {
         }
         let mut builder = GitignoreBuilder::new("");
         for glob in globs {
+            if glob.get_ref().starts_with('!') {
+                return Err(self.mistake("a glob that begins with ! names no file", glob.span()));
+            }
             builder
                 .add_line(None, glob.get_ref())
                 .map_err(|error| self.mistake(error.to_string(), glob.span()))?;

@@ -256,11 +256,23 @@ impl<'w> Worker<'w> {
         } else if !is_own_git(path) {
             self.content(path, file_type);
         }
+        if entry.file_name() == "HEAD" && path.parent().is_some_and(Repository::is_bare) {
+            let shown = self.origin(Kind::File, path).shown();
+            let folder = shown.strip_suffix("/HEAD").unwrap_or(".");
+            self.visitor.note(format!(
+                "{folder} is a bare git repository: its objects are compressed and tell nothing"
+            ));
+        }
     }
 
-    /// A tracked file that the walk did not come by, because git would ignore it if it were not tracked.
+    /// A tracked file that the walk did not come by, because git would ignore it if it were not tracked. One behind a
+    /// link is not there: the link has taken the place of its folder.
     fn tracked(&mut self, path: &Path) {
         let Ok(metadata) = path.symlink_metadata() else { return };
+        let is_direct = |folder: &Path| folder.canonicalize().is_ok_and(|real| real == folder);
+        if !path.parent().is_some_and(is_direct) {
+            return;
+        }
         if self.tree.excludes(path, metadata.is_dir()) {
             self.visitor.excluded();
         } else if !metadata.is_dir() {

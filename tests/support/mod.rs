@@ -75,6 +75,17 @@ impl Project {
         Run::of(self.command().args(args).output().expect("the program runs"))
     }
 
+    /// Runs with `input` on standard input.
+    pub fn feed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &[u8]) -> Run {
+        let mut command = self.command();
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program runs");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut stdin, input).expect("the program reads");
+        drop(stdin);
+        Run::of(child.wait_with_output().expect("the program ends"))
+    }
+
     /// Runs with `--format json` and reads the report.
     pub fn json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (Run, Value) {
         let run =

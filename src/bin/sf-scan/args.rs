@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Finds leaked Sixtyfour API keys.
 ///
 /// Reads the working tree: every file that git tracks, also where it is ignored, and every other file that git does not
-/// ignore; outside a repository every file. A path that is named is always read.
+/// ignore; outside a repository every file. A path that is named is read also where it is ignored.
 #[derive(Parser, Debug)]
 #[command(
     version,
@@ -41,8 +41,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", env = "SF_SCAN_CONFIG", help_heading = "Detection")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Use no configuration
-    #[arg(long, conflicts_with = "config", help_heading = "Detection")]
+    /// Use no configuration, whatever else names one
+    #[arg(long, help_heading = "Detection")]
     pub(crate) no_config: bool,
 
     /// Add the rule in this file, or the rules in this folder, to the built-in ones; repeatable

@@ -87,6 +87,12 @@ fn source(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Trouble> {
     }
     let mut exclude = ignore::gitignore::GitignoreBuilder::new("");
     for glob in setup.config.exclude.iter().chain(&args.exclude) {
+        if glob.starts_with('!') {
+            return Err(Mistake::new(format!(
+                "--exclude {glob}: a glob that begins with ! excludes nothing"
+            ))
+            .into());
+        }
         exclude.add_line(None, glob).map_err(|error| Mistake::new(format!("--exclude {glob}: {error}")))?;
     }
     Ok(Box::new(Worktree {
@@ -206,8 +212,12 @@ fn quiet_panics() {
     }));
 }
 
+/// Whether a build server runs us: most set CI, some only a variable of their own.
 fn in_ci() -> bool {
+    const OWN: [&str; 6] =
+        ["GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "BUILDKITE", "CODEBUILD_BUILD_ID"];
     environment("CI").is_some_and(|value| value != "false" && value != "0")
+        || OWN.iter().any(|name| environment(name).is_some())
 }
 
 /// By the user's word, then by the environment (no-color.org, bixense.com/clicolors), then by the terminal.

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use miette::{Report, miette};
 use sf_scan::config::{Config, FILE_NAME};
+use sf_scan::detect::wrong_example;
 use sf_scan::mistake::Mistake;
 use sf_scan::rule::{Rule, RuleId, RuleSet, parse};
 use sf_scan::source::{Repository, read_small};
@@ -41,9 +42,14 @@ impl Setup {
         let builtin: Vec<RuleId> = rules.iter().map(|rule| rule.id.clone()).collect();
         let builtin: Vec<&str> = builtin.iter().map(|id| &**id).collect();
         let folder = config_file.as_deref().and_then(Path::parent).unwrap_or(&root).to_owned();
-        let further = config.rules.iter().map(|path| folder.join(path)).chain(args.rules.iter().cloned());
-        for path in further {
+        for path in config.rules.iter().map(|path| folder.join(path)) {
+            if !trusted {
+                check_inside(&root, &path)?;
+            }
             load_rules(&path, &mut rules)?;
+        }
+        for path in &args.rules {
+            load_rules(path, &mut rules)?;
         }
         if let Some(file) = &config_file {
             let known: Vec<&str> = rules.iter().map(|rule| &*rule.id).collect();
@@ -68,7 +74,17 @@ impl Setup {
         if !rules.iter().any(|rule| rule.builtin) {
             notes.push("no built-in rule is active: Sixtyfour keys are not looked for".to_owned());
         }
-        Ok(Setup { root, paths, config, config_file, rules: RuleSet::new(rules)?, notes })
+        let rules = RuleSet::new(rules)?;
+        for rule in rules.rules().iter().filter(|rule| !rule.builtin) {
+            if let Some((example, wrong)) = wrong_example(&rules, rule) {
+                let mistake =
+                    Mistake::new(format!("the rule {} {wrong} its example `{}`", rule.id, example.trim()));
+                return Err(mistake
+                    .help("a pattern has to match from an anchor on; see rules/README.md")
+                    .into());
+            }
+        }
+        Ok(Setup { root, paths, config, config_file, rules, notes })
     }
 
     /// The rules that get another level.
@@ -108,7 +124,10 @@ fn find_config(args: &Args, root: &Path) -> Result<(Config, Option<PathBuf>, boo
     let (file, trusted) = match &args.config {
         _ if args.no_config => return Ok((Config::default(), None, true)),
         Some(file) => (file.clone(), true),
-        None if discovered.symlink_metadata().is_ok() => (discovered, false),
+        None if discovered.symlink_metadata().is_ok() => {
+            check_inside(root, &discovered)?;
+            (discovered, false)
+        }
         None => return Ok((Config::default(), None, true)),
     };
     let name = file.display().to_string();
@@ -117,6 +136,21 @@ fn find_config(args: &Args, root: &Path) -> Result<(Config, Option<PathBuf>, boo
             .help("name another file with --config, or use none with --no-config")
     })?;
     Ok((Config::parse(&name, &text)?, Some(file), trusted))
+}
+
+/// Refuses a file that a configuration which came with the scanned tree names outside of it: a complaint about it would
+/// show lines of it.
+fn check_inside(root: &Path, path: &Path) -> Result<(), Report> {
+    match path.canonicalize() {
+        Ok(real) if !real.starts_with(root) => Err(Mistake::new(format!(
+            "{} lies outside of {}, which is scanned",
+            path.display(),
+            root.display()
+        ))
+        .help("pass the configuration with --config to trust it, or leave it aside with --no-config")
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// Adds the rule in the file, or the rules in the folder, at `path`.
