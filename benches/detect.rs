@@ -1,5 +1,5 @@
-//! How many bytes a second detection looks at, and what a tree of small files costs. `cargo bench` prints the rates;
-//! compare runs on one machine, in pairs.
+//! How many bytes a second detection looks at, and what a tree of small files costs. `cargo bench` prints the rates, and
+//! beside them those of a peer: one plain pattern, searched with the `regex` crate, which is what `rg` does.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -38,13 +38,29 @@ fn measure(bencher: Bencher<'_, '_>, text: &str) {
     bencher.counter(BytesCount::of_str(text)).bench(|| detect(&rules, &blob));
 }
 
+/// The peer: one pattern, no decoding, no context.
+fn measure_peer(bencher: Bencher<'_, '_>, text: &str) {
+    let pattern = regex::bytes::Regex::new(r"(?-u)\bapi_[A-Za-z0-9]{32}\b").expect("a pattern");
+    bencher.counter(BytesCount::of_str(text)).bench(|| pattern.find_iter(text.as_bytes()).count());
+}
+
+fn clean() -> String {
+    text(|n| format!("    let total = compute(value_{n}, &mut state)?; // keep the order\n"))
+}
+
+fn minified() -> String {
+    text(|n| format!("function a{n}(e,t){{return e[t]&&api_call(e,{n})}};"))
+}
+
 /// Code without a word that a rule begins with.
 #[divan::bench]
 fn clean_text(bencher: Bencher<'_, '_>) {
-    measure(
-        bencher,
-        &text(|n| format!("    let total = compute(value_{n}, &mut state)?; // keep the order\n")),
-    );
+    measure(bencher, &clean());
+}
+
+#[divan::bench]
+fn clean_text_peer(bencher: Bencher<'_, '_>) {
+    measure_peer(bencher, &clean());
 }
 
 /// Anchors and context words on every line, and no key.
@@ -59,7 +75,12 @@ fn keyword_rich_text(bencher: Bencher<'_, '_>) {
 /// One line.
 #[divan::bench]
 fn minified_line(bencher: Bencher<'_, '_>) {
-    measure(bencher, &text(|n| format!("function a{n}(e,t){{return e[t]&&api_call(e,{n})}};")));
+    measure(bencher, &minified());
+}
+
+#[divan::bench]
+fn minified_line_peer(bencher: Bencher<'_, '_>) {
+    measure_peer(bencher, &minified());
 }
 
 /// A key on every line, so that every part of detection runs.

@@ -38,7 +38,13 @@ pub(crate) struct Args {
     pub(crate) max_file_size: Option<u64>,
 
     /// Use this configuration, and trust it [default: .sf-scan.toml at the root, where there is one]
-    #[arg(long, value_name = "FILE", env = "SF_SCAN_CONFIG", help_heading = "Detection")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SF_SCAN_CONFIG",
+        hide_env_values = true,
+        help_heading = "Detection"
+    )]
     pub(crate) config: Option<PathBuf>,
 
     /// Use no configuration, whatever else names one
@@ -64,6 +70,7 @@ pub(crate) struct Args {
         value_name = "FORMAT",
         default_value = "text",
         env = "SF_SCAN_FORMAT",
+        hide_env_values = true,
         help_heading = "Output"
     )]
     pub(crate) format: Word<Format>,
@@ -85,7 +92,14 @@ pub(crate) struct Args {
     pub(crate) exit_zero: bool,
 
     /// When to use colours
-    #[arg(long, value_name = "WHEN", default_value = "auto", env = "SF_SCAN_COLOR", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "SF_SCAN_COLOR",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
     pub(crate) color: When,
 
     /// When to show how far the scan is
