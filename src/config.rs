@@ -4,6 +4,7 @@ use crate::mistake::Mistake;
 use crate::rule::{Confidence, Level, RuleId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use toml::Spanned;
 
 /// The name of the file that is looked for at the root.
@@ -20,6 +21,8 @@ pub struct Config {
     pub min_confidence: Option<Confidence>,
     /// Rules that get another level; `None` switches one off.
     pub levels: BTreeMap<RuleId, Option<Level>>,
+    /// Where in the file the rules in `levels` are named.
+    places: BTreeMap<RuleId, Range<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +53,7 @@ impl Config {
             None => None,
         };
         let mut levels = BTreeMap::new();
+        let mut places = BTreeMap::new();
         for (rule, word) in file.levels {
             let level = match word.get_ref().as_str() {
                 "off" => None,
@@ -57,6 +61,7 @@ impl Config {
                     Some(level.parse().map_err(|error: String| at(format!("{error}, off"), word.span()))?)
                 }
             };
+            places.insert(rule.get_ref().as_str().into(), rule.span());
             levels.insert(rule.get_ref().as_str().into(), level);
         }
         let mut globs = ignore::gitignore::GitignoreBuilder::new("");
@@ -69,17 +74,18 @@ impl Config {
             }
         }
         let plain = |texts: Vec<Spanned<String>>| texts.into_iter().map(Spanned::into_inner).collect();
-        Ok(Config { exclude: plain(file.exclude), rules: plain(file.rules), min_confidence, levels })
+        Ok(Config { exclude: plain(file.exclude), rules: plain(file.rules), min_confidence, levels, places })
     }
 
-    /// Checks the rules that are named against those that there are.
+    /// Checks the rules that are named in the file `name` with this `text` against those that there are.
     ///
     /// # Errors
     /// The first rule that does not exist.
-    pub fn check_rules(&self, name: &str, known: &[&str]) -> Result<(), Mistake> {
-        match self.levels.keys().find(|id| !known.contains(&&***id)) {
+    pub fn check_rules(&self, name: &str, text: &str, known: &[&str]) -> Result<(), Mistake> {
+        match self.places.iter().find(|(id, _)| !known.contains(&&***id)) {
             None => Ok(()),
-            Some(id) => Err(Mistake::new(format!("{name}: there is no rule `{id}`"))
+            Some((id, place)) => Err(Mistake::new(format!("there is no rule `{id}`"))
+                .at(name, text.strip_prefix('\u{feff}').unwrap_or(text), place.clone())
                 .help(format!("the rules are {}", known.join(", ")))),
         }
     }

@@ -1,6 +1,6 @@
 //! A mistake in a file that a person wrote for us, a rule or a configuration: shown with the line it stands on.
 
-use crate::secret::{mask_shapes, mask_shapes_in};
+use crate::secret::mask_tokens;
 use crate::text::{is_hidden, printable};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
@@ -25,7 +25,7 @@ impl Mistake {
     /// A mistake without a place.
     pub fn new(message: impl Into<String>) -> Mistake {
         let lines = message.into();
-        let lines: Vec<_> = lines.lines().map(|line| printable(&mask_shapes(line.as_bytes()))).collect();
+        let lines: Vec<_> = lines.lines().map(|line| printable(mask_tokens(line).as_bytes())).collect();
         Mistake { message: lines.join("\n"), help: None, place: None }
     }
 
@@ -59,10 +59,12 @@ impl Mistake {
 
 /// The text with keys masked and what could command a terminal replaced, byte for byte, so that spans stay true.
 fn showable(text: &str) -> String {
-    let masked = mask_shapes_in(text);
+    let masked = mask_tokens(text);
     let is_fine = |character: char| matches!(character, '\n' | '\t') || !is_hidden(character);
     let replace = |character: char| "?".repeat(character.len_utf8());
-    masked.chars().map(|one| if is_fine(one) { one.to_string() } else { replace(one) }).collect()
+    let shown: String =
+        masked.chars().map(|one| if is_fine(one) { one.to_string() } else { replace(one) }).collect();
+    shown.replace("##[", "#?[")
 }
 
 impl fmt::Display for Mistake {

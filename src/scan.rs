@@ -5,14 +5,18 @@ use crate::detect::detect;
 use crate::finding::Finding;
 use crate::input::{Blob, Origin, Reason, Skip};
 use crate::report::Counts;
-use crate::rule::RuleSet;
+use crate::rule::{Confidence, Level, RuleId, RuleSet};
 use crate::source::{Source, Visitor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many findings of one file are listed; the others are only counted.
+/// How many findings of one kind in one file are listed; the others are only counted. A kind is all that decides
+/// whether a finding counts, so that no finding hides behind others that do not.
 const LISTED_PER_FILE: u64 = 1000;
+
+/// Rule, level, confidence, and whether a comment allows it.
+type FindingKind = (RuleId, Level, Confidence, bool);
 
 /// How far a scan is, for whoever watches.
 #[derive(Debug, Default)]
@@ -43,7 +47,7 @@ pub struct Scanned {
 pub fn scan(source: &dyn Source, rules: &RuleSet, progress: &Progress) -> Scanned {
     let parts = Mutex::new(Vec::new());
     source.drive(&|| {
-        Box::new(Gatherer { rules, progress, parts: &parts, seen: Scanned::default(), in_file: 0 })
+        Box::new(Gatherer { rules, progress, parts: &parts, seen: Scanned::default(), in_file: Vec::new() })
     });
     let parts = parts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut all = Scanned::default();
@@ -76,13 +80,13 @@ struct Gatherer<'s> {
     parts: &'s Mutex<Vec<Scanned>>,
     seen: Scanned,
     /// Findings of the file that is being read.
-    in_file: u64,
+    in_file: Vec<(FindingKind, u64)>,
 }
 
 impl Visitor for Gatherer<'_> {
     fn blob(&mut self, blob: &Blob<'_>) {
         if blob.is_first() {
-            self.in_file = 0;
+            self.in_file.clear();
             self.seen.counts.files += 1;
             self.progress.files.fetch_add(1, Ordering::Relaxed);
         }
@@ -94,14 +98,19 @@ impl Visitor for Gatherer<'_> {
             return;
         };
         for finding in detected.findings {
-            if self.in_file < LISTED_PER_FILE {
+            let kind = (finding.rule.clone(), finding.level, finding.confidence, finding.allowed.is_some());
+            let at = self.in_file.iter().position(|(seen, _)| *seen == kind).unwrap_or_else(|| {
+                self.in_file.push((kind, 0));
+                self.in_file.len() - 1
+            });
+            if self.in_file[at].1 < LISTED_PER_FILE {
                 self.seen.findings.push(finding);
             } else {
                 self.seen.counts.unlisted += 1;
             }
-            self.in_file += 1;
+            self.in_file[at].1 += 1;
         }
-        if self.in_file < LISTED_PER_FILE {
+        if self.in_file.iter().all(|(_, count)| *count < LISTED_PER_FILE) {
             self.seen.allows.extend(detected.allows.into_iter().map(|line| (blob.origin.to_owned(), line)));
         }
     }

@@ -102,6 +102,21 @@ pub fn mask_shapes(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Masks every long run of letters, digits and `_-+/=` that has both a letter and a digit: whatever it is, it could be
+/// a credential. For files of settings, where none belongs. Each masked byte becomes one asterisk.
+#[must_use]
+pub fn mask_tokens(text: &str) -> String {
+    let mut bytes = mask_shapes(text.as_bytes());
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+/=".contains(byte);
+    for run in bytes.chunk_by_mut(|a, b| is_token(a) == is_token(b)) {
+        let any = |class: fn(&u8) -> bool| run.iter().any(class);
+        if run.len() >= KEY_LIKE && any(u8::is_ascii_alphabetic) && any(u8::is_ascii_digit) {
+            run[SHOWN..].fill(b'*');
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// [`mask_shapes`] of a string.
 #[must_use]
 pub fn mask_shapes_in(text: &str) -> String {

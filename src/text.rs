@@ -64,8 +64,8 @@ impl Mark {
     /// The first byte of a file.
     pub const START: Mark = Mark { offset: 0, line: 1, column: 0, utf16: 0 };
 
-    /// Moves over `bytes`, which are the file's next ones. Of UTF-16 text whole units are counted, so the caller
-    /// passes an even number of bytes from an even offset.
+    /// Moves over `bytes`, which are the file's next ones and whole characters: of UTF-16 an even number from an even
+    /// offset, of UTF-8 up to a byte that begins a character ([`is_cut`])
     pub fn advance(&mut self, bytes: &[u8], encoding: Encoding) {
         let counted = match (self.offset, encoding) {
             (0, Encoding::Utf8) => bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes),
@@ -88,10 +88,20 @@ impl Mark {
             (self.column, self.utf16) = (0, 0);
             tail = &bytes[last + 1..];
         }
-        let characters = tail.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() as u64;
-        let beyond_16_bits = tail.iter().filter(|&&byte| byte >= 0xF0).count() as u64;
-        self.column += characters;
-        self.utf16 += characters + beyond_16_bits;
+        if tail.is_ascii() {
+            self.column += tail.len() as u64;
+            self.utf16 += tail.len() as u64;
+            return;
+        }
+        // What is no UTF-8 is decoded to a replacement character each (WHATWG Encoding), which counts as one.
+        for chunk in tail.utf8_chunks() {
+            let valid = chunk.valid().as_bytes();
+            let characters = valid.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() as u64;
+            let beyond_16_bits = valid.iter().filter(|&&byte| byte >= 0xF0).count() as u64;
+            let replaced = u64::from(!chunk.invalid().is_empty());
+            self.column += characters + replaced;
+            self.utf16 += characters + beyond_16_bits + replaced;
+        }
     }
 
     fn count_utf16(&mut self, bytes: &[u8], encoding: Encoding) {
@@ -161,7 +171,16 @@ pub fn printable(bytes: &[u8]) -> String {
             escape(&mut out, byte);
         }
     }
-    out
+    // The GitHub runner takes `##[error]` for a command wherever in a line it stands.
+    if out.contains("##[") { out.replace("##[", "#\\x23[") } else { out }
+}
+
+/// Whether a cut before `bytes[at]` would go through a character of UTF-8.
+#[must_use]
+pub fn is_cut(bytes: &[u8], at: usize) -> bool {
+    let continues = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    // More than three continuation bytes in a row belong to no character.
+    continues(at) && (1..=3).any(|back| at >= back && !continues(at - back))
 }
 
 fn escape(out: &mut String, byte: u8) {
@@ -201,7 +220,7 @@ mod tests {
     #[test]
     fn counting_in_pieces_is_counting_at_once() {
         let text = "\u{feff}one\n\ttwo \u{1f600} \u{e9}\r\nthree \u{1f600}".as_bytes();
-        for cut in 4..text.len() {
+        for cut in (4..text.len()).filter(|&cut| !is_cut(text, cut)) {
             let mut mark = Mark::START;
             mark.advance(&text[..cut], Encoding::Utf8);
             mark.advance(&text[cut..], Encoding::Utf8);

@@ -22,15 +22,26 @@ const FENCES: &[(&str, &[&str])] = &[
     ("indicatif", &["bin/sf-scan/progress.rs"]),
     ("tempfile", &["bin/sf-scan/deliver.rs"]),
     ("rayon", &["source/worktree.rs"]),
+    ("gix_ignore", &["source/ignores.rs"]),
     ("git2", &["source/repository.rs"]),
     ("serde_sarif", &["output/sarif.rs"]),
-    ("serde_json", &["output/sarif.rs", "output/json.rs"]),
+    ("serde_json", &["output/mod.rs", "output/sarif.rs", "output/json.rs"]),
     ("aho_corasick", &["rule/set.rs"]),
     ("sha2", &["secret.rs"]),
     ("regex", &["rule/mod.rs"]),
     ("libc", &["source/open.rs"]),
     ("toml", &["mistake.rs", "config.rs", "rule/file.rs"]),
-    ("ignore", &["source/worktree.rs", "rule/mod.rs", "rule/file.rs", "config.rs", "bin/sf-scan/main.rs"]),
+    (
+        "ignore",
+        &[
+            "source/worktree.rs",
+            "source/ignores.rs",
+            "rule/mod.rs",
+            "rule/file.rs",
+            "config.rs",
+            "bin/sf-scan/main.rs",
+        ],
+    ),
     ("miette", &["mistake.rs", "output/text.rs", "bin/sf-scan/main.rs", "bin/sf-scan/setup.rs"]),
 ];
 

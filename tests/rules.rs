@@ -21,7 +21,8 @@ fn builtin() -> RuleSet {
 /// The built-in rules and the one in `text`.
 fn with(id: &str, text: &str) -> RuleSet {
     let mut rules = RuleSet::builtin().expect("the rules load");
-    rules.push(parse(&format!("{id}.toml"), text, false).unwrap_or_else(|mistake| panic!("{mistake:?}")));
+    rules
+        .push(parse(&format!("{id}.toml"), text, &[], false).unwrap_or_else(|mistake| panic!("{mistake:?}")));
     RuleSet::new(rules).expect("a set")
 }
 

@@ -8,11 +8,14 @@ use std::ops::Range;
 /// How long a line may be on each side of a secret or tag for its comment to be seen.
 const REACH: usize = 1024;
 
-/// What begins a comment in the languages of this world.
-const OPENERS: &[&str] = &[
-    "#", "//", "/*", "<!--", "--", ";", "%", "{-", "(*", "*", "'", "\"\"\"", "{#", "{{!", "..", "rem ",
-    "REM ", "dnl ",
-];
+/// What begins a comment wherever it stands.
+const OPENERS: [&[u8]; 8] = [b"//", b"/*", b"<!--", b"{-", b"(*", b"{#", b"{{!", b"\"\"\""];
+
+/// What begins a comment at the start of a line or behind a space; elsewhere it is a colour, a minus, a quote.
+const OPENERS_APART: [&[u8]; 10] = [b"#", b"--", b";", b"%", b"*", b"'", b"..", b"rem ", b"REM ", b"dnl "];
+
+/// What begins a comment at the start of a line only.
+const OPENERS_OF_LINES: [&[u8]; 1] = [b"::"];
 
 /// A comment that allows.
 pub(super) struct Comment {
@@ -39,8 +42,26 @@ pub(super) fn find(rule: &str, text: &[u8], span: &Range<usize>) -> Option<Comme
 /// Whether the tag at `at` stands in a comment at all.
 pub(super) fn is_comment(text: &[u8], at: usize) -> bool {
     let line = line_around(text, &(at..at));
-    OPENERS.iter().any(|opener| memmem::find(&text[line.start..at], opener.as_bytes()).is_some())
-        && ends_tag(text, at + ALLOW_TAG.len())
+    is_opened(&text[line.start..at], &text[at..line.end]) && ends_tag(text, at + ALLOW_TAG.len())
+}
+
+/// Whether a comment begins in `before` that what follows, `behind`, belongs to.
+fn is_opened(before: &[u8], behind: &[u8]) -> bool {
+    let stands_apart = |at: usize| at == 0 || before[at - 1].is_ascii_whitespace();
+    let is_quote = |opener: &[u8]| opener == b"'" && behind.contains(&b'\'');
+    let is_in_url = |opener: &[u8], at: usize| opener == b"//" && before[..at].ends_with(b":");
+    let start = before.trim_ascii_start();
+    OPENERS_OF_LINES.iter().any(|opener| start.starts_with(opener))
+        || OPENERS.iter().any(|opener| memmem::find_iter(before, opener).any(|at| !is_in_url(opener, at)))
+        || OPENERS_APART
+            .iter()
+            .any(|opener| !is_quote(opener) && memmem::find_iter(before, opener).any(stands_apart))
+}
+
+/// Whether a line begins with a comment.
+fn begins_comment(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii_start();
+    OPENERS.iter().chain(&OPENERS_APART).chain(&OPENERS_OF_LINES).any(|opener| line.starts_with(opener))
 }
 
 fn tags<'a>(text: &'a [u8], line: &Range<usize>) -> impl Iterator<Item = usize> + use<'a> {
@@ -51,12 +72,8 @@ fn tags<'a>(text: &'a [u8], line: &Range<usize>) -> impl Iterator<Item = usize> 
 /// The reason of the tag at `tag` if it allows `rule`. A tag on the line before counts only if the comment has that
 /// line for itself: else it belongs to what stands before it there.
 fn allows(rule: &str, text: &[u8], line: &Range<usize>, tag: usize, alone: bool) -> Option<Range<usize>> {
-    let before = text[line.start..tag].trim_ascii_start();
-    let opened = if alone {
-        OPENERS.iter().any(|opener| before.starts_with(opener.as_bytes()))
-    } else {
-        OPENERS.iter().any(|opener| memmem::find(before, opener.as_bytes()).is_some())
-    };
+    let before = &text[line.start..tag];
+    let opened = if alone { begins_comment(before) } else { is_opened(before, &text[tag..line.end]) };
     let mut at = tag + ALLOW_TAG.len();
     if !opened || !ends_tag(text, at) {
         return None;
@@ -74,8 +91,10 @@ fn allows(rule: &str, text: &[u8], line: &Range<usize>, tag: usize, alone: bool)
     Some(at..end.map_or(line.end, |end| at + end))
 }
 
+/// Whether no word goes on behind the tag.
 fn ends_tag(text: &[u8], at: usize) -> bool {
-    !text.get(at).is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    let is_word = |at: usize| text.get(at).is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    !(is_word(at) || text.get(at) == Some(&b'-') && is_word(at + 1))
 }
 
 fn line_around(text: &[u8], span: &Range<usize>) -> Range<usize> {

@@ -7,7 +7,7 @@ use crate::text::printable;
 use memchr::{memchr, memrchr};
 use std::ops::Range;
 
-/// How far around a secret keys are looked for. More than any secret is long, so that none is seen from its middle.
+/// How far around a secret its line is looked at.
 const ZONE: usize = 768;
 
 /// How much of a long line is shown on each side.
@@ -81,13 +81,22 @@ fn masks(
             .into_iter()
             .map(|(span, prefix)| (zone.start + span.start..zone.start + span.end, prefix)),
     );
-    rules.search(text, zone.clone(), |hit| {
+    // A secret may begin before the zone and reach into it.
+    let reach = zone.start.saturating_sub(super::LONGEST_MATCH)..zone.end;
+    rules.search(text, reach, |hit| {
         let Starts::Match(rule) = hit.anchor.starts else { return };
         let rule = &rules.rules()[rule];
-        for secret in super::matches(rule, text, hit.at).map(|matched| matched.secret) {
+        for secret in super::secrets(rule, text, hit) {
             found.push((secret.clone(), rule.prefix(&text[secret])));
         }
     });
+    found.retain(|(span, _)| span.end > zone.start && span.start < zone.end);
+    for (span, prefix) in &mut found {
+        if span.start < zone.start {
+            (span.start, *prefix) = (zone.start, 0);
+        }
+        span.end = span.end.min(zone.end);
+    }
     found.sort_by_key(|(span, prefix)| (span.start, std::cmp::Reverse(*prefix)));
     let mut merged: Vec<(Range<usize>, usize)> = Vec::new();
     for (span, prefix) in found {

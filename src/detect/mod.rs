@@ -42,7 +42,7 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut allows: Vec<usize> = Vec::new();
     rules.search(blob.bytes, blob.own.clone(), |hit| match hit.anchor.starts {
         Starts::Match(_) => judged.extend(judge_hit(rules, blob, hit)),
-        Starts::Allow if allow::is_comment(blob.bytes, hit.at) => allows.push(hit.at),
+        Starts::Allow if is_comment(blob, hit) => allows.push(hit.at),
         Starts::Allow => {}
     });
     if judged.is_empty() && allows.is_empty() {
@@ -82,10 +82,8 @@ struct Matched {
 fn judge_hit(rules: &RuleSet, blob: &Blob<'_>, hit: Hit<'_>) -> Option<Judged> {
     let Starts::Match(rule) = hit.anchor.starts else { return None };
     let rule = &rules.rules()[rule];
-    let encoding = match hit.anchor.form {
-        Form::Plain => return judge(rules, rule, blob, blob.bytes, hit.at),
-        Form::Utf16Le => Encoding::Utf16Le,
-        Form::Utf16Be => Encoding::Utf16Be,
+    let Some(encoding) = encoding(hit.anchor.form) else {
+        return judge(rules, rule, blob, blob.bytes, hit.at);
     };
     // A look at the match alone first: text full of anchors must not be decoded again and again.
     let matches_at = |at: usize, encoding| {
@@ -106,14 +104,52 @@ fn judge_hit(rules: &RuleSet, blob: &Blob<'_>, hit: Hit<'_>) -> Option<Judged> {
     if !is_files_own && twin.is_some_and(|twin| matches_at(twin, order)) {
         return None;
     }
-    let start = hit.at - hit.at.min(MARGIN & !1) / 2 * 2;
-    let end = blob.bytes.len().min(hit.at + MARGIN);
-    let view = Utf16View::read(&blob.bytes[start..end], encoding);
-    let at = view.offsets.partition_point(|&offset| offset < hit.at - start);
+    let (view, start, at) = view_around(blob.bytes, hit.at, encoding);
     let mut judged = judge(rules, rule, blob, &view.text, at)?;
     judged.finding.reading = Some("UTF-16");
     judged.span = start + view.offsets[judged.span.start]..start + view.offsets[judged.span.end];
     Some(judged)
+}
+
+/// Whether the tag at a hit stands in a comment.
+fn is_comment(blob: &Blob<'_>, hit: Hit<'_>) -> bool {
+    match encoding(hit.anchor.form) {
+        None => allow::is_comment(blob.bytes, hit.at),
+        Some(encoding) if encoding != blob.encoding => false,
+        Some(encoding) => {
+            let (view, _, at) = view_around(blob.bytes, hit.at, encoding);
+            allow::is_comment(&view.text, at)
+        }
+    }
+}
+
+/// How the text around an anchor is read; nothing if it is plain.
+fn encoding(form: Form) -> Option<Encoding> {
+    match form {
+        Form::Plain => None,
+        Form::Utf16Le => Some(Encoding::Utf16Le),
+        Form::Utf16Be => Some(Encoding::Utf16Be),
+    }
+}
+
+/// The UTF-16 text around the byte `at`, where in `bytes` it begins, and where in it `at` is.
+fn view_around(bytes: &[u8], at: usize, encoding: Encoding) -> (Utf16View, usize, usize) {
+    let start = at - at.min(MARGIN) / 2 * 2;
+    let view = Utf16View::read(&bytes[start..bytes.len().min(at + MARGIN)], encoding);
+    let at = view.offsets.partition_point(|&offset| offset < at - start);
+    (view, start, at)
+}
+
+/// Where the secrets are that a rule's patterns match at a hit, whatever its filters say.
+fn secrets(rule: &Rule, text: &[u8], hit: Hit<'_>) -> Vec<Range<usize>> {
+    let Some(encoding) = encoding(hit.anchor.form) else {
+        return matches(rule, text, hit.at).map(|matched| matched.secret).collect();
+    };
+    let ahead = &text[hit.at..text.len().min(hit.at + 2 * LONGEST_MATCH)];
+    let view = Utf16View::read(ahead, encoding);
+    matches(rule, &view.text, 0)
+        .map(|Matched { secret, .. }| hit.at + view.offsets[secret.start]..hit.at + view.offsets[secret.end])
+        .collect()
 }
 
 /// The matches of a rule's patterns that begin at `at`.

@@ -11,22 +11,23 @@ use std::io::{self, Write};
 const SHOWN: usize = 10;
 
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for &level in Level::ALL.iter().rev() {
-        let findings: Vec<&Finding> =
-            report.findings.iter().filter(|finding| finding.level == level).collect();
-        let room = if findings.len() > SHOWN { SHOWN - 1 } else { SHOWN };
-        for finding in findings.iter().take(room) {
-            annotate(finding, report, out)?;
-        }
-        if findings.len() > SHOWN {
-            let more = format!("and {} more; all are in the log of this step", findings.len() - room);
-            writeln!(out, "::{} title=sf-scan::{}", command(level), data(&more))?;
-        }
-    }
     if report.is_incomplete() {
         let message =
             format!("the scan is incomplete: {} not read; see the log of this step", report.skips.len());
         writeln!(out, "::error title=sf-scan::{}", data(&message))?;
+    }
+    for &level in Level::ALL.iter().rev() {
+        let shown = if level == Level::Error && report.is_incomplete() { SHOWN - 1 } else { SHOWN };
+        let findings: Vec<&Finding> =
+            report.findings.iter().filter(|finding| finding.level == level).collect();
+        let room = if findings.len() > shown { shown - 1 } else { shown };
+        for finding in findings.iter().take(room) {
+            annotate(finding, report, out)?;
+        }
+        if findings.len() > shown {
+            let more = format!("and {} more; all are in the log of this step", findings.len() - room);
+            writeln!(out, "::{} title=sf-scan::{}", command(level), data(&more))?;
+        }
     }
     text::write_lines(report, out)?;
     if !style.quiet {

@@ -1,11 +1,10 @@
 //! JSON, our own: one document, or an object a line. `docs/report.schema.json` describes both and a test holds it.
 
-use super::Style;
+use super::{Style, write_json};
 use crate::finding::{Finding, Point};
 use crate::input::{Origin, Skip};
 use crate::report::{Report, Suppressed, Suppression};
 use crate::rule::Level;
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -20,19 +19,13 @@ pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::R
     document["skips"] = list(report.skips.iter().map(skip).collect());
     document["unused_allows"] = list(report.unused_allows.iter().map(unused_allow).collect());
     document["summary"] = summary(report);
-    let mut serializer = serde_json::Serializer::with_formatter(
-        &mut *out,
-        serde_json::ser::PrettyFormatter::with_indent(b"  "),
-    );
-    document.serialize(&mut serializer)?;
-    writeln!(out)
+    write_json(&document, true, out)
 }
 
 pub(super) fn write_lines(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut line = |kind: &str, mut value: Value| {
         value["type"] = json!(kind);
-        serde_json::to_writer(&mut *out, &value)?;
-        writeln!(out)
+        write_json(&value, false, out)
     };
     line("start", head(report))?;
     report.findings.iter().try_for_each(|one| line("finding", finding(one)))?;

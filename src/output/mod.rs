@@ -6,6 +6,7 @@ mod sarif;
 mod text;
 
 use crate::report::Report;
+use serde::Serialize;
 use std::io::{self, Write};
 
 /// How an output may look. Programs' formats do not depend on it.
@@ -58,6 +59,13 @@ formats! {
     Json = "json", json::write, "one JSON document (docs/report.schema.json)";
     Jsonl = "jsonl", json::write_lines, "the same, an object a line";
     Github = "github", github::write, "annotations of a GitHub Actions job";
+}
+
+/// Writes JSON, indented or in one line. The GitHub runner takes `##[error]` in a log for a command; in JSON a `#` stands in
+/// strings only, where it may be written as an escape.
+fn write_json(value: &impl Serialize, indented: bool, out: &mut dyn Write) -> io::Result<()> {
+    let text = if indented { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
+    writeln!(out, "{}", text.replace("##[", "\\u0023#["))
 }
 
 /// What a run read and found, in a line.

@@ -2,7 +2,7 @@
 //!
 //! Suppressed findings are left out: GitHub does not read suppressions and would open alerts for them.
 
-use super::Style;
+use super::{Style, write_json};
 use crate::finding::Finding;
 use crate::input::{Kind, Origin};
 use crate::report::Report;
@@ -31,8 +31,7 @@ const FINGERPRINT: &str = "secretFingerprint/v1";
 pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
     let sarif =
         Sarif::builder().schema(SCHEMA.to_owned()).version(json!("2.1.0")).runs(vec![run(report)]).build();
-    serde_json::to_writer_pretty(&mut *out, &sarif)?;
-    writeln!(out)
+    write_json(&sarif, true, out)
 }
 
 fn run(report: &Report<'_>) -> Run {

@@ -70,7 +70,7 @@ fn line(finding: &Finding) -> String {
 
 /// A path at the beginning of a line must not be taken for a workflow command.
 fn beginning(path: String) -> String {
-    if path.starts_with("::") || path.starts_with("##") { format!("./{path}") } else { path }
+    if path.trim_start().starts_with("::") { format!("./{path}") } else { path }
 }
 
 fn write_skips(skips: &[Skip], listed: usize, out: &mut dyn Write) -> io::Result<()> {

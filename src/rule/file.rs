@@ -89,15 +89,20 @@ struct Example {
     text: String,
 }
 
-/// Reads the rule in `text`, the contents of the file `name`. A built-in rule's patterns are compiled later, when
-/// they are needed.
+/// Reads the rule in `text`, the contents of the file `name`, to be used beside `others`. A built-in rule's patterns
+/// are compiled later, when they are needed.
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
-pub fn parse(name: &str, text: &str, builtin: bool) -> Result<Rule, Mistake> {
+pub fn parse(name: &str, text: &str, others: &[Rule], builtin: bool) -> Result<Rule, Mistake> {
     let file: RuleFile = toml::from_str(text).map_err(|error| Mistake::toml(name, text, &error))?;
     let reader = Reader { name, text, builtin };
     reader.check_id(&file.id)?;
+    if others.iter().any(|other| *other.id == **file.id.get_ref()) {
+        return Err(reader
+            .mistake("there is already a rule with this id", file.id.span())
+            .help("give your rule another id; a built-in rule cannot be replaced"));
+    }
     for words in [&file.name, &file.description, &file.help, &file.advice] {
         reader.check_words(words)?;
     }

@@ -75,7 +75,7 @@ impl RuleSet {
     /// # Errors
     /// None in a release: the tests load them.
     pub fn builtin() -> Result<Vec<Rule>, Mistake> {
-        BUILTIN.iter().map(|(name, text)| parse(name, text, true)).collect()
+        BUILTIN.iter().map(|(name, text)| parse(name, text, &[], true)).collect()
     }
 
     /// A set of these rules, in the order of their ids.
@@ -85,17 +85,18 @@ impl RuleSet {
     pub fn new(mut rules: Vec<Rule>) -> Result<RuleSet, Mistake> {
         rules.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].id == pair[1].id) {
-            return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id))
-                .help("give your rule another id; a built-in rule cannot be replaced"));
+            return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id)));
         }
-        let tag = Anchor { literal: ALLOW_TAG.into(), starts: Starts::Allow, form: Form::Plain };
-        let mut anchors = vec![tag];
+        const FORMS: [Form; 3] = [Form::Plain, Form::Utf16Le, Form::Utf16Be];
+        let tag =
+            |form: Form| Anchor { literal: form.write(ALLOW_TAG.as_bytes()), starts: Starts::Allow, form };
+        let mut anchors: Vec<Anchor> = FORMS.map(tag).into();
         for (rule, literal) in rules
             .iter()
             .enumerate()
             .flat_map(|(at, rule)| rule.anchors.iter().map(move |anchor| (at, anchor)))
         {
-            for form in [Form::Plain, Form::Utf16Le, Form::Utf16Be] {
+            for form in FORMS {
                 anchors.push(Anchor { literal: form.write(literal), starts: Starts::Match(rule), form });
             }
         }
@@ -197,7 +198,7 @@ mod tests {
         assert!(set.rules().len() >= 3);
         for (name, text) in BUILTIN {
             // As a user's rule every pattern is compiled at once.
-            parse(name, text, false).unwrap_or_else(|mistake| panic!("{name}: {mistake:?}"));
+            parse(name, text, &[], false).unwrap_or_else(|mistake| panic!("{name}: {mistake:?}"));
         }
     }
 

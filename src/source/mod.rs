@@ -1,7 +1,9 @@
 //! Sources: where bytes come from. A source drives: it hands each blob once to a visitor, from many threads, in the
 //! order that is cheapest for it, and what it could not read as well.
 
+mod ignores;
 mod open;
+mod path;
 mod reader;
 mod repository;
 mod stdin;

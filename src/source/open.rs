@@ -29,23 +29,32 @@ pub(super) fn open(path: &Path, follow: bool) -> Result<Opened, Reason> {
     }
 }
 
-/// Reads a small file of settings, such as a rule: at most a mebibyte.
+/// Reads a small file of settings, such as a rule: at most a mebibyte of text.
 ///
 /// # Errors
 /// Why it cannot be read, for people.
 pub fn read_small(path: &Path) -> Result<String, String> {
-    const LIMIT: u64 = 1 << 20;
-    let Opened { file, size } = open(path, true).map_err(|reason| reason.to_string())?;
-    if size > LIMIT {
-        return Err(format!("has {size} bytes; a file of settings has at most {LIMIT}"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| reason(&error).to_string())?;
+    let bytes = read_bytes(path, true)?;
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
         Err(error) => Err(format!("is not UTF-8 text (byte {})", error.valid_up_to())),
     }
+}
+
+/// The bytes of a small file of settings: at most a mebibyte.
+///
+/// # Errors
+/// Why it cannot be read, for people.
+pub(super) fn read_bytes(path: &Path, follow: bool) -> Result<Vec<u8>, String> {
+    const LIMIT: u64 = 1 << 20;
+    let Opened { file, size } = open(path, follow).map_err(|reason| reason.to_string())?;
+    if size > LIMIT {
+        return Err(format!("has {size} bytes; a file of settings has at most {LIMIT}"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| reason(&error).to_string())?;
+    Ok(bytes)
 }
 
 /// The system's refusal, in words that do not depend on the language of the machine.

@@ -1,7 +1,8 @@
 //! A git repository as the working tree sees it: where it is, and which files it tracks. Nothing of its configuration is
 //! read, so a hostile one has no effect, and it does not matter who owns it.
 
-use super::open::read_small;
+use super::open::{open, read_small};
+use crate::input::Reason;
 use std::path::{Path, PathBuf};
 
 /// A repository with a working tree.
@@ -47,6 +48,11 @@ impl Repository {
         is_git_dir(folder)
     }
 
+    /// The file of patterns that git ignores in this repository only.
+    pub(super) fn info_exclude(&self) -> PathBuf {
+        shared(&self.git_dir).join("info/exclude")
+    }
+
     /// What git tracks, from its index.
     ///
     /// # Errors
@@ -54,8 +60,10 @@ impl Repository {
     pub(super) fn tracked(&self) -> Result<Vec<Tracked>, String> {
         const SUBMODULE: u32 = 0o160_000;
         let file = self.git_dir.join("index");
-        if file.symlink_metadata().is_err() {
-            return Ok(Vec::new());
+        match open(&file, true) {
+            Err(Reason::NotFound) => return Ok(Vec::new()),
+            Err(reason) => return Err(reason.to_string()),
+            Ok(_) => {}
         }
         let index = git2::Index::open(&file).map_err(|error| error.message().to_owned())?;
         // A path that leads out of the working tree, which git never writes, is not followed.
@@ -69,11 +77,16 @@ impl Repository {
 
 /// What git asks of a folder before it takes it for a repository's own.
 fn is_git_dir(folder: &Path) -> bool {
-    let shared = match read_small(&folder.join("commondir")) {
-        Ok(path) => folder.join(path.trim()),
-        Err(_) => folder.to_owned(),
-    };
+    let shared = shared(folder);
     folder.join("HEAD").symlink_metadata().is_ok()
         && shared.join("objects").is_dir()
         && (shared.join("refs").is_dir() || shared.join("reftable").is_dir())
+}
+
+/// The folder that linked working trees share with the main one.
+fn shared(git_dir: &Path) -> PathBuf {
+    match read_small(&git_dir.join("commondir")) {
+        Ok(path) => git_dir.join(path.trim()),
+        Err(_) => git_dir.to_owned(),
+    }
 }

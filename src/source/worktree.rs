@@ -1,8 +1,12 @@
 //! The working tree: what git tracks, also where it is ignored, what git does not ignore, and what is named.
 
+use super::ignores::{Ignores, Memory};
+use super::path::{native_path, path_bytes};
 use super::repository::{Repository, Tracked};
 use super::{NewVisitor, Reader, Source, Visitor, open};
 use crate::input::{Kind, Origin, Reason, Skip};
+use crate::secret::mask_shapes;
+use crate::text::printable;
 use ignore::gitignore::Gitignore;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use rayon::prelude::*;
@@ -36,7 +40,10 @@ impl Source for Worktree {
         let mut folders = Vec::new();
         {
             let mut worker = Worker::new(self, new_visitor);
-            for path in &self.paths {
+            let mut paths = self.paths.clone();
+            paths.sort();
+            paths.dedup();
+            for path in &paths {
                 match worker.sort_out(path) {
                     Some(Named::Folder) => folders.push(path.clone()),
                     Some(Named::File) => files.push(path.clone()),
@@ -87,13 +94,14 @@ impl Worktree {
         let repository = Repository::around(folder).filter(|_| self.respect_ignores);
         let top = repository.as_ref().map_or(folder, |repository| &repository.root);
         let seen = Seen::new(top);
-        let Some(repository) = repository.filter(|repository| !ignores(repository, folder)) else {
+        let ignores = repository.as_ref().and_then(|repository| Ignores::of(repository, folder));
+        let (Some(repository), Some(ignores)) = (repository, ignores) else {
             return self.walk_with(folder, None, &seen, new_visitor);
         };
         // The index is read while the files are: it is needed only for what the walk does not come by.
         let (tracked, mut nested) = std::thread::scope(|scope| {
             let tracked = scope.spawn(|| repository.tracked());
-            let nested = self.walk_with(folder, Some(&repository), &seen, new_visitor);
+            let nested = self.walk_with(folder, Some(&ignores), &seen, new_visitor);
             let tracked = tracked.join().unwrap_or_else(|_| Err("libgit2 failed".to_owned()));
             (tracked, nested)
         });
@@ -106,13 +114,17 @@ impl Worktree {
                 self.read_each(&paths(files).collect::<Vec<_>>(), new_visitor, |worker, path| {
                     worker.tracked(path)
                 });
-                nested.extend(paths(submodules).filter(|path| Repository::at(path).is_some()));
+                nested.extend(
+                    paths(submodules)
+                        .filter(|path| !self.excludes(path, true) && Repository::at(path).is_some()),
+                );
             }
             Err(why) => {
                 // What is tracked is not known, so nothing may be left out as ignored.
                 let shown = Origin::new(Kind::File, self.relative(&repository.root)).shown();
                 new_visitor().note(format!(
-                    "the index of the repository at {shown} cannot be read ({why}): files that git ignores are read as well"
+                    "the index of the repository at {shown} cannot be read ({}): files that git ignores are read as well",
+                    printable(&mask_shapes(why.as_bytes())),
                 ));
                 seen.settle();
                 nested.extend(self.walk_with(folder, None, &seen, new_visitor));
@@ -123,37 +135,46 @@ impl Worktree {
         nested
     }
 
-    /// Reads what is in a folder and was not seen before, except what git ignores if there is a repository. Returns the
+    /// Reads what is in a folder and was not seen before, except what git ignores if that is given. Returns the
     /// repositories nested in it.
     fn walk_with(
         &self,
         folder: &Path,
-        repository: Option<&Repository>,
+        ignores: Option<&Ignores>,
         seen: &Seen,
         new_visitor: &NewVisitor<'_>,
     ) -> Vec<PathBuf> {
         let nested = Mutex::new(Vec::new());
         let mut walk = WalkBuilder::new(folder);
         walk.standard_filters(false).threads(self.threads);
-        if repository.is_some() {
-            walk.git_ignore(true).git_exclude(true).git_global(true).parents(true).require_git(true);
-        }
         walk.build_parallel().run(|| {
             let mut worker = Worker::new(self, new_visitor);
             let mut sight = seen.sight();
             let nested = &nested;
-            let in_repository = repository.is_some();
+            let mut memory = Memory::default();
+            let in_repository = ignores.is_some();
             Box::new(move |entry| {
                 match entry {
-                    Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {
-                        return worker.folder(&entry, nested);
-                    }
-                    Ok(entry) if in_repository || seen.is_settled() => {
-                        if sight.is_new(entry.path()) {
+                    Ok(entry) => {
+                        let path = entry.path();
+                        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+                        if entry.depth() > 0
+                            && ignores.is_some_and(|ignores| ignores.ignores(path, is_folder, &mut memory))
+                        {
+                            return WalkState::Skip;
+                        }
+                        if is_folder {
+                            let state = worker.folder(&entry, nested);
+                            if let (Some(ignores), WalkState::Continue) = (ignores, &state) {
+                                ignores.enter(path);
+                            }
+                            return state;
+                        }
+                        let remembers = in_repository || seen.is_settled();
+                        if !remembers || sight.is_new(path) {
                             worker.entry(&entry);
                         }
                     }
-                    Ok(entry) => worker.entry(&entry),
                     Err(error) => worker.walk_error(folder, &error),
                 }
                 WalkState::Continue
@@ -272,6 +293,9 @@ impl<'w> Worker<'w> {
         let is_direct = |folder: &Path| folder.canonicalize().is_ok_and(|real| real == folder);
         if !path.parent().is_some_and(is_direct) {
             return;
+        }
+        if path.parent().is_some_and(|folder| self.tree.excludes(folder, true)) {
+            return; // It was counted with its folder.
         }
         if self.tree.excludes(path, metadata.is_dir()) {
             self.visitor.excluded();
@@ -406,22 +430,6 @@ fn is_own_git(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == ".git") && path.parent().and_then(Repository::at).is_some()
 }
 
-/// Whether git ignores the folder itself: it was named, so what is in it is read all the same.
-fn ignores(repository: &Repository, folder: &Path) -> bool {
-    if folder == repository.root {
-        return false;
-    }
-    let Some(parent) = folder.parent() else { return false };
-    let mut walk = WalkBuilder::new(parent);
-    walk.standard_filters(false)
-        .git_ignore(true)
-        .git_exclude(true)
-        .git_global(true)
-        .parents(true)
-        .max_depth(Some(1));
-    !walk.build().filter_map(Result::ok).any(|entry| entry.path() == folder) || ignores(repository, parent)
-}
-
 fn error_path(error: &ignore::Error) -> Option<&Path> {
     match error {
         ignore::Error::WithPath { path, .. } => Some(path),
@@ -430,26 +438,4 @@ fn error_path(error: &ignore::Error) -> Option<&Path> {
         ignore::Error::Partial(errors) => errors.iter().find_map(error_path),
         _ => None,
     }
-}
-
-#[cfg(unix)]
-fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
-    use std::os::unix::ffi::OsStrExt as _;
-    Cow::Borrowed(path.as_os_str().as_bytes())
-}
-
-#[cfg(not(unix))]
-fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
-    Cow::Owned(path.to_string_lossy().replace('\\', "/").into_bytes())
-}
-
-#[cfg(unix)]
-fn native_path(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-#[cfg(not(unix))]
-fn native_path(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }

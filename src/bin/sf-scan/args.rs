@@ -1,7 +1,8 @@
 //! The command line. The only file that knows `clap`.
 
 use clap::builder::PossibleValue;
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use sf_scan::output::Format;
 use sf_scan::rule::{Confidence, Level};
 use std::path::PathBuf;
@@ -37,14 +38,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = size, help_heading = "Files")]
     pub(crate) max_file_size: Option<u64>,
 
-    /// Use this configuration, and trust it [default: .sf-scan.toml at the root, where there is one]
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SF_SCAN_CONFIG",
-        hide_env_values = true,
-        help_heading = "Detection"
-    )]
+    /// Use this configuration, and trust it [default: .sf-scan.toml at the root, where there is one] [env:
+    /// SF_SCAN_CONFIG]
+    #[arg(long, value_name = "FILE", help_heading = "Detection")]
     pub(crate) config: Option<PathBuf>,
 
     /// Use no configuration, whatever else names one
@@ -63,17 +59,9 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Detection")]
     pub(crate) no_inline_allow: bool,
 
-    /// How the report is written
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "text",
-        env = "SF_SCAN_FORMAT",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
-    pub(crate) format: Word<Format>,
+    /// How the report is written [default: text] [env: SF_SCAN_FORMAT]
+    #[arg(short, long, value_name = "FORMAT", help_heading = "Output")]
+    pub(crate) format: Option<Word<Format>>,
 
     /// Write the report to this file [default: standard output]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -91,16 +79,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "fail_on", help_heading = "Output")]
     pub(crate) exit_zero: bool,
 
-    /// When to use colours
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        env = "SF_SCAN_COLOR",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
-    pub(crate) color: When,
+    /// When to use colours [default: auto] [env: SF_SCAN_COLOR]
+    #[arg(long, value_name = "WHEN", help_heading = "Output")]
+    pub(crate) color: Option<When>,
 
     /// When to show how far the scan is
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
@@ -125,6 +106,46 @@ pub(crate) struct Args {
     /// How many threads read [default: one for each processor]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Other")]
     pub(crate) threads: Option<usize>,
+}
+
+impl Args {
+    /// Reads the command line, and from the environment what it leaves open. An empty variable counts as unset, as CI
+    /// systems set those that have no value.
+    ///
+    /// # Errors
+    /// Wrong usage; also a call for help or for the version.
+    pub(crate) fn from_command_line(
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Args, clap::Error> {
+        fn word<T: ValueEnum>(name: &str, value: Option<String>) -> Result<Option<T>, clap::Error> {
+            let Some(value) = value else { return Ok(None) };
+            match T::from_str(&value, false) {
+                Ok(word) => Ok(Some(word)),
+                Err(_) => {
+                    Err(Args::command().error(ErrorKind::InvalidValue, format!("{name} is set to `{value}`")))
+                }
+            }
+        }
+        let mut args = Args::try_parse()?;
+        args.config = args.config.or_else(|| environment("SF_SCAN_CONFIG").map(PathBuf::from));
+        if args.format.is_none() {
+            args.format = word("SF_SCAN_FORMAT", environment("SF_SCAN_FORMAT"))?;
+        }
+        if args.color.is_none() {
+            args.color = word("SF_SCAN_COLOR", environment("SF_SCAN_COLOR"))?;
+        }
+        Ok(args)
+    }
+
+    /// How the report is written.
+    pub(crate) fn format(&self) -> Format {
+        self.format.map_or(Format::Text, |Word(format)| format)
+    }
+
+    /// When to use colours.
+    pub(crate) fn color(&self) -> When {
+        self.color.unwrap_or(When::Auto)
+    }
 }
 
 /// When to do something that depends on the terminal.
@@ -234,7 +255,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory as _;
         Args::command().debug_assert();
     }
 }

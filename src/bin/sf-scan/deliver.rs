@@ -39,13 +39,21 @@ pub(crate) fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sf-scan-");
     readable_by_all(&mut builder);
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = builder.tempfile_in(folder).map_err(|error| plain(&error))?;
     let mut out = BufWriter::new(&mut file);
     write(&mut out)?;
     out.flush()?;
     drop(out);
-    file.persist(path)?;
+    file.persist(path).map_err(|failed| plain(&failed.error))?;
     Ok(())
+}
+
+/// The failure without the name of the temporary file, which means nothing to the user.
+fn plain(error: &io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "its folder does not exist"),
+        kind => io::Error::from(kind),
+    }
 }
 
 /// A report is for others to read, unlike most temporary files. The umask still applies.

@@ -6,7 +6,6 @@ mod progress;
 mod setup;
 
 use args::{Args, When, Word};
-use clap::Parser as _;
 use miette::Report as Trouble;
 use setup::Setup;
 use sf_scan::mistake::Mistake;
@@ -17,6 +16,7 @@ use sf_scan::scan::{Progress, scan};
 use sf_scan::secret::mask_shapes_in;
 use sf_scan::source::{Source, Stdin, Worktree};
 use sf_scan::suppress::{Policy, sift};
+use sf_scan::text::printable;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,14 +26,14 @@ const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
     quiet_panics();
-    let args = match Args::try_parse() {
+    let args = match Args::from_command_line(environment) {
         Ok(args) => args,
         Err(error) => return answer(&error),
     };
     match run(&args) {
         Ok(code) => ExitCode::from(code),
         Err(trouble) => {
-            tell(&format!("{trouble:?}"));
+            tell_lines(&format!("{trouble:?}"));
             ExitCode::from(COULD_NOT)
         }
     }
@@ -111,7 +111,7 @@ fn source(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Trouble> {
 
 /// Writes every report that was asked for; false if one could not be written.
 fn deliver_all(args: &Args, report: &Report<'_>) -> bool {
-    let Word(format) = args.format;
+    let format = args.format();
     let style = Style { color: false, verbose: args.verbose, quiet: args.quiet };
     let mut files: Vec<(Format, &PathBuf)> =
         args.report.iter().map(|(format, path)| (*format, path)).collect();
@@ -124,7 +124,7 @@ fn deliver_all(args: &Args, report: &Report<'_>) -> bool {
         }
     }
     if args.output.is_none() {
-        let style = Style { color: use_color(args.color), ..style };
+        let style = Style { color: use_color(args.color()), ..style };
         if let Err(error) = deliver::to_stdout(|out| format.write(report, style, out)) {
             tell(&format!("sf-scan: the report could not be written to standard output: {error}"));
             delivered = false;
@@ -183,23 +183,32 @@ fn tell_settings(args: &Args, setup: &Setup) {
     }
 }
 
-/// Help and version go to standard output, complaints to standard error; a key in an argument is masked.
+/// Help and version go to standard output, complaints to standard error. A complaint quotes arguments, which a hook takes
+/// from file names.
 fn answer(error: &clap::Error) -> ExitCode {
-    let color = if error.use_stderr() { io::stderr().is_terminal() } else { use_color(When::Auto) };
     let text = error.render();
-    let text = mask_shapes_in(&if color { text.ansi().to_string() } else { text.to_string() });
     if error.use_stderr() {
-        tell(text.trim_end());
+        let text = text.to_string();
+        for line in text.trim_end().lines() {
+            let colon = if line.trim_start().starts_with("::") { "." } else { "" };
+            tell(&format!("{colon}{line}"));
+        }
         return ExitCode::from(COULD_NOT);
     }
+    let text = if use_color(When::Auto) { text.ansi().to_string() } else { text.to_string() };
     match deliver::to_stdout(|out| write!(out, "{text}")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(COULD_NOT),
     }
 }
 
-/// Says something on standard error. That nobody can hear it is no reason to stop.
+/// Says something in a line on standard error, whatever names are in it.
 fn tell(text: &str) {
+    tell_lines(&printable(text.as_bytes()));
+}
+
+/// Says something on standard error, keys masked. That nobody can hear it is no reason to stop.
+fn tell_lines(text: &str) {
     let _ = writeln!(io::stderr(), "{}", mask_shapes_in(text));
 }
 

@@ -37,7 +37,7 @@ impl Setup {
         let paths: Vec<PathBuf> = args.paths.iter().map(|path| absolute(&here, path)).collect();
         let root = root(&here, paths.first().map_or(&here, |path| path));
         let mut notes = Vec::new();
-        let (mut config, config_file, trusted) = find_config(args, &root)?;
+        let Found { mut config, file: config_file, text, trusted } = find_config(args, &root)?;
         let mut rules = RuleSet::builtin()?;
         let builtin: Vec<RuleId> = rules.iter().map(|rule| rule.id.clone()).collect();
         let builtin: Vec<&str> = builtin.iter().map(|id| &**id).collect();
@@ -53,7 +53,7 @@ impl Setup {
         }
         if let Some(file) = &config_file {
             let known: Vec<&str> = rules.iter().map(|rule| &*rule.id).collect();
-            config.check_rules(&file.display().to_string(), &known)?;
+            config.check_rules(&file.display().to_string(), &text, &known)?;
             if !trusted {
                 let ignored = config.distrust(&builtin, in_ci);
                 if !ignored.is_empty() {
@@ -119,23 +119,33 @@ fn root(here: &Path, first: &Path) -> PathBuf {
     }
 }
 
-fn find_config(args: &Args, root: &Path) -> Result<(Config, Option<PathBuf>, bool), Report> {
+/// The configuration that a run uses.
+struct Found {
+    config: Config,
+    file: Option<PathBuf>,
+    text: String,
+    /// Whether the caller named it.
+    trusted: bool,
+}
+
+fn find_config(args: &Args, root: &Path) -> Result<Found, Report> {
+    let none = || Ok(Found { config: Config::default(), file: None, text: String::new(), trusted: true });
     let discovered = root.join(FILE_NAME);
     let (file, trusted) = match &args.config {
-        _ if args.no_config => return Ok((Config::default(), None, true)),
+        _ if args.no_config => return none(),
         Some(file) => (file.clone(), true),
         None if discovered.symlink_metadata().is_ok() => {
             check_inside(root, &discovered)?;
             (discovered, false)
         }
-        None => return Ok((Config::default(), None, true)),
+        None => return none(),
     };
     let name = file.display().to_string();
     let text = read_small(&file).map_err(|why| {
         Mistake::new(format!("the configuration {name} cannot be used: {why}"))
             .help("name another file with --config, or use none with --no-config")
     })?;
-    Ok((Config::parse(&name, &text)?, Some(file), trusted))
+    Ok(Found { config: Config::parse(&name, &text)?, file: Some(file), text, trusted })
 }
 
 /// Refuses a file that a configuration which came with the scanned tree names outside of it: a complaint about it would
@@ -170,7 +180,7 @@ fn load_rules(path: &Path, rules: &mut Vec<Rule>) -> Result<(), Report> {
     }
     for file in files {
         let text = read_small(&file).map_err(|why| unusable(&file, &why))?;
-        rules.push(parse(&file.display().to_string(), &text, false)?);
+        rules.push(parse(&file.display().to_string(), &text, rules, false)?);
     }
     Ok(())
 }
