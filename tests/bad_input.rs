@@ -760,7 +760,7 @@ mod on_unix {
         let project = Project::new();
         project.write("a.env", token(1)).write("locked/x", "");
         let run = project.run(["-o", "gone/out.txt", "--report", "json=good.json"]);
-        check(&run, 2, &["gone/out.txt", "No such file"]);
+        check(&run, 2, &["gone/out.txt", "folder does not exist"]);
         assert!(fs::read_to_string(project.path("good.json")).unwrap().contains("a.env"));
         check(&project.run(["--report", "sarif=locked"]), 2, &["locked", "a.env"]);
         let _ = bound(&project);

@@ -165,8 +165,8 @@ fn a_tab_at_the_end_of_a_pattern_belongs_to_it() {
 }
 
 #[test]
-fn a_lone_exclamation_mark_and_stars_within_a_name_ignore_as_for_git() {
-    check_pattern("a.txt\n!\nb**/c", &["a.txt", "bx/c", "bx/y/c"]);
+fn a_lone_exclamation_mark_takes_nothing_back() {
+    check_pattern("a.txt\n!\n", &["a.txt", "b.txt"]);
 }
 
 #[test]

@@ -194,8 +194,9 @@ impl Worktree {
         if self.exclude.is_empty() {
             return false;
         }
-        let Ok(relative) = path.strip_prefix(&self.root) else { return false };
-        self.exclude.matched_path_or_any_parents(relative, is_folder).is_ignore()
+        let relative = path.strip_prefix(&self.root).ok().filter(|relative| !relative.as_os_str().is_empty());
+        relative
+            .is_some_and(|relative| self.exclude.matched_path_or_any_parents(relative, is_folder).is_ignore())
     }
 }
 
@@ -253,11 +254,11 @@ impl<'w> Worker<'w> {
         if entry.depth() == 0 {
             return WalkState::Continue;
         }
-        if self.tree.excludes(path, true) {
-            self.visitor.excluded();
+        if is_own_git(path) {
             return WalkState::Skip;
         }
-        if is_own_git(path) {
+        if self.tree.excludes(path, true) {
+            self.visitor.excluded();
             return WalkState::Skip;
         }
         if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
@@ -272,9 +273,12 @@ impl<'w> Worker<'w> {
     fn entry(&mut self, entry: &DirEntry) {
         let path = entry.path();
         let Some(file_type) = entry.file_type() else { return };
+        if is_own_git(path) {
+            return;
+        }
         if self.tree.excludes(path, false) {
             self.visitor.excluded();
-        } else if !is_own_git(path) {
+        } else {
             self.content(path, file_type);
         }
         if entry.file_name() == "HEAD" && path.parent().is_some_and(Repository::is_bare) {
