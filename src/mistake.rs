@@ -1,6 +1,6 @@
 //! A mistake in a file that a person wrote for us, a rule or a configuration: shown with the line it stands on.
 
-use crate::secret::mask_tokens;
+use crate::secret::{mask_shapes, mask_tokens};
 use crate::text::{is_hidden, printable};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
@@ -25,7 +25,7 @@ impl Mistake {
     /// A mistake without a place.
     pub fn new(message: impl Into<String>) -> Mistake {
         let lines = message.into();
-        let lines: Vec<_> = lines.lines().map(|line| printable(mask_tokens(line).as_bytes())).collect();
+        let lines: Vec<_> = lines.lines().map(|line| printable(&mask_shapes(line.as_bytes()))).collect();
         Mistake { message: lines.join("\n"), help: None, place: None }
     }
 
@@ -40,8 +40,8 @@ impl Mistake {
     /// have pasted one there.
     #[must_use]
     pub fn at(mut self, name: &str, text: &str, span: Range<usize>) -> Mistake {
-        let mut label = String::from("here");
-        std::mem::swap(&mut label, &mut self.message);
+        // What the message quotes is in the file.
+        let label = mask_tokens(&self.message);
         let end = span.end.min(text.len());
         let span = span.start.min(end)..end;
         let source = NamedSource::new(printable(name.as_bytes()), showable(text));

@@ -29,7 +29,7 @@ impl Encoding {
         }
         let head = &head[..head.len().min(1024)];
         let pairs = head.len() / 2;
-        if pairs < 4 || !head.contains(&0) {
+        if pairs < 4 || memchr::memchr(0, head).is_none() {
             return Encoding::Utf8;
         }
         let zeros = |odd: usize| head.chunks_exact(2).filter(|pair| pair[odd] == 0).count();

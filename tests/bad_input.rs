@@ -671,6 +671,8 @@ mod on_unix {
             fs::create_dir(&folder).unwrap();
             support::git_in(&folder, &["init", "-q"]);
             fs::create_dir(folder.join(".git/index")).unwrap();
+            fs::write(folder.join(".gitignore"), "ignored").unwrap();
+            fs::write(folder.join("ignored"), "").unwrap();
         }
         for format in Format::ALL {
             let run = Run::of(in_actions(project.command().args(["-f", format.name()])).output().unwrap());

@@ -5,6 +5,7 @@
 //! A `.gitignore` that is no regular file means nothing, as for git. None from above the repository's top counts.
 
 use super::open::read_bytes;
+use super::path::relative;
 use super::repository::Repository;
 use gix_ignore::glob::pattern::Case;
 use gix_ignore::glob::{Pattern, wildmatch};
@@ -17,8 +18,8 @@ pub(super) struct Ignores {
     top: PathBuf,
     /// `info/exclude` and the user's excludes file, the stronger first.
     everywhere: Vec<Patterns>,
-    /// The folders that have patterns.
-    folders: RwLock<HashMap<PathBuf, Arc<Folder>>>,
+    /// The folders that have patterns, relative to the top.
+    folders: RwLock<HashMap<Vec<u8>, Arc<Folder>>>,
 }
 
 /// A folder with patterns, and the next one above it.
@@ -30,8 +31,8 @@ struct Folder {
 /// What a thread remembers of the folder that it asked for last.
 #[derive(Default)]
 pub(super) struct Memory {
-    folder: PathBuf,
-    patterns: Option<Arc<Folder>>,
+    folder: Vec<u8>,
+    patterns: Option<Option<Arc<Folder>>>,
 }
 
 impl Ignores {
@@ -58,39 +59,52 @@ impl Ignores {
 
     /// Learns the patterns of a folder, before what is in it is asked for.
     pub(super) fn enter(&self, folder: &Path) {
-        let above = folder.parent().and_then(|parent| self.nearest(parent));
-        let start = relative(&self.top, folder)
-            .map_or(0, |relative| relative.len() + usize::from(!relative.is_empty()));
+        let Some(place) = relative(&self.top, folder) else { return };
+        let above = if place.is_empty() { None } else { self.nearest(parent(&place)) };
+        let start = place.len() + usize::from(!place.is_empty());
         if let Some(patterns) = Patterns::read(&folder.join(".gitignore"), false, start)
             && let Ok(mut folders) = self.folders.write()
         {
-            folders.insert(folder.to_owned(), Arc::new(Folder { patterns, above }));
+            folders.insert(place.into_owned(), Arc::new(Folder { patterns, above }));
         }
     }
 
     /// Whether git ignores `path`, if it does not track it. The folders above it are not ignored.
     pub(super) fn ignores(&self, path: &Path, is_folder: bool, memory: &mut Memory) -> bool {
-        let Some(relative) = relative(&self.top, path) else { return false };
-        let folder = path.parent().unwrap_or(path);
-        if memory.folder != folder {
-            *memory = Memory { folder: folder.to_owned(), patterns: self.nearest(folder) };
+        let Some(path) = relative(&self.top, path) else { return false };
+        let folder = parent(&path);
+        if memory.patterns.is_none() || memory.folder != folder {
+            *memory = Memory { folder: folder.to_owned(), patterns: Some(self.nearest(folder)) };
         }
-        let mut next = memory.patterns.as_deref();
+        let mut next = memory.patterns.as_ref().and_then(Option::as_deref);
         while let Some(folder) = next {
-            if let Some(ignored) = folder.patterns.verdict(&relative, is_folder) {
+            if let Some(ignored) = folder.patterns.verdict(&path, is_folder) {
                 return ignored;
             }
             next = folder.above.as_deref();
         }
-        self.everywhere.iter().find_map(|patterns| patterns.verdict(&relative, is_folder)).unwrap_or(false)
+        self.everywhere.iter().find_map(|patterns| patterns.verdict(&path, is_folder)).unwrap_or(false)
     }
 
     /// The patterns of `folder`, or of the next folder above that has some.
-    fn nearest(&self, folder: &Path) -> Option<Arc<Folder>> {
+    fn nearest(&self, folder: &[u8]) -> Option<Arc<Folder>> {
         let folders = self.folders.read().ok()?;
-        let inside = folder.ancestors().take_while(|place| place.starts_with(&self.top));
-        inside.filter_map(|place| folders.get(place)).next().cloned()
+        let mut place = folder;
+        loop {
+            if let Some(found) = folders.get(place) {
+                return Some(found.clone());
+            }
+            if place.is_empty() {
+                return None;
+            }
+            place = parent(place);
+        }
     }
+}
+
+/// The folder that a path relative to the top lies in.
+fn parent(path: &[u8]) -> &[u8] {
+    &path[..path.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
 }
 
 /// The patterns of one file. The last one that matches counts.
@@ -159,9 +173,4 @@ impl Patterns {
 /// What stands behind the last dot of a name.
 fn extension(name: &[u8]) -> &[u8] {
     name.iter().rposition(|&byte| byte == b'.').map_or(b"", |dot| &name[dot + 1..])
-}
-
-/// The path relative to the top, with `/` between its parts.
-fn relative<'p>(top: &Path, path: &'p Path) -> Option<std::borrow::Cow<'p, [u8]>> {
-    path.strip_prefix(top).ok().map(super::path::path_bytes)
 }

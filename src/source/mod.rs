@@ -6,6 +6,7 @@ mod open;
 mod path;
 mod reader;
 mod repository;
+mod seen;
 mod stdin;
 mod worktree;
 

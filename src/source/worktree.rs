@@ -1,8 +1,9 @@
 //! The working tree: what git tracks, also where it is ignored, what git does not ignore, and what is named.
 
 use super::ignores::{Ignores, Memory};
-use super::path::{native_path, path_bytes};
+use super::path::{native_path, path_bytes, relative};
 use super::repository::{Repository, Tracked};
+use super::seen::Seen;
 use super::{NewVisitor, Reader, Source, Visitor, open};
 use crate::input::{Kind, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
@@ -11,11 +12,10 @@ use ignore::gitignore::Gitignore;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fs::FileType;
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// Files and folders on disk.
 #[derive(Debug)]
@@ -98,26 +98,36 @@ impl Worktree {
         let (Some(repository), Some(ignores)) = (repository, ignores) else {
             return self.walk_with(folder, None, &seen, new_visitor);
         };
-        // The index is read while the files are: it is needed only for what the walk does not come by.
+        // The index tells which files are tracked although they are ignored. It is read when the walk first leaves
+        // something out, beside the walk; where it leaves out nothing, it is not needed.
         let (tracked, mut nested) = std::thread::scope(|scope| {
-            let tracked = scope.spawn(|| repository.tracked());
-            let nested = self.walk_with(folder, Some(&ignores), &seen, new_visitor);
+            let (leaves_out, left_out) = sync_channel(1);
+            let tracked = scope.spawn(|| {
+                let with_hash = |file: Tracked| (seen.hash(&file.path), file);
+                let is_needed = left_out.into_iter().next().is_some();
+                let tracked = if is_needed { repository.tracked()? } else { Vec::new() };
+                Ok::<Vec<_>, String>(tracked.into_iter().map(with_hash).collect())
+            });
+            let nested = self.walk_with(folder, Some((&ignores, &leaves_out)), &seen, new_visitor);
+            drop(leaves_out);
             let tracked = tracked.join().unwrap_or_else(|_| Err("libgit2 failed".to_owned()));
             (tracked, nested)
         });
         match tracked {
             Ok(tracked) => {
-                let unseen = seen.complement(folder, tracked);
-                let (submodules, files): (Vec<_>, Vec<_>) =
-                    unseen.into_iter().partition(|(_, submodule)| *submodule);
-                let paths = |unseen: Vec<(PathBuf, bool)>| unseen.into_iter().map(|(path, _)| path);
-                self.read_each(&paths(files).collect::<Vec<_>>(), new_visitor, |worker, path| {
-                    worker.tracked(path)
-                });
-                nested.extend(
-                    paths(submodules)
-                        .filter(|path| !self.excludes(path, true) && Repository::at(path).is_some()),
-                );
+                let mut files = Vec::new();
+                for file in seen.unseen(tracked) {
+                    let path = repository.root.join(native_path(file.path));
+                    if !path.starts_with(folder) {
+                        continue;
+                    }
+                    if !file.is_submodule {
+                        files.push(path);
+                    } else if !self.excludes(&path, true) && Repository::at(&path).is_some() {
+                        nested.push(path);
+                    }
+                }
+                self.read_each(&files, new_visitor, |worker, path| worker.tracked(path));
             }
             Err(why) => {
                 // What is tracked is not known, so nothing may be left out as ignored.
@@ -135,12 +145,12 @@ impl Worktree {
         nested
     }
 
-    /// Reads what is in a folder and was not seen before, except what git ignores if that is given. Returns the
-    /// repositories nested in it.
+    /// Reads what is in a folder and was not seen before, except what git ignores if that is given, together with whom to
+    /// tell that something was left out. Returns the repositories nested in it.
     fn walk_with(
         &self,
         folder: &Path,
-        ignores: Option<&Ignores>,
+        ignores: Option<(&Ignores, &SyncSender<()>)>,
         seen: &Seen,
         new_visitor: &NewVisitor<'_>,
     ) -> Vec<PathBuf> {
@@ -158,15 +168,23 @@ impl Worktree {
                     Ok(entry) => {
                         let path = entry.path();
                         let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-                        if entry.depth() > 0
-                            && ignores.is_some_and(|ignores| ignores.ignores(path, is_folder, &mut memory))
+                        if let Some((ignores, leaves_out)) = ignores
+                            && entry.depth() > 0
+                            && ignores.ignores(path, is_folder, &mut memory)
                         {
+                            // The channel is full where that was told before.
+                            let _ = leaves_out.try_send(());
                             return WalkState::Skip;
                         }
                         if is_folder {
                             let state = worker.folder(&entry, nested);
-                            if let (Some(ignores), WalkState::Continue) = (ignores, &state) {
-                                ignores.enter(path);
+                            match (ignores, &state) {
+                                (Some((ignores, _)), WalkState::Continue) => ignores.enter(path),
+                                // A nested repository may lie over files that this one tracks.
+                                (Some((_, leaves_out)), _) if entry.file_name() != ".git" => {
+                                    let _ = leaves_out.try_send(());
+                                }
+                                _ => {}
                             }
                             return state;
                         }
@@ -185,9 +203,7 @@ impl Worktree {
 
     /// A path as reports show it: relative to the root, with `/`; absolute where it lies outside.
     fn relative<'p>(&self, path: &'p Path) -> Cow<'p, [u8]> {
-        path_bytes(
-            path.strip_prefix(&self.root).ok().filter(|rest| !rest.as_os_str().is_empty()).unwrap_or(path),
-        )
+        relative(&self.root, path).filter(|rest| !rest.is_empty()).unwrap_or_else(|| path_bytes(path))
     }
 
     fn excludes(&self, path: &Path, is_folder: bool) -> bool {
@@ -348,84 +364,6 @@ impl<'w> Worker<'w> {
             None => Reason::Unreadable(error.to_string()),
         };
         self.skip(&path, reason);
-    }
-}
-
-/// Which files a walk came by, as hashes of their paths: a tree may have millions.
-struct Seen {
-    /// What the paths are relative to.
-    top: PathBuf,
-    hasher: RandomState,
-    fresh: Mutex<Vec<u64>>,
-    settled: OnceLock<HashSet<u64>>,
-}
-
-impl Seen {
-    fn new(top: &Path) -> Seen {
-        Seen {
-            top: top.to_owned(),
-            hasher: RandomState::new(),
-            fresh: Mutex::default(),
-            settled: OnceLock::new(),
-        }
-    }
-
-    /// A thread's part.
-    fn sight(&self) -> Sight<'_> {
-        Sight { seen: self, fresh: Vec::new() }
-    }
-
-    /// Ends the first walk: what it came by is no longer new to a second one.
-    fn settle(&self) {
-        self.settled
-            .get_or_init(|| self.fresh.lock().map(|mut fresh| fresh.drain(..).collect()).unwrap_or_default());
-    }
-
-    fn is_settled(&self) -> bool {
-        self.settled.get().is_some()
-    }
-
-    /// What of `tracked` lies in `folder` and was not seen, in order, and whether it is a submodule.
-    fn complement(self, folder: &Path, tracked: Vec<Tracked>) -> Vec<(PathBuf, bool)> {
-        self.settle();
-        let mut unseen: Vec<_> = tracked
-            .into_iter()
-            .filter(|file| !self.has(&file.path))
-            .map(|file| (self.top.join(native_path(file.path)), file.is_submodule))
-            .filter(|(path, _)| path.starts_with(folder))
-            .collect();
-        unseen.sort();
-        unseen.dedup();
-        unseen
-    }
-
-    fn has(&self, relative: &[u8]) -> bool {
-        self.settled.get().is_some_and(|settled| settled.contains(&self.hasher.hash_one(relative)))
-    }
-}
-
-/// What one thread came by.
-struct Sight<'s> {
-    seen: &'s Seen,
-    fresh: Vec<u64>,
-}
-
-impl Sight<'_> {
-    fn is_new(&mut self, path: &Path) -> bool {
-        let relative = path_bytes(path.strip_prefix(&self.seen.top).unwrap_or(path));
-        if self.seen.has(&relative) {
-            return false;
-        }
-        self.fresh.push(self.seen.hasher.hash_one(relative.as_ref()));
-        true
-    }
-}
-
-impl Drop for Sight<'_> {
-    fn drop(&mut self) {
-        if let Ok(mut fresh) = self.seen.fresh.lock() {
-            fresh.append(&mut self.fresh);
-        }
     }
 }
 
