@@ -249,3 +249,29 @@ fn environment(name: &str) -> Option<String> {
     let value = value.to_string_lossy().into_owned();
     (!value.is_empty()).then_some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sf_scan::rule::template::key;
+    use std::process::Command;
+
+    #[test]
+    #[ignore = "panics; the next test runs it in a process of its own"]
+    fn panics_with_a_key_in_its_message() {
+        quiet_panics();
+        panic!("{}", key(1, 0));
+    }
+
+    #[test]
+    fn a_panic_tells_its_place_and_nothing_of_the_data() {
+        let output = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "--ignored", "--nocapture", "tests::panics_with_a_key_in_its_message"])
+            .env("RUST_BACKTRACE", "full")
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(text.contains("this is a bug in sf-scan at src/bin/sf-scan/main.rs:"), "{text}");
+        assert!(!text.contains(&key(1, 0)[4..12]), "{text}");
+    }
+}
