@@ -366,3 +366,26 @@ fn of_300_000_random_keys_at_most_three_are_lost() {
     });
     assert!(lost <= 3, "{lost} of {KEYS}");
 }
+
+#[test]
+fn an_example_that_does_not_hold_is_pointed_at() {
+    let rule = |pattern: &str, example: &str| {
+        format!(
+            "id = 'acme_token'\nname = 'n'\ndescription = 'd'\nadvice = 'a'\nhelp = 'h'\nlevel = 'warning'\n\
+             confidence = 'medium'\nanchors = ['acme_']\npatterns = ['{pattern}']\n\
+             [[matches]]\ntext = 'acme_{{hex:24}}'\n[[misses]]\ntext = '{example}'\n"
+        )
+    };
+    let unanchored = rule("token=(?P<secret>acme_[0-9a-f]{24})", "nothing");
+    let contradicted = rule("(?P<secret>acme_[0-9a-f]{24})", "is acme_{hex:24} none");
+    for (text, said, line) in
+        [(unanchored, "finds nothing", ":11:9]"), (contradicted, "finds something", ":13:9]")]
+    {
+        let project = Project::new();
+        project.write("acme_token.toml", text);
+        let run = project.run(["--rules", "acme_token.toml", "."]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains(said) && run.stderr.contains(line), "{}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+}

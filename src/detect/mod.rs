@@ -298,6 +298,7 @@ fn verdict(
                 let name: String = mask::masked(rules, text, name).chars().take(60).collect();
                 plain(rule.confidence, format!("bound to {name}"))
             }
+            None if rule.context.is_some() => plain(rule.confidence, "by its shape alone".to_owned()),
             None => plain(rule.confidence, "by its shape".to_owned()),
         },
     }

@@ -39,6 +39,7 @@ impl Setup {
         let mut notes = Vec::new();
         let Found { mut config, file: config_file, text, trusted } = find_config(args, &root)?;
         let mut rules = RuleSet::builtin()?;
+        let mut files = Vec::new();
         let builtin: Vec<RuleId> = rules.iter().map(|rule| rule.id.clone()).collect();
         let builtin: Vec<&str> = builtin.iter().map(|id| &**id).collect();
         let folder = config_file.as_deref().and_then(Path::parent).unwrap_or(&root).to_owned();
@@ -46,10 +47,10 @@ impl Setup {
             if !trusted {
                 check_inside(&root, &path)?;
             }
-            load_rules(&path, &mut rules)?;
+            load_rules(&path, &mut rules, &mut files)?;
         }
         for path in &args.rules {
-            load_rules(path, &mut rules)?;
+            load_rules(path, &mut rules, &mut files)?;
         }
         if let Some(file) = &config_file {
             let known: Vec<&str> = rules.iter().map(|rule| &*rule.id).collect();
@@ -77,8 +78,15 @@ impl Setup {
         let rules = RuleSet::new(rules)?;
         for rule in rules.rules().iter().filter(|rule| !rule.builtin) {
             if let Some((example, wrong)) = wrong_example(&rules, rule) {
-                let mistake =
-                    Mistake::new(format!("the rule {} {wrong} its example `{}`", rule.id, example.trim()));
+                let line = example.trim().lines().next().unwrap_or_default();
+                let mistake = Mistake::new(format!("the rule {wrong} this example"));
+                let mistake = match files.iter().find(|file| file.rule == rule.id) {
+                    Some(RuleFile { name, text, .. }) => {
+                        let start = text.find(line).unwrap_or(0);
+                        mistake.at(name, text, start..start + line.len())
+                    }
+                    None => mistake,
+                };
                 return Err(mistake
                     .help("a pattern has to match from an anchor on; see rules/README.md")
                     .into());
@@ -163,8 +171,15 @@ fn check_inside(root: &Path, path: &Path) -> Result<(), Report> {
     }
 }
 
+/// The file of an added rule.
+struct RuleFile {
+    rule: RuleId,
+    name: String,
+    text: String,
+}
+
 /// Adds the rule in the file, or the rules in the folder, at `path`.
-fn load_rules(path: &Path, rules: &mut Vec<Rule>) -> Result<(), Report> {
+fn load_rules(path: &Path, rules: &mut Vec<Rule>, loaded: &mut Vec<RuleFile>) -> Result<(), Report> {
     let unusable = |path: &Path, why: &str| {
         Mistake::new(format!("the rules at {} cannot be used: {why}", path.display()))
     };
@@ -180,7 +195,10 @@ fn load_rules(path: &Path, rules: &mut Vec<Rule>) -> Result<(), Report> {
     }
     for file in files {
         let text = read_small(&file).map_err(|why| unusable(&file, &why))?;
-        rules.push(parse(&file.display().to_string(), &text, rules, false)?);
+        let name = file.display().to_string();
+        let rule = parse(&name, &text, rules, false)?;
+        loaded.push(RuleFile { rule: rule.id.clone(), name, text });
+        rules.push(rule);
     }
     Ok(())
 }
