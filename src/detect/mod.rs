@@ -86,10 +86,8 @@ fn judge_hit(rules: &RuleSet, blob: &Blob<'_>, hit: Hit<'_>) -> Option<Judged> {
         return judge(rules, rule, blob, blob.bytes, hit.at);
     };
     // A look at the match alone first: text full of anchors must not be decoded again and again.
-    let matches_at = |at: usize, encoding| {
-        let ahead = &blob.bytes[at..blob.bytes.len().min(at + 2 * LONGEST_MATCH)];
-        matches(rule, &Utf16View::read(ahead, encoding).text, 0).next().is_some()
-    };
+    let matches_at =
+        |at, encoding| matches(rule, &view_ahead(blob.bytes, at, encoding).text, 0).next().is_some();
     if !matches_at(hit.at, encoding) {
         return None;
     }
@@ -140,13 +138,17 @@ fn view_around(bytes: &[u8], at: usize, encoding: Encoding) -> (Utf16View, usize
     (view, start, at)
 }
 
+/// The UTF-16 text from the byte `at` on, as far as a match can reach.
+fn view_ahead(bytes: &[u8], at: usize, encoding: Encoding) -> Utf16View {
+    Utf16View::read(&bytes[at..bytes.len().min(at + 2 * LONGEST_MATCH)], encoding)
+}
+
 /// Where the secrets are that a rule's patterns match at a hit, whatever its filters say.
 fn secrets(rule: &Rule, text: &[u8], hit: Hit<'_>) -> Vec<Range<usize>> {
     let Some(encoding) = encoding(hit.anchor.form) else {
         return matches(rule, text, hit.at).map(|matched| matched.secret).collect();
     };
-    let ahead = &text[hit.at..text.len().min(hit.at + 2 * LONGEST_MATCH)];
-    let view = Utf16View::read(ahead, encoding);
+    let view = view_ahead(text, hit.at, encoding);
     matches(rule, &view.text, 0)
         .map(|Matched { secret, .. }| hit.at + view.offsets[secret.start]..hit.at + view.offsets[secret.end])
         .collect()
