@@ -11,6 +11,66 @@ use std::ops::Range;
 pub struct Origin<'a> {
     path: Cow<'a, [u8]>,
     kind: Kind,
+    object: Option<ObjectId>,
+}
+
+/// What was scanned, in the words of whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The word for it in reports: worktree, stdin, staged, history, range, push or message.
+    pub name: &'static str,
+    /// The commit of `HEAD`, where there is a repository.
+    pub revision: Option<ObjectId>,
+    /// The branch that `HEAD` is on: printable, keys in it masked.
+    pub branch: Option<String>,
+    /// The address of the repository, if the environment tells it.
+    pub repository: Option<String>,
+}
+
+impl Scope {
+    /// A scope of which no more is known than its name.
+    #[must_use]
+    pub fn new(name: &'static str) -> Scope {
+        Scope { name, revision: None, branch: None, repository: None }
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Scope {
+        Scope::new("worktree")
+    }
+}
+
+/// The name of a git object: the hash of what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    bytes: [u8; 32],
+    length: u8,
+}
+
+impl ObjectId {
+    /// The id that has these bytes: 20 of SHA-1, 32 of SHA-256.
+    ///
+    /// # Panics
+    /// For more than 32 bytes.
+    #[must_use]
+    pub fn new(hash: &[u8]) -> ObjectId {
+        let mut bytes = [0; 32];
+        bytes[..hash.len()].copy_from_slice(hash);
+        ObjectId { bytes, length: u8::try_from(hash.len()).unwrap_or_default() }
+    }
+
+    /// The hash.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// The kinds of places that bytes come from.
@@ -22,6 +82,22 @@ pub enum Kind {
     Link,
     /// Standard input.
     Stdin,
+    /// An entry of git's index: what a commit would take.
+    Index,
+    /// The message of a commit that is being written.
+    Message,
+    /// A file as a commit holds it.
+    Blob,
+    /// The name of a file in a commit.
+    Name,
+    /// A commit: its message and header. Its path is its id.
+    Commit,
+    /// A tag with a message of its own. Its path is its id.
+    Tag,
+    /// An object of another sort, or one that no commit leads to. Its path is its id.
+    Object,
+    /// The name of a branch, tag or other ref, and what its log says.
+    Ref,
 }
 
 impl Kind {
@@ -32,6 +108,14 @@ impl Kind {
             Kind::File => "file",
             Kind::Link => "link",
             Kind::Stdin => "stdin",
+            Kind::Index => "index",
+            Kind::Message => "message",
+            Kind::Blob => "blob",
+            Kind::Name => "name",
+            Kind::Commit => "commit",
+            Kind::Tag => "tag",
+            Kind::Object => "object",
+            Kind::Ref => "ref",
         }
     }
 }
@@ -41,19 +125,43 @@ impl<'a> Origin<'a> {
     /// it lies outside.
     #[must_use]
     pub fn new(kind: Kind, path: impl Into<Cow<'a, [u8]>>) -> Origin<'a> {
-        Origin { kind, path: path.into() }
+        Origin { kind, path: path.into(), object: None }
+    }
+
+    /// A git object that goes by its id: a commit, a tag, or one of which no more is known.
+    #[must_use]
+    pub fn object(kind: Kind, id: ObjectId) -> Origin<'static> {
+        Origin { kind, path: id.to_string().into_bytes().into(), object: Some(id) }
+    }
+
+    /// The same, read from this git object.
+    #[must_use]
+    pub fn in_object(self, id: ObjectId) -> Origin<'a> {
+        Origin { object: Some(id), ..self }
+    }
+
+    /// The git object that was read.
+    #[must_use]
+    pub fn object_id(&self) -> Option<ObjectId> {
+        self.object
     }
 
     /// Standard input.
     #[must_use]
     pub fn stdin() -> Origin<'static> {
-        Origin { kind: Kind::Stdin, path: Cow::Borrowed(b"stdin") }
+        Origin::new(Kind::Stdin, &b"stdin"[..])
     }
 
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether it has no name yet: an object of a repository of which it is not known where it belongs.
+    #[must_use]
+    pub fn is_nameless(&self) -> bool {
+        self.path.is_empty()
     }
 
     /// The last part of the path, as it is.
@@ -65,7 +173,11 @@ impl<'a> Origin<'a> {
     /// The path for people: control characters and what looks like a key are not shown.
     #[must_use]
     pub fn shown(&self) -> String {
-        printable(&mask_shapes(&self.path))
+        let path = printable(&mask_shapes(&self.path));
+        match self.kind {
+            Kind::Commit | Kind::Tag | Kind::Object => format!("{} {path}", self.kind.name()),
+            _ => path,
+        }
     }
 
     /// The path for programs: its bytes, but for what looks like a key.
@@ -77,7 +189,7 @@ impl<'a> Origin<'a> {
     /// The same, free of what it borrows.
     #[must_use]
     pub fn to_owned(&self) -> Origin<'static> {
-        Origin { kind: self.kind, path: Cow::Owned(self.path.to_vec()) }
+        Origin { kind: self.kind, path: Cow::Owned(self.path.to_vec()), object: self.object }
     }
 }
 
@@ -141,6 +253,18 @@ pub enum Reason {
     },
     /// A bare repository was named: its objects are compressed, so reading its files finds nothing.
     BareRepository,
+    /// Something in a repository is not as git writes it; what.
+    Damaged(String),
+    /// An object that something else leads to is not there; what leads to it.
+    Missing(String),
+    /// Objects are missing, because the repository is a partial clone; how many.
+    PartialClone(u64),
+    /// Commits are missing, because the clone is shallow; how many it ends at.
+    Shallow(u64),
+    /// A revision that names no commits here; what it is or does instead.
+    Revision(String),
+    /// A repository of a sort that cannot be read; which.
+    Unsupported(String),
     /// Looking at it went wrong in sf-scan itself.
     Bug,
 }
@@ -155,6 +279,12 @@ impl Reason {
             Reason::Special(_) => "special",
             Reason::TooLarge { .. } => "too-large",
             Reason::BareRepository => "bare-repository",
+            Reason::Damaged(_) => "damaged",
+            Reason::Missing(_) => "missing",
+            Reason::PartialClone(_) => "partial-clone",
+            Reason::Shallow(_) => "shallow",
+            Reason::Revision(_) => "revision",
+            Reason::Unsupported(_) => "unsupported",
             Reason::Bug => "bug",
         }
     }
@@ -170,8 +300,21 @@ impl fmt::Display for Reason {
                 write!(f, "has {size} bytes, more than the {limit} of --max-file-size")
             }
             Reason::BareRepository => {
-                f.write_str("is a bare git repository: its objects are compressed, so its files tell nothing; scan a checkout")
+                f.write_str("is a bare git repository: its objects are compressed, so its files tell nothing; use --history")
             }
+            Reason::Damaged(what) => write!(f, "is damaged: {what}"),
+            Reason::Missing(from) => write!(f, "is missing from the repository, though {from} leads to it"),
+            Reason::PartialClone(count) => write!(
+                f,
+                "is a partial clone: {count} objects are not here; fetch them, or clone without --filter"
+            ),
+            Reason::Shallow(count) => write!(
+                f,
+                "is a shallow clone: its history ends at {count} commits whose parents are not here; \
+                 fetch all (git fetch --unshallow, in GitHub Actions fetch-depth: 0), or pass --allow-shallow"
+            ),
+            Reason::Revision(why) => f.write_str(why),
+            Reason::Unsupported(what) => write!(f, "cannot be read by this version: {what}"),
             Reason::Bug => f.write_str("made sf-scan fail; this is a bug in sf-scan, please report it"),
         }
     }

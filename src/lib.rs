@@ -3,6 +3,7 @@
 //! A module imports modules of lower layers only; `ARCHITECTURE.md` has the table and a test holds it.
 
 pub mod config;
+pub mod date;
 pub mod detect;
 pub mod finding;
 pub mod input;
