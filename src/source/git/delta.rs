@@ -1,0 +1,124 @@
+//! Deltas: an object told as copies from another one and insertions (git's pack-format, "Deltified representation").
+
+use super::marks::Copied;
+
+/// The sizes that a delta declares: of its base and of its result, and where its instructions begin.
+pub(crate) fn sizes(delta: &[u8]) -> Option<(u64, u64, usize)> {
+    let mut at = 0;
+    let base = size(delta, &mut at)?;
+    let result = size(delta, &mut at)?;
+    Some((base, result, at))
+}
+
+/// A size, seven bits a byte, the lowest first.
+fn size(delta: &[u8], at: &mut usize) -> Option<u64> {
+    let mut size = 0u64;
+    for shift in (0..63).step_by(7) {
+        let byte = *delta.get(*at)?;
+        *at += 1;
+        size |= u64::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Some(size);
+        }
+    }
+    None
+}
+
+/// An instruction of a delta.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Instruction<'a> {
+    /// Bytes of the base: from where, and how many.
+    Copy(usize, usize),
+    /// Bytes of the delta itself.
+    Insert(&'a [u8]),
+}
+
+/// Reads the instruction at `at` and moves behind it; nothing if it is not as git writes it.
+#[inline]
+pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruction<'a>> {
+    let command = *delta.get(*at)?;
+    *at += 1;
+    if command & 0x80 == 0 {
+        let inserted = delta.get(*at..*at + usize::from(command))?;
+        *at += inserted.len();
+        return (!inserted.is_empty()).then_some(Instruction::Insert(inserted));
+    }
+    let mut number = |bits: std::ops::Range<u8>| {
+        let mut number = 0;
+        for (place, bit) in bits.enumerate() {
+            if command & (1 << bit) != 0 {
+                number |= usize::from(*delta.get(*at)?) << (8 * place);
+                *at += 1;
+            }
+        }
+        Some(number)
+    };
+    let offset = number(0..4)?;
+    let length = number(4..7)?;
+    Some(Instruction::Copy(offset, if length == 0 { 0x1_0000 } else { length }))
+}
+
+/// Applies the instructions in `delta` from `at` on to `base`; they have to fill `out`. `copied` is told each stretch of
+/// `out` that was copied.
+///
+/// # Errors
+/// What is wrong, for people.
+pub(crate) fn apply(
+    base: &[u8],
+    delta: &[u8],
+    mut at: usize,
+    out: &mut [u8],
+    mut copied: impl FnMut(Copied),
+) -> Result<(), &'static str> {
+    let mut written = 0;
+    while at < delta.len() {
+        let piece = match instruction(delta, &mut at) {
+            Some(Instruction::Insert(piece)) => piece,
+            Some(Instruction::Copy(offset, length)) => {
+                copied(Copied { start: written, end: written + length, from: offset });
+                base.get(offset..offset + length).ok_or("its delta copies what its base does not have")?
+            }
+            None => return Err("its delta has an instruction that does not exist or is cut off"),
+        };
+        let room =
+            out.get_mut(written..written + piece.len()).ok_or("its delta gives more than it declares")?;
+        room.copy_from_slice(piece);
+        written += piece.len();
+    }
+    if written == out.len() { Ok(()) } else { Err("its delta gives less than it declares") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let (_, size, at) = sizes(delta).ok_or("no sizes")?;
+        let mut out = vec![0; usize::try_from(size).expect("small")];
+        apply(base, delta, at, &mut out, |_| {})?;
+        Ok(out)
+    }
+
+    #[test]
+    fn copies_and_insertions_are_joined() {
+        // Of "0123456789": copy 4 from 2, insert "ab", copy 3 from 0.
+        let delta = [10, 9, 0b1001_0001, 2, 4, 2, b'a', b'b', 0b1001_0000, 3];
+        assert_eq!(applied(b"0123456789", &delta), Ok(b"2345ab012".to_vec()));
+    }
+
+    #[test]
+    fn a_delta_that_lies_is_refused() {
+        let base = b"0123456789";
+        for (delta, why) in [
+            (&[10, 4, 0b1001_0001, 8, 4][..], "its delta copies what its base does not have"),
+            (&[10, 1, 2, b'a', b'b'], "its delta gives more than it declares"),
+            (&[10, 9, 2, b'a', b'b'], "its delta gives less than it declares"),
+            (&[10, 9, 0], "its delta has an instruction that does not exist or is cut off"),
+            (&[10, 9, 5, b'a'], "its delta has an instruction that does not exist or is cut off"),
+            (&[10, 9, 0b1111_1111, 1], "its delta has an instruction that does not exist or is cut off"),
+            (&[0x80; 20], "no sizes"),
+        ] {
+            assert_eq!(applied(base, delta), Err(why), "{delta:?}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! All objects of a database, numbered: each has one number, however many packs and folders hold it.
+
+use super::loose;
+use super::objects::Objects;
+use crate::input::{ObjectId, Reason};
+use std::path::PathBuf;
+
+/// The objects of a database by number: those of the packs in the order of their indices, then the loose ones.
+pub(crate) struct Ids<'o> {
+    objects: &'o Objects,
+    /// The number of the first object of each pack.
+    starts: Vec<u32>,
+    /// The loose objects, and which folder of the database they are in.
+    loose: Vec<(ObjectId, u32)>,
+    /// A hash table with open addressing: a slot is empty (0) or holds 32 bits of the hash and the number plus one. The
+    /// ids are hashes already; a hit is compared in full.
+    slots: Vec<u64>,
+    /// Numbers that stand for an object which has a lower number as well.
+    repeated: Vec<u64>,
+    repetitions: u32,
+}
+
+impl<'o> Ids<'o> {
+    /// Numbers the objects. What cannot be listed is handed to `unreadable`.
+    ///
+    /// # Errors
+    /// There are more objects than can be numbered.
+    pub(crate) fn of(
+        objects: &'o Objects,
+        mut unreadable: impl FnMut(PathBuf, Reason),
+    ) -> Result<Ids<'o>, Reason> {
+        let hash_length = objects.hash.len_in_bytes();
+        let mut loose = Vec::new();
+        for (number, folder) in (0u32..).zip(&objects.folders) {
+            loose
+                .extend(loose::list(folder, hash_length, &mut unreadable).into_iter().map(|id| (id, number)));
+        }
+        let mut starts = Vec::new();
+        let mut packed = 0u32;
+        for pack in &objects.packs {
+            starts.push(packed);
+            packed = packed
+                .checked_add(pack.len())
+                .filter(|&packed| packed < u32::MAX / 2)
+                .ok_or_else(|| Reason::Unsupported("it has more than two billion objects".to_owned()))?;
+        }
+        let count = packed as usize + loose.len();
+        let mut ids = Ids {
+            objects,
+            starts,
+            loose,
+            slots: vec![0; (count + count / 2).next_power_of_two().max(16)],
+            repeated: Vec::new(),
+            repetitions: 0,
+        };
+        (0..ids.len()).for_each(|number| ids.enter(number));
+        Ok(ids)
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn len(&self) -> u32 {
+        let packed =
+            self.objects.packs.last().zip(self.starts.last()).map_or(0, |(pack, start)| start + pack.len());
+        packed + u32::try_from(self.loose.len()).unwrap_or(u32::MAX / 2)
+    }
+
+    /// How many objects there are.
+    pub(crate) fn distinct(&self) -> u32 {
+        self.len() - self.repetitions
+    }
+
+    /// The number of the first object of each pack.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = u32> + '_ {
+        self.starts.iter().copied()
+    }
+
+    /// The numbers of the loose objects.
+    pub(crate) fn loose(&self) -> std::ops::Range<u32> {
+        self.len() - u32::try_from(self.loose.len()).unwrap_or(0)..self.len()
+    }
+
+    /// The file of a loose object, by number.
+    pub(crate) fn loose_file(&self, number: u32) -> PathBuf {
+        let (id, folder) = &self.loose[(number - self.loose().start) as usize];
+        loose::path(&self.objects.folders[*folder as usize], id)
+    }
+
+    /// The id of an object.
+    pub(crate) fn id(&self, number: u32) -> ObjectId {
+        ObjectId::new(self.hash(number))
+    }
+
+    fn hash(&self, number: u32) -> &[u8] {
+        let loose = self.loose();
+        if number >= loose.start {
+            return self.loose[(number - loose.start) as usize].0.as_bytes();
+        }
+        let pack = self.starts.partition_point(|&start| start <= number) - 1;
+        // Empty packs begin where the next one does.
+        self.objects.packs[pack].hash(number - self.starts[pack])
+    }
+
+    /// The lowest number of the object with this hash, if the database has it.
+    #[inline]
+    pub(crate) fn number(&self, hash: &[u8]) -> Option<u32> {
+        let (mut slot, tag) = self.place(hash);
+        loop {
+            let entry = self.slots[slot];
+            if entry == 0 {
+                return None;
+            }
+            let number = entry as u32 - 1;
+            if entry >> 32 == tag && self.hash(number) == hash {
+                return Some(number);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Whether the database has an object with this hash; wrongly so for one missing hash in four billion. It costs a third
+    /// of what is certain.
+    #[inline]
+    pub(crate) fn probably_has(&self, hash: &[u8]) -> bool {
+        let (mut slot, tag) = self.place(hash);
+        loop {
+            match self.slots[slot] {
+                0 => return false,
+                entry if entry >> 32 == tag => return true,
+                _ => slot = (slot + 1) & (self.slots.len() - 1),
+            }
+        }
+    }
+
+    /// Whether an object has a lower number as well.
+    pub(crate) fn is_repeated(&self, number: u32) -> bool {
+        self.repeated.get(number as usize / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 1)
+    }
+
+    fn enter(&mut self, number: u32) {
+        let hash = self.hash(number);
+        let (mut slot, tag) = self.place(hash);
+        loop {
+            let entry = self.slots[slot];
+            if entry == 0 {
+                self.slots[slot] = tag << 32 | u64::from(number + 1);
+                return;
+            }
+            if entry >> 32 == tag && self.hash(entry as u32 - 1) == hash {
+                self.repeated.resize(self.repeated.len().max(number as usize / 64 + 1), 0);
+                self.repeated[number as usize / 64] |= 1 << (number % 64);
+                self.repetitions += 1;
+                return;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// The slot that a hash is looked for from, and what is kept of it there: all of it, folded, so that a hash with one bit
+    /// flipped is another one.
+    fn place(&self, hash: &[u8]) -> (usize, u64) {
+        let words = hash.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word));
+        let (first, folded) =
+            words.fold((0, 0), |(first, folded), word| (first << 32 | u64::from(word), folded ^ word));
+        (first as usize & (self.slots.len() - 1), u64::from(folded))
+    }
+}

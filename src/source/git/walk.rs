@@ -1,0 +1,499 @@
+//! The walk of a pack in delta order. Most objects of a pack are deltas of others; who asks for one after the other
+//! inflates the same bases again and again. The walk inflates each entry once: it finds the entries that are whole, and
+//! goes from each to its deltas, and on to theirs, keeping only the bases on the way.
+
+use super::delta;
+use super::ids::Ids;
+use super::inflate::{Inflater, check_size, stream};
+use super::marks::{Copied, Marks};
+use super::object::Sort;
+use super::objects::Objects;
+use super::pack::{Base, Head, LARGE, MOST_AS_DELTA, Pack, result_size};
+use crate::input::ObjectId;
+use std::io::Read;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Takes the objects that a thread walks over.
+pub(crate) trait Walker {
+    /// Whether objects of this sort are wanted.
+    fn wants(&self, sort: Sort) -> bool;
+    /// Takes an object: its number and its bytes. `fresh` are the stretches that the object which it is a delta of does not
+    /// have: of a tree whole entries, of others also the empty stretch where two copies meet. `base_is_clean` is what
+    /// this call gave for that object.
+    fn object(
+        &mut self,
+        number: u32,
+        sort: Sort,
+        bytes: &[u8],
+        fresh: &[Range<usize>],
+        base_is_clean: bool,
+    ) -> bool;
+    /// Takes a large object as a stream, and says what is wrong with it, if anything.
+    fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), String>;
+    /// Takes note of an object that cannot be read.
+    fn unreadable(&mut self, number: u32, why: String);
+}
+
+/// No entry.
+const NONE: u32 = u32::MAX;
+
+/// Where each entry of a pack lies and which are deltas of which. Entries are numbered by offset.
+pub(crate) struct Plan<'p> {
+    pack: &'p Pack,
+    offsets: Vec<u64>,
+    /// Where in the index each entry is.
+    positions: Vec<u32>,
+    /// The first delta that is based on an entry, and the next one on the same base. The one with the most deltas below
+    /// it comes last, so that few bases have to be kept.
+    first_child: Vec<u32>,
+    next_sibling: Vec<u32>,
+    roots: Vec<Root>,
+}
+
+/// An entry that is based on none in the pack.
+struct Root {
+    entry: u32,
+    base: Result<Base, String>,
+}
+
+/// Walks over a pack on several threads. `first` is the number of its first object; `new_walker` makes a walker for each.
+pub(crate) fn walk<'w>(
+    objects: &Objects,
+    plan: &Plan<'_>,
+    first: u32,
+    threads: usize,
+    new_walker: &(dyn Fn() -> Box<dyn Walker + Send + 'w> + Sync + 'w),
+) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut walker = new_walker();
+        let mut thread = Thread {
+            objects,
+            plan,
+            first,
+            inflater: Inflater::new(),
+            walker: &mut *walker,
+            delta: Vec::new(),
+            pool: Vec::new(),
+            copies: Vec::new(),
+            marks: Marks::default(),
+            fresh: Vec::new(),
+        };
+        while let Some(root) = plan.roots.get(next.fetch_add(1, Ordering::Relaxed)) {
+            thread.family(root);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(plan.roots.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+}
+
+impl<'p> Plan<'p> {
+    /// Reads how the entries of a pack begin.
+    pub(crate) fn of(pack: &'p Pack) -> Plan<'p> {
+        let mut entries: Vec<(u64, u32)> =
+            (0..pack.len()).map(|position| (pack.offset(position), position)).collect();
+        entries.sort_unstable();
+        let offsets: Vec<u64> = entries.iter().map(|entry| entry.0).collect();
+        let positions: Vec<u32> = entries.iter().map(|entry| entry.1).collect();
+        drop(entries);
+        let count = offsets.len();
+        let mut plan = Plan {
+            pack,
+            positions,
+            first_child: vec![NONE; count],
+            next_sibling: vec![NONE; count],
+            roots: Vec::new(),
+            offsets,
+        };
+        // The entries by position in the index, for deltas that name their base by id; made when one does.
+        let mut by_position: Vec<u32> = Vec::new();
+        for entry in 0..pack.len() {
+            let offset = plan.offsets[entry as usize];
+            let base = match pack.head(offset).map(|head| head.base) {
+                Ok(Base::At(offset)) => plan
+                    .entry_at(offset)
+                    .ok_or_else(|| Err("its delta is based on what is no entry of the pack".to_owned())),
+                Ok(Base::Id(id)) => match pack.position(&id) {
+                    Some(position) => {
+                        if by_position.is_empty() {
+                            by_position = plan.by_position();
+                        }
+                        Ok(by_position[position as usize])
+                    }
+                    None => Err(Ok(Base::Id(id))),
+                },
+                whole_or_wrong => Err(whole_or_wrong),
+            };
+            match base {
+                Ok(base) => {
+                    plan.next_sibling[entry as usize] = plan.first_child[base as usize];
+                    plan.first_child[base as usize] = entry;
+                }
+                Err(base) => plan.roots.push(Root { entry, base }),
+            }
+        }
+        drop(by_position);
+        plan.order_children();
+        plan
+    }
+
+    fn by_position(&self) -> Vec<u32> {
+        let mut entries = vec![0; self.positions.len()];
+        for (entry, &position) in (0u32..).zip(&self.positions) {
+            entries[position as usize] = entry;
+        }
+        entries
+    }
+
+    fn entry_at(&self, offset: u64) -> Option<u32> {
+        self.offsets.binary_search(&offset).ok().and_then(|entry| u32::try_from(entry).ok())
+    }
+
+    /// Where an entry ends: where the next one begins.
+    fn end(&self, entry: u32) -> u64 {
+        self.offsets.get(entry as usize + 1).copied().unwrap_or_else(|| self.pack.end())
+    }
+
+    /// How an entry begins, and its compressed data: whole, as its checksum says.
+    fn compressed(&self, entry: u32) -> Result<(Head, &'p [u8]), String> {
+        let (start, end) = (self.offsets[entry as usize], self.end(entry));
+        let all = self.pack.bytes(start, end)?;
+        if !self.pack.is_intact(self.positions[entry as usize], all) {
+            return Err("its bytes are not those that were packed".to_owned());
+        }
+        let head = self.pack.head(start)?;
+        let compressed = self.pack.bytes(head.start, end)?;
+        check_size(head.size, compressed.len() as u64)?;
+        Ok((head, compressed))
+    }
+
+    /// Puts the child with the most entries below it last. What is reached from no root is based on itself by a circle of
+    /// ids; it becomes a root that is wrong.
+    fn order_children(&mut self) {
+        let mut order: Vec<u32> = self.roots.iter().map(|root| root.entry).collect();
+        let mut at = 0;
+        while let Some(&entry) = order.get(at) {
+            at += 1;
+            let mut child = self.first_child[entry as usize];
+            while child != NONE {
+                order.push(child);
+                child = self.next_sibling[child as usize];
+            }
+        }
+        if order.len() < self.offsets.len() {
+            let mut reached = vec![false; self.offsets.len()];
+            order.iter().for_each(|&entry| reached[entry as usize] = true);
+            for entry in (0u32..).zip(&reached).filter_map(|(entry, reached)| (!reached).then_some(entry)) {
+                self.first_child[entry as usize] = NONE;
+                self.next_sibling[entry as usize] = NONE;
+                let base = Err("its deltas go in a circle".to_owned());
+                self.roots.push(Root { entry, base });
+            }
+        }
+        let mut below = vec![1u32; self.offsets.len()];
+        for &entry in order.iter().rev() {
+            let (mut previous, mut child) = (NONE, self.first_child[entry as usize]);
+            let (mut before_heaviest, mut heaviest) = (NONE, NONE);
+            let mut all = 1;
+            while child != NONE {
+                all += below[child as usize];
+                if heaviest == NONE || below[child as usize] > below[heaviest as usize] {
+                    (before_heaviest, heaviest) = (previous, child);
+                }
+                (previous, child) = (child, self.next_sibling[child as usize]);
+            }
+            below[entry as usize] = all;
+            if heaviest != previous {
+                let after = self.next_sibling[heaviest as usize];
+                match before_heaviest {
+                    NONE => self.first_child[entry as usize] = after,
+                    before => self.next_sibling[before as usize] = after,
+                }
+                self.next_sibling[previous as usize] = heaviest;
+                self.next_sibling[heaviest as usize] = NONE;
+            }
+        }
+    }
+}
+
+/// What lies between copies, also where that is nothing: something may begin in one copy and end in the next.
+fn gaps(copies: &[Copied], length: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = copies.iter().map(|copied| copied.start).chain(std::iter::once(length));
+    let ends = std::iter::once(0).chain(copies.iter().map(|copied| copied.end));
+    ends.zip(starts).map(|(end, start)| end..start).filter(move |gap| gap.end > 0 && gap.start < length)
+}
+
+/// What a thread of a walk works with.
+struct Thread<'t, 'p> {
+    objects: &'t Objects,
+    plan: &'t Plan<'p>,
+    first: u32,
+    inflater: Inflater,
+    walker: &'t mut dyn Walker,
+    /// The delta that is applied.
+    delta: Vec<u8>,
+    /// Buffers to be used again.
+    pool: Vec<Vec<u8>>,
+    /// What was copied from the base of the object that is handed over, where a tree's entries begin, and what is new.
+    copies: Vec<Copied>,
+    marks: Marks,
+    fresh: Vec<Range<usize>>,
+}
+
+/// A base whose deltas are being applied.
+struct Open {
+    bytes: Vec<u8>,
+    length: usize,
+    /// Of a tree.
+    marks: Marks,
+    is_clean: bool,
+    /// The next delta.
+    next: u32,
+}
+
+impl Thread<'_, '_> {
+    /// Hands over the object of a root and all that are deltas of it.
+    fn family(&mut self, root: &Root) {
+        let entry = root.entry;
+        let whole = match &root.base {
+            Ok(Base::None(sort)) if !self.walker.wants(*sort) => return,
+            Ok(Base::None(sort)) => self.whole(entry, *sort).map(|whole| whole.map(|whole| (*sort, whole))),
+            Ok(Base::Id(id)) => {
+                self.elsewhere(id).and_then(|(sort, base)| Ok(Some((sort, self.result(entry, &base)?))))
+            }
+            Ok(Base::At(_)) => Err("its base is not known".to_owned()),
+            Err(why) => Err(why.clone()),
+        };
+        let (sort, (bytes, length)) = match whole {
+            Ok(Some((sort, _))) if !self.walker.wants(sort) => return,
+            Ok(Some(whole)) => whole,
+            Ok(None) => return,
+            Err(why) => return self.fail(entry, why),
+        };
+        if sort == Sort::Tree {
+            self.marks = Marks::of(&bytes[..length], self.plan.pack.hash_length());
+        }
+        let is_clean = self.walker.object(self.number(entry), sort, &bytes[..length], &[0..length], false);
+        let mut open = Vec::new();
+        self.keep(entry, bytes, length, is_clean, &mut open);
+        while let Some(base) = open.last_mut() {
+            let child = base.next;
+            base.next = self.plan.next_sibling[child as usize];
+            let is_last = base.next == NONE;
+            let result = self.result(child, &base.bytes[..base.length]);
+            let base_is_clean = base.is_clean;
+            if let Ok((bytes, length)) = &result {
+                if sort == Sort::Tree {
+                    self.marks.derive(&base.marks, &self.copies);
+                    let hash_length = self.plan.pack.hash_length();
+                    self.marks.fresh(&bytes[..*length], &self.copies, hash_length, &mut self.fresh);
+                } else {
+                    self.fresh.clear();
+                    self.fresh.extend(gaps(&self.copies, *length));
+                }
+            }
+            if is_last && let Some(base) = open.pop() {
+                self.release(base.bytes);
+            }
+            match result {
+                Ok((bytes, length)) => {
+                    let number = self.number(child);
+                    let is_clean =
+                        self.walker.object(number, sort, &bytes[..length], &self.fresh, base_is_clean);
+                    self.keep(child, bytes, length, is_clean, &mut open);
+                }
+                Err(why) => self.fail(child, why),
+            }
+        }
+    }
+
+    /// Keeps the object of an entry as long as there are deltas of it.
+    fn keep(&mut self, entry: u32, bytes: Vec<u8>, length: usize, is_clean: bool, open: &mut Vec<Open>) {
+        match self.plan.first_child[entry as usize] {
+            NONE => self.release(bytes),
+            next => open.push(Open { bytes, length, marks: self.marks.clone(), is_clean, next }),
+        }
+    }
+
+    /// Inflates an entry that is no delta. A large one that no delta needs is handed over as a stream.
+    fn whole(&mut self, entry: u32, sort: Sort) -> Result<Option<(Vec<u8>, usize)>, String> {
+        let (head, compressed) = self.plan.compressed(entry)?;
+        let has_deltas = self.plan.first_child[entry as usize] != NONE;
+        if head.size > LARGE && (!has_deltas || head.size > MOST_AS_DELTA) {
+            let number = self.number(entry);
+            let read = self.walker.large(number, sort, head.size, &mut stream(compressed));
+            if let Err(why) = read {
+                self.walker.unreadable(number, why);
+            }
+            let mut child = self.plan.first_child[entry as usize];
+            while child != NONE {
+                self.fail(child, format!("its delta is based on an object of {} bytes", head.size));
+                child = self.plan.next_sibling[child as usize];
+            }
+            return Ok(None);
+        }
+        let size = usize::try_from(head.size).map_err(|error| error.to_string())?;
+        let mut bytes = self.buffer(size);
+        match self.inflater.fill(compressed, &mut bytes[..size]) {
+            Ok(()) => Ok(Some((bytes, size))),
+            Err(why) => {
+                self.release(bytes);
+                Err(why)
+            }
+        }
+    }
+
+    /// Applies the delta of an entry to its base.
+    fn result(&mut self, entry: u32, base: &[u8]) -> Result<(Vec<u8>, usize), String> {
+        let (head, compressed) = self.plan.compressed(entry)?;
+        let length = usize::try_from(head.size).unwrap_or(usize::MAX);
+        if head.size > MOST_AS_DELTA {
+            return Err(format!("its delta has {length} bytes; at most {MOST_AS_DELTA} can be read"));
+        }
+        let mut delta = std::mem::take(&mut self.delta);
+        if delta.len() < length {
+            delta.resize(length, 0);
+        }
+        let result = self.applied(base, compressed, &mut delta[..length]);
+        if delta.len() as u64 <= LARGE {
+            self.delta = delta;
+        }
+        result
+    }
+
+    fn applied(
+        &mut self,
+        base: &[u8],
+        compressed: &[u8],
+        delta: &mut [u8],
+    ) -> Result<(Vec<u8>, usize), String> {
+        self.inflater.fill(compressed, delta)?;
+        let (base_size, size, at) = delta::sizes(delta).ok_or("its delta declares no size")?;
+        if base_size != base.len() as u64 {
+            return Err("its delta belongs to another base".to_owned());
+        }
+        let size = result_size(size, delta.len())?;
+        let mut bytes = self.buffer(size);
+        let copies = &mut self.copies;
+        copies.clear();
+        let applied = delta::apply(base, delta, at, &mut bytes[..size], |copied| copies.push(copied));
+        match applied {
+            Ok(()) => Ok((bytes, size)),
+            Err(why) => {
+                self.release(bytes);
+                Err(why.to_owned())
+            }
+        }
+    }
+
+    /// A base that lies outside of the pack.
+    fn elsewhere(&mut self, id: &ObjectId) -> Result<(Sort, Vec<u8>), String> {
+        let read = self.objects.read_any(id, &mut self.inflater);
+        read.map_err(|reason| format!("the base of its delta, {id}, {reason}"))
+    }
+
+    fn number(&self, entry: u32) -> u32 {
+        self.first + self.plan.positions[entry as usize]
+    }
+
+    /// Tells that an entry cannot be read, nor all that is made of it.
+    fn fail(&mut self, entry: u32, why: String) {
+        self.walker.unreadable(self.number(entry), why);
+        let id = self.plan.pack.id(self.plan.positions[entry as usize]);
+        let mut waiting = vec![self.plan.first_child[entry as usize]];
+        while let Some(entry) = waiting.pop() {
+            if entry == NONE {
+                continue;
+            }
+            self.walker
+                .unreadable(self.number(entry), format!("its delta is based on {id}, which cannot be read"));
+            waiting.push(self.plan.next_sibling[entry as usize]);
+            waiting.push(self.plan.first_child[entry as usize]);
+        }
+    }
+
+    /// A buffer of at least this size. What it holds is of no meaning.
+    fn buffer(&mut self, size: usize) -> Vec<u8> {
+        let mut buffer = self.pool.pop().unwrap_or_default();
+        if buffer.len() < size {
+            // Fresh zeros are cheaper than to copy what is of no meaning.
+            if buffer.capacity() < size {
+                buffer = Vec::new();
+            }
+            buffer.resize(size, 0);
+        }
+        buffer
+    }
+
+    fn release(&mut self, buffer: Vec<u8>) {
+        const KEPT: usize = 1 << 20;
+        if buffer.len() <= KEPT {
+            self.pool.push(buffer);
+        }
+    }
+}
+
+/// Reads the loose objects of a database on several threads.
+pub(crate) fn walk_loose<'w>(
+    ids: &Ids<'_>,
+    threads: usize,
+    new_walker: &(dyn Fn() -> Box<dyn Walker + Send + 'w> + Sync + 'w),
+) {
+    let numbers = ids.loose();
+    let next = AtomicUsize::new(numbers.start as usize);
+    let work = || {
+        let mut walker = new_walker();
+        let mut bytes = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= numbers.end as usize {
+                return;
+            }
+            let number = number as u32;
+            if !ids.is_repeated(number)
+                && let Err(why) = read_loose(ids, number, &mut *walker, &mut bytes)
+            {
+                walker.unreadable(number, why);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(numbers.len() / 16) {
+            scope.spawn(work);
+        }
+        work();
+    });
+}
+
+fn read_loose(
+    ids: &Ids<'_>,
+    number: u32,
+    walker: &mut dyn Walker,
+    bytes: &mut Vec<u8>,
+) -> Result<(), String> {
+    let mut object = super::loose::open(&ids.loose_file(number)).map_err(|reason| match reason {
+        crate::input::Reason::Damaged(why) => why,
+        reason => reason.to_string(),
+    })?;
+    if !walker.wants(object.sort) {
+        return Ok(());
+    }
+    if object.size > LARGE {
+        return walker.large(number, object.sort, object.size, &mut object.content);
+    }
+    bytes.clear();
+    (&mut object.content)
+        .take(object.size + 1)
+        .read_to_end(bytes)
+        .map_err(|_| "its compressed data is corrupt".to_owned())?;
+    if bytes.len() as u64 != object.size {
+        return Err(format!("it holds {} bytes and declares {}", bytes.len(), object.size));
+    }
+    walker.object(number, object.sort, bytes, &[0..bytes.len()], false);
+    Ok(())
+}
