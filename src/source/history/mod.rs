@@ -1,0 +1,370 @@
+//! History: every object of a repository's database, and the working tree where there is one.
+
+mod attribution;
+mod scan;
+mod writer;
+
+use super::git::format::Format;
+use super::git::graph::{Graph, Wanted};
+use super::git::ids::Ids;
+use super::git::index::Index;
+use super::git::inflate::Inflater;
+use super::git::object::{Sort, links, parse_id};
+use super::git::objects::Objects;
+use super::git::people::People;
+use super::git::refs::{self, Refs, Target};
+use super::git::repository::Repository;
+use super::git::walk::{Plan, Walker, walk, walk_loose};
+use super::open::{open, reason};
+use super::{Judge, Limits, NewVisitor, Reader, Source, Visitor, Worktree, scope_of};
+use crate::finding::{Finding, SecretId, Sighting};
+use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
+use crate::secret::mask_shapes;
+use crate::text::printable;
+use attribution::{Attribution, tips};
+use scan::Scan;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Read;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use writer::{Found, Writer};
+
+/// Of so many objects that are missing each is named; the others are counted.
+const NAMED: usize = 100;
+
+/// A repository with all that was ever stored in it.
+#[derive(Debug)]
+pub struct History {
+    /// The repository.
+    pub repository: Repository,
+    /// The folders of its object database.
+    pub databases: Vec<PathBuf>,
+    /// Its working tree, if it has one that is to be read as well.
+    pub worktree: Option<Worktree>,
+    /// Whether a shallow clone counts as complete.
+    pub allow_shallow: bool,
+    /// What of it the user does not want read.
+    pub limits: Limits,
+    /// How many threads read.
+    pub threads: usize,
+}
+
+impl Source for History {
+    fn drive(&self, new_visitor: &NewVisitor<'_>) {
+        if let Some(worktree) = &self.worktree {
+            worktree.drive(new_visitor);
+        }
+        let mut visitor = new_visitor();
+        let Some(Opened { format, objects }) = self.open(&mut *visitor) else { return };
+        let Some((ids, plans)) = self.number(&objects, &mut *visitor) else { return };
+        visitor.expect(ids.distinct().into());
+        let (missing, damaged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeSet::new()));
+        let new_walker = || -> Box<dyn Walker + Send + '_> {
+            Box::new(Scan {
+                ids: &ids,
+                hash_length: format.hash.len_in_bytes(),
+                limits: &self.limits,
+                missing: &missing,
+                damaged: &damaged,
+                visitor: new_visitor(),
+                reader: Reader::default(),
+                names: Vec::new(),
+            })
+        };
+        for (plan, first) in plans.iter().zip(ids.starts()) {
+            walk(&objects, plan, first, self.threads, &new_walker);
+        }
+        walk_loose(&ids, self.threads, &new_walker);
+        self.read_copies(&damaged, &objects, &ids, &mut *new_walker());
+        let mut missing = missing.into_inner().unwrap_or_default();
+        let refs = self.read_refs(&format, &mut *visitor);
+        for (name, target) in &refs.targets {
+            if let Target::Object(id) = target
+                && ids.number(id.as_bytes()).is_none()
+            {
+                let from = format!("the ref {}", printable(&mask_shapes(name)));
+                missing.entry(*id).or_insert(from);
+            }
+        }
+        self.tell_missing(missing, &objects, &ids, &mut *visitor);
+    }
+
+    fn attribute(
+        &self,
+        findings: Vec<Finding>,
+        sightings: Vec<Sighting>,
+        judge: &Judge<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Vec<Finding> {
+        let mut findings = self.attributed(findings, sightings, judge, visitor);
+        // The log of a ref repeats the first line of messages. Only where nothing else has a secret is that news.
+        let elsewhere: BTreeSet<SecretId> =
+            findings.iter().filter(|finding| !is_logged(finding)).map(Finding::secret_id).collect();
+        findings.retain(|finding| !is_logged(finding) || !elsewhere.contains(&finding.secret_id()));
+        for finding in &mut findings {
+            if matches!(finding.origin.kind(), Kind::Commit | Kind::Tag | Kind::Ref) {
+                finding.excerpt.hide_addresses();
+            }
+        }
+        findings
+    }
+
+    fn scope(&self) -> Scope {
+        scope_of("history", &self.repository)
+    }
+}
+
+/// Whether a finding is in the log of a ref.
+fn is_logged(finding: &Finding) -> bool {
+    finding.origin.kind() == Kind::Ref && finding.origin.path().starts_with(b"logs/")
+}
+
+impl History {
+    /// The findings with what the commits say of them.
+    fn attributed(
+        &self,
+        findings: Vec<Finding>,
+        sightings: Vec<Sighting>,
+        judge: &Judge<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Vec<Finding> {
+        if sightings.is_empty() {
+            return findings;
+        }
+        // What is wrong with the database was told when it was read.
+        let Some(Opened { format, objects }) = self.open(&mut Deaf) else { return findings };
+        let Some((ids, plans)) = self.number(&objects, &mut Deaf) else { return findings };
+        let refs = if format.has_ref_files {
+            Refs::of(&self.repository, objects.hash.len_in_bytes())
+        } else {
+            Refs::default()
+        };
+        let found = Found::of(&sightings, &objects, &ids, judge);
+        let wanted = Wanted::new(
+            &ids,
+            found.sought.blobs.keys().copied().collect(),
+            found.sought.names.keys().cloned().collect(),
+        );
+        let graph = Graph::of(&objects, &ids, plans, &wanted, self.threads);
+        let tips = tips(&refs, &self.logged(objects.hash.len_in_bytes()), &ids);
+        let attribution = Attribution::of(&graph, &found.sought, &tips);
+        if attribution.is_cut() {
+            visitor.note("there are too many paths to name each at which a secret is".to_owned());
+        }
+        let mut writer = Writer {
+            history: self,
+            objects: &objects,
+            ids: &ids,
+            graph: &graph,
+            found: &found,
+            attribution: &attribution,
+            people: People::of(&self.repository, &objects, refs.resolve(b"HEAD")),
+            inflater: Inflater::new(),
+            commits: HashMap::new(),
+            judge,
+            visitor,
+        };
+        writer.write(findings)
+    }
+}
+
+/// A database that is open.
+struct Opened {
+    format: Format,
+    objects: Objects,
+}
+
+impl History {
+    /// Opens the database and tells what of it cannot be used.
+    fn open(&self, visitor: &mut dyn Visitor) -> Option<Opened> {
+        let format = match Format::of(&self.repository.common_dir()) {
+            Ok(format) => format,
+            Err(reason) => {
+                visitor.skip(self.repository.skip(&self.repository.common_dir().join("config"), reason));
+                return None;
+            }
+        };
+        for unknown in &format.unknown {
+            visitor.skip(self.repository.skip(&self.repository.root, Reason::Unsupported(unknown.clone())));
+        }
+        let objects = Objects::open(&self.databases, format.hash);
+        for (path, reason) in &objects.damage {
+            visitor.skip(self.repository.skip(path, reason.clone()));
+        }
+        Some(Opened { format, objects })
+    }
+
+    /// Numbers the objects and plans the walks of the packs, both at once.
+    fn number<'o>(
+        &self,
+        objects: &'o Objects,
+        visitor: &mut dyn Visitor,
+    ) -> Option<(Ids<'o>, Vec<Plan<'o>>)> {
+        let (ids, plans) = std::thread::scope(|scope| {
+            let plans = scope.spawn(|| objects.packs.iter().map(Plan::of).collect::<Vec<_>>());
+            let ids = Ids::of(objects, |path, reason| visitor.skip(self.repository.skip(&path, reason)));
+            (ids, plans.join())
+        });
+        match (ids, plans) {
+            (Ok(ids), Ok(plans)) => return Some((ids, plans)),
+            (Err(reason), _) => visitor.skip(self.repository.skip(&self.repository.root, reason)),
+            (_, Err(_)) => visitor.skip(self.repository.skip(&self.repository.root, Reason::Bug)),
+        }
+        None
+    }
+
+    /// The paths that the index has for blobs.
+    fn staged(&self, hash: gix_hash::Kind) -> HashMap<ObjectId, Vec<u8>> {
+        let mut paths = HashMap::new();
+        if let Ok(index) = Index::of(&self.repository, None, hash) {
+            let mut entries = index.entries();
+            while let Some(entry) = entries.next() {
+                paths.entry(entry.id).or_insert_with(|| entry.path.to_vec());
+            }
+        }
+        paths
+    }
+
+    /// The logs of refs, with the ids in them.
+    fn logged(&self, hash_length: usize) -> Vec<(Vec<u8>, Vec<ObjectId>)> {
+        let logs = refs::logs(&self.repository, |_, _| {});
+        let read = |(name, path): (Vec<u8>, PathBuf)| {
+            let mut text = Vec::new();
+            open(&path, false).ok()?.file.read_to_end(&mut text).ok()?;
+            Some((name, refs::logged_ids(&text, hash_length).collect()))
+        };
+        logs.into_iter().filter_map(read).collect()
+    }
+}
+
+impl History {
+    /// Reads what is damaged from another pack or folder that has it as well.
+    fn read_copies(
+        &self,
+        damaged: &Mutex<BTreeSet<u32>>,
+        objects: &Objects,
+        ids: &Ids<'_>,
+        walker: &mut dyn Walker,
+    ) {
+        let damaged = damaged.lock().map(|mut damaged| std::mem::take(&mut *damaged)).unwrap_or_default();
+        for number in damaged.into_iter().filter(|&number| !ids.is_repeated(number)) {
+            if let Ok((sort, bytes)) = objects.read_any(&ids.id(number), &mut Inflater::new()) {
+                walker.object(number, sort, &bytes, &[0..bytes.len()], false);
+            }
+        }
+    }
+
+    /// Reads refs and their logs: their names and words are content too.
+    fn read_refs(&self, format: &Format, visitor: &mut dyn Visitor) -> Refs {
+        let hash_length = format.hash.len_in_bytes();
+        if !format.has_ref_files {
+            return Refs::default();
+        }
+        let refs = Refs::of(&self.repository, hash_length);
+        for (name, reason) in &refs.damage {
+            visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason: reason.clone() });
+        }
+        for name in refs.targets.keys() {
+            visitor.blob(&Blob::whole(&Origin::new(Kind::Ref, name.as_slice()), name));
+            if refs.is_circle(name) {
+                let reason = Reason::Damaged("it leads to itself".to_owned());
+                visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason });
+            }
+        }
+        let mut reader = Reader::default();
+        let logs =
+            refs::logs(&self.repository, |path, reason| visitor.skip(self.repository.skip(&path, reason)));
+        for (name, path) in logs {
+            let origin = Origin::new(Kind::Ref, [b"logs/", &name[..]].concat());
+            let read = open(&path, false).and_then(|mut opened| {
+                let read = reader.read(&mut opened.file, Some(opened.size), &origin, visitor);
+                read.map_err(|error| reason(&error))
+            });
+            if let Err(reason) = read {
+                visitor.skip(Skip { origin: origin.to_owned(), reason });
+            }
+        }
+        refs
+    }
+
+    /// Tells what is missing: what a partial or shallow clone leaves out on purpose by number, the rest by name.
+    fn tell_missing(
+        &self,
+        mut missing: BTreeMap<ObjectId, String>,
+        objects: &Objects,
+        ids: &Ids<'_>,
+        visitor: &mut dyn Visitor,
+    ) {
+        let shallow = self.shallow(objects, visitor);
+        let mut cut = 0;
+        for commit in &shallow {
+            let Ok(bytes) = objects.read(commit, Sort::Commit, &mut Inflater::new()) else { continue };
+            let parents =
+                links(&bytes, objects.hash.len_in_bytes()).map(|links| links.parents).unwrap_or_default();
+            let gone = |parent: &ObjectId| ids.number(parent.as_bytes()).is_none();
+            cut += u64::from(parents.iter().any(gone));
+            parents.iter().for_each(|parent| drop(missing.remove(parent)));
+        }
+        let reason = Reason::Shallow(cut);
+        if cut > 0 && self.allow_shallow {
+            visitor.note(format!("the repository {reason}"));
+        } else if cut > 0 {
+            visitor.skip(self.repository.skip(&self.repository.root, reason));
+        } else if !shallow.is_empty() {
+            visitor
+                .note("the repository says that it is shallow, but all of its commits are here".to_owned());
+        }
+        if missing.is_empty() {
+            return;
+        }
+        if objects.is_partial {
+            visitor.skip(
+                self.repository.skip(&self.repository.root, Reason::PartialClone(missing.len() as u64)),
+            );
+            return;
+        }
+        let more = missing.len().saturating_sub(NAMED);
+        for (id, from) in missing.into_iter().take(NAMED) {
+            let origin = Origin::object(Kind::Object, id);
+            visitor.skip(Skip { origin, reason: Reason::Missing(from) });
+        }
+        if more > 0 {
+            let reason = Reason::Damaged(format!("{more} more of its objects are missing"));
+            visitor.skip(self.repository.skip(&self.repository.root, reason));
+        }
+    }
+
+    /// The commits that a shallow clone ends at, as it says.
+    fn shallow(&self, objects: &Objects, visitor: &mut dyn Visitor) -> BTreeSet<ObjectId> {
+        let path = self.repository.common_dir().join("shallow");
+        let mut text = Vec::new();
+        match open(&path, true) {
+            Err(Reason::NotFound) => return BTreeSet::new(),
+            Err(reason) => visitor.skip(self.repository.skip(&path, reason)),
+            Ok(opened) => {
+                const LIMIT: u64 = 64 << 20;
+                if let Err(error) = opened.file.take(LIMIT).read_to_end(&mut text) {
+                    visitor.skip(self.repository.skip(&path, reason(&error)));
+                }
+            }
+        }
+        let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+        lines.filter_map(|line| parse_id(line, objects.hash.len_in_bytes())).collect()
+    }
+}
+
+/// A visitor that hears nothing.
+struct Deaf;
+
+impl Visitor for Deaf {
+    fn blob(&mut self, _: &Blob<'_>) {}
+    fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
+        false
+    }
+    fn pass(&mut self, _: Kind, _: u64) {}
+    fn skip(&mut self, _: Skip) {}
+    fn excluded(&mut self) {}
+    fn expect(&mut self, _: u64) {}
+    fn note(&mut self, _: String) {}
+}

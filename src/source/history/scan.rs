@@ -1,0 +1,178 @@
+//! The look at each object: what it holds, and whether what it leads to is there.
+
+use super::super::git::ids::Ids;
+use super::super::git::object::{Entries, EntryKind, Sort, links, target};
+use super::super::git::walk::Walker;
+use super::super::{Limits, Reader, Visitor};
+use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
+use crate::secret::mask_shapes;
+use crate::text::printable;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Mutex;
+
+/// Hands the objects that a thread walks over to a visitor, and checks that what they lead to is there.
+pub(super) struct Scan<'s> {
+    pub(super) ids: &'s Ids<'s>,
+    pub(super) hash_length: usize,
+    pub(super) limits: &'s Limits,
+    /// Objects that are not there, and what leads to them.
+    pub(super) missing: &'s Mutex<BTreeMap<ObjectId, String>>,
+    /// Objects that cannot be read where they are.
+    pub(super) damaged: &'s Mutex<BTreeSet<u32>>,
+    pub(super) visitor: Box<dyn Visitor + Send + 's>,
+    pub(super) reader: Reader,
+    pub(super) names: Vec<u8>,
+}
+
+impl Scan<'_> {
+    fn skip(&mut self, number: u32, reason: Reason) {
+        let origin = Origin::object(Kind::Object, self.ids.id(number));
+        self.visitor.skip(Skip { origin, reason });
+    }
+
+    fn check(&self, hash: &[u8], number: u32, sort: Sort) {
+        if !self.ids.probably_has(hash)
+            && let Ok(mut missing) = self.missing.lock()
+        {
+            let from = || format!("the {} {}", sort.name(), self.ids.id(number));
+            missing.entry(ObjectId::new(hash)).or_insert_with(from);
+        }
+    }
+
+    /// Looks at the names in a tree that are new, and at what they lead to.
+    fn tree(&mut self, number: u32, bytes: &[u8], fresh: &[Range<usize>]) {
+        let mut names = std::mem::take(&mut self.names);
+        names.clear();
+        for range in fresh {
+            let mut entries = Entries::of(&bytes[range.clone()], self.hash_length);
+            for entry in entries.by_ref() {
+                names.extend_from_slice(entry.name);
+                names.push(b'\n');
+                if entry.kind != EntryKind::Submodule {
+                    self.check(entry.id, number, Sort::Tree);
+                }
+            }
+            if !entries.is_whole() {
+                self.skip(number, Reason::Damaged("it does not go on as a tree".to_owned()));
+                self.hand_over(number, Kind::Object, bytes, &[0..bytes.len()]);
+            }
+        }
+        self.hand_over(number, Kind::Name, &names, &[0..names.len()]);
+        self.names = names;
+    }
+
+    /// Hands over what is not clean, as far as the stretches tell.
+    fn hand_over(&mut self, number: u32, kind: Kind, bytes: &[u8], stretches: &[Range<usize>]) -> bool {
+        let is_clean = self.visitor.is_clean(bytes, stretches);
+        if is_clean {
+            self.visitor.pass(kind, bytes.len() as u64);
+        } else {
+            let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
+            self.visitor.blob(&Blob::whole(&origin, bytes));
+        }
+        is_clean
+    }
+}
+
+impl Walker for Scan<'_> {
+    fn wants(&self, _: Sort) -> bool {
+        true
+    }
+
+    fn object(
+        &mut self,
+        number: u32,
+        sort: Sort,
+        bytes: &[u8],
+        fresh: &[Range<usize>],
+        base_is_clean: bool,
+    ) -> bool {
+        if self.ids.is_repeated(number) {
+            return false;
+        }
+        let all = [0..bytes.len()];
+        match sort {
+            Sort::Tree => {
+                self.tree(number, bytes, fresh);
+                true
+            }
+            Sort::Blob => match self.limits.max_file_size {
+                Some(limit) if bytes.len() as u64 > limit => {
+                    self.skip(number, Reason::TooLarge { size: bytes.len() as u64, limit });
+                    false
+                }
+                // What was copied from a clean base is clean.
+                _ => self.hand_over(number, Kind::Object, bytes, if base_is_clean { fresh } else { &all }),
+            },
+            Sort::Commit => {
+                match links(bytes, self.hash_length) {
+                    Some(links) => {
+                        self.check(links.tree.as_bytes(), number, sort);
+                        links.parents.iter().for_each(|parent| self.check(parent.as_bytes(), number, sort));
+                    }
+                    None => self.skip(number, Reason::Damaged("it does not begin as a commit".to_owned())),
+                }
+                self.hand_over(number, Kind::Commit, bytes, &all)
+            }
+            Sort::Tag => {
+                match target(bytes, self.hash_length) {
+                    Some((id, _)) => self.check(id.as_bytes(), number, sort),
+                    None => self.skip(number, Reason::Damaged("it does not begin as a tag".to_owned())),
+                }
+                self.hand_over(number, Kind::Tag, bytes, &all)
+            }
+        }
+    }
+
+    fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), String> {
+        if self.ids.is_repeated(number) {
+            return Ok(());
+        }
+        if let Some(limit) = self.limits.max_file_size.filter(|&limit| sort == Sort::Blob && size > limit) {
+            self.skip(number, Reason::TooLarge { size, limit });
+            return Ok(());
+        }
+        if sort == Sort::Tree {
+            return Err(format!("it is a tree of {size} bytes"));
+        }
+        let kind = match sort {
+            Sort::Commit => Kind::Commit,
+            Sort::Tag => Kind::Tag,
+            _ => Kind::Object,
+        };
+        let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
+        let mut counted = Counted { inner: content, count: 0 };
+        self.reader
+            .read(&mut counted, Some(size), &origin, &mut *self.visitor)
+            .map_err(|_| "its compressed data is corrupt".to_owned())?;
+        // The reader stops at the size that it expects; what is behind that has to be nothing.
+        let more = counted.read(&mut [0]).map_err(|_| "its compressed data is corrupt".to_owned())?;
+        if more > 0 || counted.count != size {
+            return Err(format!("it holds {} bytes and declares {size}", counted.count));
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, number: u32, why: String) {
+        if let Ok(mut damaged) = self.damaged.lock() {
+            damaged.insert(number);
+        }
+        self.skip(number, Reason::Damaged(printable(&mask_shapes(why.as_bytes()))));
+    }
+}
+
+/// A stream that counts its bytes.
+struct Counted<'c> {
+    inner: &'c mut dyn Read,
+    count: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count += read as u64;
+        Ok(read)
+    }
+}
