@@ -1,0 +1,416 @@
+//! The index: what `git commit` would commit. Of it only what `HEAD` does not have is read, and from the object database:
+//! the files on disk may say something else.
+
+use super::git::format::Format;
+use super::git::head::Head;
+use super::git::index::{Cached, Index, LONGEST_PATH};
+use super::git::inflate::Inflater;
+use super::git::object::{Entries, EntryKind, Sort, links};
+use super::git::objects::{Content, Objects};
+use super::git::repository::Repository;
+use super::path::native_path;
+use super::{Limits, NewVisitor, Reader, Source, Visitor, scope_of};
+use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
+use memchr::memchr;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// What the index changes of `HEAD`.
+#[derive(Debug)]
+pub struct Staged {
+    /// The repository.
+    pub repository: Repository,
+    /// The folders of its object database.
+    pub databases: Vec<PathBuf>,
+    /// The index, where it is not the repository's own: git makes one of its own for `git commit -a` and `git commit
+    /// PATH`.
+    pub index: Option<PathBuf>,
+    /// What of it the user does not want read.
+    pub limits: Limits,
+    /// How many threads read.
+    pub threads: usize,
+}
+
+impl Source for Staged {
+    fn drive(&self, new_visitor: &NewVisitor<'_>) {
+        let repository = &self.repository;
+        let mut visitor = new_visitor();
+        let format = match Format::of(&repository.common_dir()) {
+            Ok(format) => format,
+            Err(reason) => {
+                return visitor.skip(repository.skip(&repository.common_dir().join("config"), reason));
+            }
+        };
+        for unknown in &format.unknown {
+            visitor.skip(repository.skip(&repository.root, Reason::Unsupported(unknown.clone())));
+        }
+        if repository.is_bare && self.index.is_none() && !repository.has_index() {
+            let why = "it is bare, so it has no index in which anything could be staged".to_owned();
+            return visitor.skip(repository.skip(&repository.root, Reason::Unreadable(why)));
+        }
+        let index = match Index::of(repository, self.index.as_deref(), format.hash) {
+            Ok(index) => index,
+            Err((file, reason)) => return visitor.skip(repository.skip(&file, reason)),
+        };
+        let objects = Objects::open(&self.databases, format.hash);
+        let store = Store {
+            objects: &objects,
+            limits: &self.limits,
+            absent: AtomicU64::new(0),
+            is_short: AtomicBool::new(false),
+        };
+        let worker =
+            |visitor| Worker { store: &store, visitor, reader: Reader::default(), inflater: Inflater::new() };
+        let mut comparison = Comparison {
+            worker: worker(visitor),
+            new_worker: &|| worker(new_visitor()),
+            threads: self.threads,
+            changes: Vec::new(),
+            is_empty: true,
+        };
+        let head = if format.has_ref_files { comparison.worker.head(repository) } else { None };
+        comparison.compare(&index, head);
+        comparison.read();
+        let Comparison { worker: Worker { mut visitor, .. }, is_empty, .. } = comparison;
+        let absent = store.absent.load(Ordering::Relaxed);
+        if absent > 0 {
+            visitor.skip(repository.skip(&repository.root, Reason::PartialClone(absent)));
+        }
+        if store.is_short.load(Ordering::Relaxed) {
+            // What is wrong with the database matters only where it lacks something.
+            for (file, reason) in &objects.damage {
+                visitor.skip(repository.skip(file, reason.clone()));
+            }
+        } else if is_empty {
+            visitor.note("nothing new is staged: the index has nothing that HEAD does not have".to_owned());
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        scope_of("staged", &self.repository)
+    }
+}
+
+/// Something that the index has and `HEAD` does not.
+struct Change {
+    path: Vec<u8>,
+    /// The blob; a submodule has none.
+    blob: Option<ObjectId>,
+    /// Whether `HEAD` has nothing of that name.
+    is_new: bool,
+}
+
+/// The object database, and what it lacks.
+struct Store<'s> {
+    objects: &'s Objects,
+    limits: &'s Limits,
+    /// How many objects a partial clone does not have.
+    absent: AtomicU64,
+    /// Whether an object could not be read.
+    is_short: AtomicBool,
+}
+
+/// What a thread reads with.
+struct Worker<'s> {
+    store: &'s Store<'s>,
+    visitor: Box<dyn Visitor + Send + 's>,
+    reader: Reader,
+    inflater: Inflater,
+}
+
+/// The comparison of the index with `HEAD`.
+struct Comparison<'s> {
+    worker: Worker<'s>,
+    new_worker: &'s (dyn Fn() -> Worker<'s> + Sync),
+    threads: usize,
+    /// Changes that are not yet read.
+    changes: Vec<Change>,
+    /// Whether nothing changes.
+    is_empty: bool,
+}
+
+/// A folder of `HEAD` on the way to an entry of the index.
+struct Folder<'i> {
+    /// The length of its path, with `/` at the end.
+    length: usize,
+    /// What `HEAD` has in it; nothing if `HEAD` has no such folder.
+    head: Option<Listing>,
+    /// The folders in it that the index has cached.
+    cached: Vec<(&'i [u8], Cached<'i>)>,
+}
+
+/// The entries of a tree, by name.
+struct Listing {
+    tree: Vec<u8>,
+    entries: Vec<(Range<usize>, EntryKind, ObjectId)>,
+}
+
+impl Listing {
+    fn find(&self, name: &[u8]) -> Option<(EntryKind, ObjectId)> {
+        let found = self.entries.binary_search_by(|(range, ..)| self.tree[range.clone()].cmp(name));
+        found.ok().map(|at| (self.entries[at].1, self.entries[at].2))
+    }
+}
+
+impl Worker<'_> {
+    /// The tree of `HEAD`. Where it cannot be read that is told, and all of the index counts as staged.
+    fn head(&mut self, repository: &Repository) -> Option<ObjectId> {
+        let length = self.store.objects.hash.len_in_bytes();
+        let head = match Head::of(repository, length) {
+            Ok(head) => head,
+            Err((name, reason)) => {
+                self.visitor.skip(Skip { origin: Origin::new(Kind::Ref, name), reason });
+                self.store.is_short.store(true, Ordering::Relaxed);
+                return None;
+            }
+        };
+        let commit = head.commit?;
+        let read = self.store.objects.read(&commit, Sort::Commit, &mut self.inflater);
+        let no_tree = || Reason::Damaged("it does not begin as a commit".to_owned());
+        match read.and_then(|bytes| links(&bytes, length).ok_or_else(no_tree)) {
+            Ok(links) => Some(links.tree),
+            Err(reason) => {
+                self.cannot(Origin::object(Kind::Commit, commit), reason, "HEAD");
+                None
+            }
+        }
+    }
+
+    /// Reads a tree that `from` leads to. Where it cannot be read that is told.
+    fn tree(&mut self, id: &ObjectId, from: &str) -> Option<Listing> {
+        let length = self.store.objects.hash.len_in_bytes();
+        let tree = match self.store.objects.read(id, Sort::Tree, &mut self.inflater) {
+            Ok(tree) => tree,
+            Err(reason) => {
+                self.cannot(Origin::object(Kind::Object, *id), reason, from);
+                return None;
+            }
+        };
+        let mut entries = Entries::of(&tree, length);
+        let listed = entries.by_ref().map(|entry| {
+            let end = entry.end - length - 1;
+            (end - entry.name.len()..end, entry.kind, ObjectId::new(entry.id))
+        });
+        let mut listed: Vec<_> = listed.collect();
+        if !entries.is_whole() {
+            let reason = Reason::Damaged("it is a tree with an entry that is none".to_owned());
+            self.cannot(Origin::object(Kind::Object, *id), reason, from);
+        }
+        listed.sort_by(|(one, ..), (other, ..)| tree[one.clone()].cmp(&tree[other.clone()]));
+        Some(Listing { tree, entries: listed })
+    }
+
+    /// Reads a change: the name where it is new, and the blob.
+    fn read(&mut self, change: &Change) {
+        if change.is_new {
+            let origin = Origin::new(Kind::Name, &change.path[..]);
+            self.visitor.blob(&Blob::whole(&origin, &change.path));
+        }
+        let Some(id) = change.blob else { return };
+        let origin = Origin::new(Kind::Index, &change.path[..]).in_object(id);
+        let objects = self.store.objects;
+        let read = objects.blob(&id, &mut self.inflater).and_then(|content| {
+            let size = match &content {
+                Content::Whole(bytes) => bytes.len() as u64,
+                Content::Stream(size, _) => *size,
+            };
+            match (self.store.limits.max_file_size, content) {
+                (Some(limit), _) if size > limit => Err(Reason::TooLarge { size, limit }),
+                (_, Content::Whole(bytes)) => self.hand_over(&mut &bytes[..], size, &origin),
+                (_, Content::Stream(_, mut bytes)) => self.hand_over(&mut bytes, size, &origin),
+            }
+        });
+        match read {
+            Ok(()) => {}
+            Err(reason @ Reason::TooLarge { .. }) => {
+                self.visitor.skip(Skip { origin: origin.to_owned(), reason })
+            }
+            Err(reason) => self.cannot(origin.to_owned(), reason, "the index"),
+        }
+    }
+
+    /// Hands what a blob holds to the visitor.
+    ///
+    /// # Errors
+    /// It holds something else than it declares; what was read before has been looked at.
+    fn hand_over(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Reason> {
+        // One byte more than there should be, so that what is too long is seen, and not read to its end.
+        let mut counted = content.take(size.saturating_add(1));
+        let read = self.reader.read(&mut counted, None, origin, &mut *self.visitor);
+        read.map_err(|_| Reason::Damaged("its compressed data is corrupt".to_owned()))?;
+        match size.saturating_add(1) - counted.limit() {
+            count if count == size => Ok(()),
+            count if count < size => {
+                Err(Reason::Damaged(format!("it holds {count} bytes and declares {size}")))
+            }
+            _ => Err(Reason::Damaged(format!("it holds more than the {size} bytes that it declares"))),
+        }
+    }
+
+    /// Takes note of an object that cannot be read, though `from` leads to it.
+    fn cannot(&mut self, origin: Origin<'static>, reason: Reason, from: &str) {
+        let reason = match reason {
+            Reason::NotFound if self.store.objects.is_partial => {
+                self.store.absent.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            Reason::NotFound => Reason::Missing(from.to_owned()),
+            reason => reason,
+        };
+        self.store.is_short.store(true, Ordering::Relaxed);
+        self.visitor.skip(Skip { origin, reason });
+    }
+}
+
+impl Comparison<'_> {
+    /// Finds what the index changes of a tree, and has it read.
+    fn compare(&mut self, index: &Index, tree: Option<ObjectId>) {
+        let cached = index.cached();
+        if let Some(tree) = tree
+            && self.is_same(cached, tree)
+        {
+            return;
+        }
+        let head = tree.and_then(|tree| self.worker.tree(&tree, "HEAD"));
+        let mut folders =
+            vec![Folder { length: 0, head, cached: cached.map_or(Vec::new(), Cached::children) }];
+        let mut place = Vec::new();
+        // A folder that is the same in `HEAD`.
+        let mut same = Vec::new();
+        let mut entries = index.entries();
+        'entries: while let Some(entry) = entries.next() {
+            let is_in_same = !same.is_empty() && entry.path.starts_with(&same);
+            if is_in_same || entry.is_intended {
+                continue;
+            }
+            let path = entry.path.strip_suffix(b"/").unwrap_or(entry.path);
+            while !path.starts_with(&place) {
+                folders.pop();
+                place.truncate(folders.last().map_or(0, |folder| folder.length));
+            }
+            let known = loop {
+                let Some(Folder { length, head: Some(head), cached }) = folders.last() else { break None };
+                let rest = &path[*length..];
+                let Some(slash) = memchr(b'/', rest) else { break head.find(rest) };
+                let Some((EntryKind::Tree, tree)) = head.find(&rest[..slash]) else { break None };
+                let cached = cached.binary_search_by_key(&&rest[..slash], |(name, _)| name);
+                let cached = cached.ok().map(|at| folders[folders.len() - 1].cached[at].1);
+                let length = length + slash + 1;
+                if self.is_same(cached, tree) {
+                    same = path[..length].to_vec();
+                    continue 'entries;
+                }
+                place = path[..length].to_vec();
+                let head = self.worker.tree(&tree, "HEAD");
+                folders.push(Folder { length, head, cached: cached.map_or(Vec::new(), Cached::children) });
+            };
+            match entry.kind {
+                EntryKind::Tree => self.folder(path, entry.id, known),
+                kind => self.entry(path, kind, entry.id, known),
+            }
+        }
+    }
+
+    /// Whether the tree of a folder in the index is this one. The index has it cached only where it is known, and git
+    /// commits what is cached if the tree is there; so that is what would be committed.
+    fn is_same(&self, cached: Option<Cached<'_>>, tree: ObjectId) -> bool {
+        let id = cached.and_then(Cached::id);
+        // A partial clone fetches the tree.
+        let objects = self.worker.store.objects;
+        id == Some(tree) && (objects.is_partial || objects.has(&tree))
+    }
+
+    /// Compares a folder that the index has as a whole with what `HEAD` has of that name.
+    fn folder(&mut self, path: &[u8], tree: ObjectId, known: Option<(EntryKind, ObjectId)>) {
+        let mut folders = vec![(path.to_vec(), tree, known)];
+        // Trees may hold each other so often that nobody could look at each place.
+        let mut seen = BTreeSet::new();
+        while let Some((path, tree, known)) = folders.pop() {
+            let head = match known {
+                Some((EntryKind::Tree, head)) => Some(head),
+                _ => None,
+            };
+            if head == Some(tree) {
+                continue;
+            }
+            if known.is_none() {
+                self.change(path.clone(), None, true);
+            }
+            if !seen.insert((tree, head)) {
+                continue;
+            }
+            if path.len() > LONGEST_PATH {
+                let reason = Reason::Damaged("it lies in more folders than can be".to_owned());
+                self.worker.cannot(Origin::object(Kind::Object, tree), reason, "the index");
+                continue;
+            }
+            let Some(listing) = self.worker.tree(&tree, "the index") else { continue };
+            let head = head.and_then(|head| self.worker.tree(&head, "HEAD"));
+            for (name, kind, id) in &listing.entries {
+                let name = &listing.tree[name.clone()];
+                let path = [&path[..], b"/", name].concat();
+                let known = head.as_ref().and_then(|head| head.find(name));
+                match kind {
+                    EntryKind::Tree => folders.push((path, *id, known)),
+                    kind => self.entry(&path, *kind, *id, known),
+                }
+            }
+        }
+    }
+
+    /// Compares an entry of the index that is no folder with what `HEAD` has of that name.
+    fn entry(&mut self, path: &[u8], kind: EntryKind, id: ObjectId, known: Option<(EntryKind, ObjectId)>) {
+        match (kind, known) {
+            (EntryKind::Blob, Some((EntryKind::Blob, known))) if known == id => {}
+            // Of a submodule the index has the commit, which is not in this repository.
+            (EntryKind::Submodule, Some(_)) => {}
+            (EntryKind::Submodule, None) => self.change(path.to_vec(), None, true),
+            (EntryKind::Blob | EntryKind::Tree, _) => self.change(path.to_vec(), Some(id), known.is_none()),
+        }
+    }
+
+    /// Takes note of a change.
+    fn change(&mut self, path: Vec<u8>, blob: Option<ObjectId>, is_new: bool) {
+        /// So many changes are read together.
+        const TOGETHER: usize = 4096;
+        self.is_empty = false;
+        if self.worker.store.limits.excludes(&native_path(path.clone()), false) {
+            return self.worker.visitor.excluded();
+        }
+        // While there are conflicts, a path has up to three entries.
+        let mut last = self.changes.iter().rev().take(3).take_while(|change| change.path == path);
+        let is_new = is_new && last.clone().next().is_none();
+        if blob.is_some() && last.any(|change| change.blob == blob) {
+            return;
+        }
+        self.changes.push(Change { path, blob, is_new });
+        if self.changes.len() == TOGETHER {
+            self.read();
+        }
+    }
+
+    /// Reads the changes that are known, on all threads where there are many.
+    fn read(&mut self) {
+        /// Fewer changes are not worth another thread.
+        const FEW: usize = 16;
+        let changes = std::mem::take(&mut self.changes);
+        if changes.len() <= FEW || self.threads < 2 {
+            return changes.iter().for_each(|change| self.worker.read(change));
+        }
+        let next = AtomicUsize::new(0);
+        let new_worker = self.new_worker;
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                scope.spawn(|| {
+                    let mut worker = new_worker();
+                    while let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        worker.read(change);
+                    }
+                });
+            }
+        });
+    }
+}
