@@ -1,0 +1,747 @@
+//! What commits bring in: their messages, and what stands at a path where none of their parents has it.
+
+use super::git::commits::{Commit, walk};
+use super::git::format::Format;
+use super::git::inflate::Inflater;
+use super::git::object::{Entries, Entry, EntryKind, Sort};
+use super::git::objects::{Content, Objects};
+use super::git::people::People;
+use super::git::refs::Refs;
+use super::git::repository::Repository;
+use super::path::native_path;
+use super::{Judge, Limits, NewVisitor, Reader, Visitor};
+use crate::finding::{self, Finding, Introduction};
+use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
+use crate::rule::RuleId;
+use crate::secret::Secret;
+use std::cmp::Ordering::{Greater, Less};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Read;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Of so many objects that cannot be read each is named; the others are counted.
+const NAMED: usize = 100;
+
+/// The repository that commits are read from.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    pub(super) repository: &'p Repository,
+    pub(super) limits: &'p Limits,
+    pub(super) threads: usize,
+}
+
+/// What is to be read.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// Commits, with all that they lead to.
+    pub(super) commits: Vec<ObjectId>,
+    /// Commits that are not wanted, with all that they lead to.
+    pub(super) hidden: Vec<ObjectId>,
+    /// Tags that have a message.
+    pub(super) tags: Vec<ObjectId>,
+    /// Trees that no commit leads to.
+    pub(super) trees: Vec<ObjectId>,
+    /// Blobs that no commit leads to.
+    pub(super) blobs: Vec<ObjectId>,
+}
+
+/// What was brought, and by which commits.
+pub(super) struct Brought {
+    objects: Objects,
+    people: People,
+    /// The newest first.
+    commits: Vec<Commit>,
+    contents: Vec<Brings>,
+}
+
+/// Something at a path, and the commits that brought it there, by their numbers from the newest on; of what no commit
+/// leads to there is none.
+struct Brings {
+    path: Vec<u8>,
+    /// The blob; nothing for the path itself, where that is new.
+    blob: Option<ObjectId>,
+    commits: Vec<usize>,
+}
+
+impl std::fmt::Debug for Brought {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Brought({} by {} commits)", self.contents.len(), self.commits.len())
+    }
+}
+
+/// Opens a repository's objects and refs. What stands in the way is told.
+pub(super) fn open(
+    repository: &Repository,
+    databases: &[std::path::PathBuf],
+    visitor: &mut dyn Visitor,
+) -> Option<(Objects, Refs)> {
+    let format = match Format::of(&repository.common_dir()) {
+        Ok(format) => format,
+        Err(reason) => {
+            visitor.skip(repository.skip(&repository.common_dir().join("config"), reason));
+            return None;
+        }
+    };
+    for unknown in &format.unknown {
+        visitor.skip(repository.skip(&repository.root, Reason::Unsupported(unknown.clone())));
+    }
+    format.has_ref_files.then(|| {
+        let objects = Objects::open(databases, format.hash);
+        (objects, Refs::of(repository, format.hash.len_in_bytes()))
+    })
+}
+
+/// Tells what is wrong with a database, which matters where it lacks something.
+pub(super) fn tell_damage(repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
+    for (file, reason) in &objects.damage {
+        visitor.skip(repository.skip(file, reason.clone()));
+    }
+}
+
+impl Brought {
+    /// Reads what is wanted and hands it to visitors.
+    pub(super) fn read(
+        place: Place<'_>,
+        objects: Objects,
+        head: Option<ObjectId>,
+        wanted: &Wanted,
+        new_visitor: &NewVisitor<'_>,
+    ) -> Brought {
+        let mut visitor = new_visitor();
+        let walk = walk(&objects, &wanted.commits, &wanted.hidden);
+        let absent = Absent::default();
+        for (id, from, reason) in walk.unread {
+            let from = from.map_or_else(|| "the range".to_owned(), |from| format!("the commit {from}"));
+            absent.tell(&mut *visitor, &objects, Origin::object(Kind::Commit, id), reason, &from);
+        }
+        let contents = compare(place, &objects, &walk.commits, &wanted.trees, &absent, new_visitor);
+        let mut tasks: Vec<Task<'_>> = Vec::new();
+        tasks.extend(wanted.tags.iter().map(|&id| Task::Object(Kind::Tag, Sort::Tag, id)));
+        tasks.extend(wanted.blobs.iter().map(|&id| Task::Blob(id, Vec::new())));
+        tasks.extend(walk.commits.iter().map(|commit| Task::Object(Kind::Commit, Sort::Commit, commit.id)));
+        let mut blobs: BTreeMap<ObjectId, Vec<&Brings>> = BTreeMap::new();
+        for brings in &contents {
+            match brings.blob {
+                Some(id) => blobs.entry(id).or_default().push(brings),
+                None => tasks.push(Task::Name(&brings.path)),
+            }
+        }
+        tasks.extend(blobs.into_iter().map(|(id, places)| Task::Blob(id, places)));
+        visitor.expect(tasks.iter().filter(|task| !matches!(task, Task::Name(_))).count() as u64);
+        on_threads(place.threads, tasks.len(), |next| {
+            let mut worker = Worker {
+                objects: &objects,
+                commits: &walk.commits,
+                limits: place.limits,
+                absent: &absent,
+                visitor: new_visitor(),
+                reader: Reader::default(),
+                inflater: Inflater::new(),
+            };
+            while let Some(task) = next().map(|number| &tasks[number]) {
+                worker.task(task);
+            }
+        });
+        absent.finish(place.repository, &objects, &mut *visitor);
+        let people = People::of(place.repository, &objects, head);
+        Brought { objects, people, commits: walk.commits, contents }
+    }
+
+    /// Whether no commit was read.
+    pub(super) fn has_no_commits(&self) -> bool {
+        self.commits.is_empty()
+    }
+}
+
+/// Runs `work` on as many threads as there is work for; each asks for the number of the next piece until there is none.
+fn on_threads(threads: usize, pieces: usize, work: impl Fn(&dyn Fn() -> Option<usize>) + Sync) {
+    /// Fewer pieces are not worth another thread.
+    const FEW: usize = 16;
+    let next = AtomicUsize::new(0);
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&number| number < pieces);
+    if pieces <= FEW || threads < 2 {
+        return work(&take);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| work(&take));
+        }
+    });
+}
+
+/// What could not be read.
+#[derive(Default)]
+struct Absent {
+    /// How many objects a partial clone does not have.
+    partial: AtomicUsize,
+    told: Mutex<BTreeSet<ObjectId>>,
+}
+
+impl Absent {
+    /// Takes note of an object that cannot be read, though `from` leads to it. It is told once.
+    fn tell(
+        &self,
+        visitor: &mut dyn Visitor,
+        objects: &Objects,
+        origin: Origin<'static>,
+        reason: Reason,
+        from: &str,
+    ) {
+        let Some(id) = origin.object_id() else { return visitor.skip(Skip { origin, reason }) };
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !told.insert(id) {
+            return;
+        }
+        let reason = match reason {
+            Reason::NotFound if objects.is_partial && origin.kind() != Kind::Commit => {
+                self.partial.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            Reason::NotFound => Reason::Missing(from.to_owned()),
+            reason => reason,
+        };
+        if told.len() <= NAMED {
+            visitor.skip(Skip { origin, reason });
+        }
+    }
+
+    /// Tells what else is to be said of it.
+    fn finish(&self, repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
+        let told = self.told.lock().map_or(0, |told| told.len());
+        let partial = self.partial.load(Ordering::Relaxed);
+        if partial > 0 {
+            visitor.skip(repository.skip(&repository.root, Reason::PartialClone(partial as u64)));
+        }
+        if told == partial {
+            return;
+        }
+        if told > NAMED {
+            let why = format!("{} more objects of it cannot be read", told - NAMED);
+            visitor.skip(repository.skip(&repository.root, Reason::Damaged(why)));
+        }
+        tell_damage(repository, objects, visitor);
+        if repository.common_dir().join("shallow").symlink_metadata().is_ok() {
+            visitor.note(
+                "this is a shallow clone: fetch all of it (git fetch --unshallow, in GitHub Actions fetch-depth: 0)"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// Something to read.
+enum Task<'t> {
+    /// A commit or tag: all of it.
+    Object(Kind, Sort, ObjectId),
+    /// A name that is new.
+    Name(&'t [u8]),
+    /// A blob, and where it was brought; to no place if it is named by itself.
+    Blob(ObjectId, Vec<&'t Brings>),
+}
+
+/// What a thread reads with.
+struct Worker<'w> {
+    objects: &'w Objects,
+    commits: &'w [Commit],
+    limits: &'w Limits,
+    absent: &'w Absent,
+    visitor: Box<dyn Visitor + Send + 'w>,
+    reader: Reader,
+    inflater: Inflater,
+}
+
+impl Worker<'_> {
+    fn task(&mut self, task: &Task<'_>) {
+        match task {
+            Task::Object(kind, sort, id) => {
+                let origin = Origin::object(*kind, *id);
+                match self.objects.read(id, *sort, &mut self.inflater) {
+                    Ok(bytes) => self.visitor.blob(&Blob::whole(&origin, &bytes)),
+                    Err(reason) => {
+                        self.absent.tell(&mut *self.visitor, self.objects, origin, reason, "the range")
+                    }
+                }
+            }
+            Task::Name(path) => self.visitor.blob(&Blob::whole(&Origin::new(Kind::Name, *path), path)),
+            Task::Blob(id, places) => self.blob(*id, places),
+        }
+    }
+
+    fn blob(&mut self, id: ObjectId, places: &[&Brings]) {
+        let mut origins: Vec<_> = places.iter().map(|brings| brings.origin()).collect();
+        if origins.is_empty() {
+            origins.push(Origin::object(Kind::Object, id));
+        }
+        let from = places.first().and_then(|brings| brings.commits.first());
+        let from = from.map_or_else(
+            || "what is pushed".to_owned(),
+            |&number| format!("the commit {}", self.commits[number].id),
+        );
+        if let Err(reason) = self.hand_over(id, &origins) {
+            let origin = origins[0].to_owned();
+            match reason {
+                reason @ Reason::TooLarge { .. } => {
+                    for origin in &origins {
+                        self.visitor.skip(Skip { origin: origin.to_owned(), reason: reason.clone() });
+                    }
+                }
+                reason => self.absent.tell(&mut *self.visitor, self.objects, origin, reason, &from),
+            }
+        }
+    }
+
+    /// Hands a blob to the visitor, once for each of its places.
+    ///
+    /// # Errors
+    /// Why it cannot be read to its end; what was read before has been looked at.
+    fn hand_over(&mut self, id: ObjectId, origins: &[Origin<'_>]) -> Result<(), Reason> {
+        /// A tree of a few bytes can name a large blob so often that reading it each time would never end.
+        const FEW: usize = 10;
+        const MOST: u64 = 1 << 30;
+        let fits = |size: u64| match self.limits.max_file_size {
+            Some(limit) if size > limit => Err(Reason::TooLarge { size, limit }),
+            _ => Ok(()),
+        };
+        let objects = self.objects;
+        let mut whole = None;
+        let mut bytes_read = 0;
+        for (number, origin) in origins.iter().enumerate() {
+            if number >= FEW && bytes_read > MOST {
+                let more = origins.len() - number;
+                self.visitor.note(format!(
+                    "the blob {id} was read for {number} of its paths; it is large, and {more} other paths have the same"
+                ));
+                return Ok(());
+            }
+            // A small blob is kept for its other places, a large one is read again.
+            let content = match whole.take() {
+                Some(bytes) => Content::Whole(bytes),
+                None => objects.blob(&id, &mut self.inflater)?,
+            };
+            match content {
+                Content::Whole(bytes) => {
+                    fits(bytes.len() as u64)?;
+                    bytes_read += bytes.len() as u64;
+                    self.stream(&mut &bytes[..], bytes.len() as u64, origin)?;
+                    whole = Some(bytes);
+                }
+                Content::Stream(size, mut bytes) => {
+                    fits(size)?;
+                    bytes_read += size;
+                    self.stream(&mut bytes, size, origin)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Reason> {
+        // One byte more than there should be, so that what is too long is seen, and not read to its end.
+        let mut counted = content.take(size.saturating_add(1));
+        let read = self.reader.read(&mut counted, None, origin, &mut *self.visitor);
+        read.map_err(|_| Reason::Damaged("its compressed data is corrupt".to_owned()))?;
+        match size.saturating_add(1) - counted.limit() {
+            count if count == size => Ok(()),
+            count if count < size => {
+                Err(Reason::Damaged(format!("it holds {count} bytes and declares {size}")))
+            }
+            _ => Err(Reason::Damaged(format!("it holds more than the {size} bytes that it declares"))),
+        }
+    }
+}
+
+impl Brings {
+    fn origin(&self) -> Origin<'_> {
+        match self.blob {
+            Some(id) => Origin::new(Kind::Blob, &self.path[..]).in_object(id),
+            None => Origin::new(Kind::Name, &self.path[..]),
+        }
+    }
+}
+
+/// A thing that a commit brings to a path.
+struct Change {
+    path: Vec<u8>,
+    blob: Option<ObjectId>,
+    commit: Option<usize>,
+}
+
+/// Finds what commits bring in, and what trees hold.
+fn compare(
+    place: Place<'_>,
+    objects: &Objects,
+    commits: &[Commit],
+    trees: &[ObjectId],
+    absent: &Absent,
+    new_visitor: &NewVisitor<'_>,
+) -> Vec<Brings> {
+    /// So many neighbours are compared by one thread: most of their trees are the same.
+    const TOGETHER: usize = 64;
+    let found = Mutex::new((Vec::new(), BTreeSet::new()));
+    on_threads(place.threads, commits.len().div_ceil(TOGETHER).max(1), |next| {
+        let mut comparison = Comparison {
+            objects,
+            limits: place.limits,
+            absent,
+            visitor: new_visitor(),
+            trees: Trees::new(objects),
+            changes: Vec::new(),
+            excluded: BTreeSet::new(),
+        };
+        while let Some(number) = next() {
+            if number == 0 {
+                for &tree in trees {
+                    comparison.compare(None, tree, &[], "what is pushed");
+                }
+            }
+            let together = number * TOGETHER..commits.len().min((number + 1) * TOGETHER);
+            for number in together {
+                let commit = &commits[number];
+                let from = format!("the commit {}", commit.id);
+                comparison.compare(Some(number), commit.tree, &commit.parents, &from);
+            }
+        }
+        let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        found.0.append(&mut comparison.changes);
+        found.1.append(&mut comparison.excluded);
+    });
+    let (mut changes, excluded) = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut visitor = new_visitor();
+    excluded.iter().for_each(|_| visitor.excluded());
+    changes.sort_unstable_by(|one, other| {
+        (&one.path, one.blob, one.commit).cmp(&(&other.path, other.blob, other.commit))
+    });
+    let mut contents: Vec<Brings> = Vec::new();
+    for Change { path, blob, commit } in changes {
+        match contents.last_mut() {
+            Some(last) if last.path == path && last.blob == blob => {
+                last.commits.extend(commit.filter(|commit| last.commits.last() != Some(commit)));
+            }
+            _ => contents.push(Brings { path, blob, commits: commit.into_iter().collect() }),
+        }
+    }
+    contents
+}
+
+/// A thread's comparison of trees.
+struct Comparison<'c> {
+    objects: &'c Objects,
+    limits: &'c Limits,
+    absent: &'c Absent,
+    visitor: Box<dyn Visitor + Send + 'c>,
+    trees: Trees<'c>,
+    changes: Vec<Change>,
+    /// Paths that the user does not want read.
+    excluded: BTreeSet<Vec<u8>>,
+}
+
+/// A folder that is to be compared.
+struct Folder {
+    path: Vec<u8>,
+    depth: usize,
+    tree: ObjectId,
+    /// What the parents have there, as far as that is a folder.
+    parents: Vec<ObjectId>,
+}
+
+impl Comparison<'_> {
+    /// Finds what a tree has that the trees of its parents do not have.
+    fn compare(&mut self, commit: Option<usize>, tree: ObjectId, parents: &[ObjectId], from: &str) {
+        /// Git does not go deeper into folders (`core.maxTreeDepth` is at most this by default).
+        const DEPTH: usize = 4096;
+        /// A folder that a commit brings to many places is looked at in so many of them. Trees may hold each other so often
+        /// that nobody could look at each place.
+        const PLACES: u32 = 100;
+        if parents.contains(&tree) {
+            return;
+        }
+        let mut seen: HashMap<(ObjectId, Vec<ObjectId>), u32> = HashMap::new();
+        let mut folders =
+            vec![Folder { path: Vec::new(), depth: 0, tree, parents: distinct(parents.iter().copied()) }];
+        while let Some(folder) = folders.pop() {
+            let count = seen.entry((folder.tree, folder.parents.clone())).or_default();
+            *count += 1;
+            if *count > PLACES {
+                continue;
+            }
+            if folder.depth > DEPTH {
+                let reason = Reason::Damaged("its folders are too deep for git".to_owned());
+                self.cannot(folder.tree, reason, from);
+                continue;
+            }
+            let bytes = match self.trees.read(folder.tree) {
+                Ok(bytes) => bytes,
+                Err(reason) => {
+                    self.cannot(folder.tree, reason, from);
+                    continue;
+                }
+            };
+            let length = self.objects.hash.len_in_bytes();
+            // What a parent has cannot be compared where it cannot be read: then all counts as new.
+            let known: Vec<_> = folder.parents.iter().filter_map(|&id| self.trees.read(id).ok()).collect();
+            let mut known: Vec<_> = known.iter().map(|bytes| Entries::of(bytes, length).peekable()).collect();
+            let mut entries = Entries::of(&bytes, length);
+            for entry in entries.by_ref() {
+                let same_name = known.iter_mut().filter_map(|entries| {
+                    while let Some(known) = entries.peek().filter(|known| order(known, &entry) == Less) {
+                        let _ = known;
+                        entries.next();
+                    }
+                    entries.peek().filter(|known| order(known, &entry) != Greater).copied()
+                });
+                let same_name: Vec<_> = same_name.collect();
+                if same_name.iter().any(|known| known.id == entry.id && known.kind == entry.kind) {
+                    continue;
+                }
+                let slash: &[u8] = if folder.path.is_empty() { b"" } else { b"/" };
+                let path = [&folder.path[..], slash, entry.name].concat();
+                if self.limits.excludes(&native_path(path.clone()), entry.kind == EntryKind::Tree) {
+                    self.excluded.insert(path);
+                    continue;
+                }
+                if entry.kind == EntryKind::Tree {
+                    let parents = distinct(same_name.iter().map(|known| ObjectId::new(known.id)));
+                    let tree = ObjectId::new(entry.id);
+                    folders.push(Folder { path, depth: folder.depth + 1, tree, parents });
+                    continue;
+                }
+                if same_name.is_empty() {
+                    self.changes.push(Change { path: path.clone(), blob: None, commit });
+                }
+                if entry.kind == EntryKind::Blob {
+                    self.changes.push(Change { path, blob: Some(ObjectId::new(entry.id)), commit });
+                }
+            }
+            if !entries.is_whole() {
+                let reason = Reason::Damaged("it is a tree with an entry that is none".to_owned());
+                self.cannot(folder.tree, reason, from);
+            }
+        }
+    }
+
+    fn cannot(&mut self, tree: ObjectId, reason: Reason, from: &str) {
+        let origin = Origin::object(Kind::Object, tree);
+        self.absent.tell(&mut *self.visitor, self.objects, origin, reason, from);
+    }
+}
+
+/// The trees of parents, each once. No real commit has more parents than this; what a further one has counts as new.
+fn distinct(trees: impl Iterator<Item = ObjectId>) -> Vec<ObjectId> {
+    const MOST: usize = 100;
+    let mut trees: Vec<_> = trees.collect();
+    trees.sort_unstable();
+    trees.dedup();
+    trees.truncate(MOST);
+    trees
+}
+
+/// The order of entries in a tree: folders stand as if they ended with a slash.
+fn order(one: &Entry<'_>, other: &Entry<'_>) -> std::cmp::Ordering {
+    let slash = |entry: &Entry<'_>| (entry.kind == EntryKind::Tree).then_some(&b'/');
+    one.name.iter().chain(slash(one)).cmp(other.name.iter().chain(slash(other)))
+}
+
+/// Trees that were read lately: neighbours in a history share most of theirs.
+struct Trees<'t> {
+    objects: &'t Objects,
+    inflater: Inflater,
+    kept: HashMap<ObjectId, Rc<Vec<u8>>>,
+    bytes: usize,
+}
+
+impl<'t> Trees<'t> {
+    fn new(objects: &'t Objects) -> Trees<'t> {
+        Trees { objects, inflater: Inflater::new(), kept: HashMap::new(), bytes: 0 }
+    }
+
+    fn read(&mut self, id: ObjectId) -> Result<Rc<Vec<u8>>, Reason> {
+        const MOST: usize = 32 << 20;
+        if let Some(tree) = self.kept.get(&id) {
+            return Ok(Rc::clone(tree));
+        }
+        let tree = Rc::new(self.objects.read(&id, Sort::Tree, &mut self.inflater)?);
+        if self.bytes > MOST {
+            self.kept.clear();
+            self.bytes = 0;
+        }
+        self.bytes += tree.len();
+        self.kept.insert(id, Rc::clone(&tree));
+        Ok(tree)
+    }
+
+    /// The blob at a path of a tree.
+    fn find(&mut self, tree: ObjectId, path: &[u8]) -> Option<ObjectId> {
+        let length = self.objects.hash.len_in_bytes();
+        let mut tree = tree;
+        let mut parts = path.split(|&byte| byte == b'/').peekable();
+        while let Some(part) = parts.next() {
+            let bytes = self.read(tree).ok()?;
+            let kind = if parts.peek().is_some() { EntryKind::Tree } else { EntryKind::Blob };
+            let found = Entries::of(&bytes, length).find(|entry| entry.kind == kind && entry.name == part)?;
+            tree = ObjectId::new(found.id);
+        }
+        Some(tree)
+    }
+}
+
+/// What makes findings one: where they are, and of what.
+type Same = (Kind, Vec<u8>, RuleId, Secret);
+
+/// A finding in one version of a file, and the place of that version in the list of contents.
+type Version = (Option<usize>, Finding);
+
+impl Brought {
+    /// Says of findings which commits brought them, and makes one of those that are the same secret at the same path: that
+    /// of the newest version. One that a parent has at the path as well was there before, and is none.
+    pub(super) fn attribute(&self, findings: Vec<Finding>, judge: &Judge<'_>) -> Vec<Finding> {
+        let origins: BTreeSet<Origin<'_>> = findings.iter().map(|finding| finding.origin.clone()).collect();
+        let numbers: BTreeMap<Origin<'_>, usize> = self
+            .contents
+            .iter()
+            .enumerate()
+            .map(|(number, brings)| (brings.origin(), number))
+            .filter(|(origin, _)| origins.contains(origin))
+            .collect();
+        let mut kept = Vec::new();
+        let mut groups: BTreeMap<Same, Vec<Version>> = BTreeMap::new();
+        for mut finding in findings {
+            match finding.origin.kind() {
+                Kind::Commit => {
+                    let line = finding.region.start.line;
+                    let id = finding.origin.object_id();
+                    let commit = self.commits.iter().position(|commit| Some(commit.id) == id);
+                    finding.history = self.history(commit.into_iter().map(|commit| (commit, line)).collect());
+                    kept.push(finding);
+                }
+                kind @ (Kind::Blob | Kind::Name) => {
+                    let same = (kind, finding.origin.path(), finding.rule.clone(), finding.secret.clone());
+                    let number = numbers.get(&finding.origin).copied();
+                    groups.entry(same).or_default().push((number, finding));
+                }
+                _ => kept.push(finding),
+            }
+        }
+        let mut before = Before {
+            trees: Trees::new(&self.objects),
+            inflater: Inflater::new(),
+            judge,
+            judged: BTreeMap::new(),
+        };
+        kept.extend(groups.into_values().filter_map(|versions| self.one(versions, &mut before)));
+        kept
+    }
+
+    /// One finding of all versions of a file that have the same secret; nothing if no commit brought it.
+    fn one(&self, mut versions: Vec<Version>, before: &mut Before<'_>) -> Option<Finding> {
+        let commits =
+            |number: Option<usize>| number.map_or(&[][..], |number| &self.contents[number].commits[..]);
+        // The newest version, and in it what no comment allows.
+        versions.sort_by(|(one, a), (other, b)| {
+            let age = |number| commits(number).first().copied().unwrap_or_default();
+            (age(*one), a.allowed.is_some(), a).cmp(&(age(*other), b.allowed.is_some(), b))
+        });
+        let mut brought = Vec::new();
+        let mut changed = Vec::new();
+        for (number, finding) in &versions {
+            let line = finding.region.start.line;
+            let brings = number.map(|number| &self.contents[number]);
+            let Some(Brings { path, commits, blob }) = brings.filter(|brings| !brings.commits.is_empty())
+            else {
+                // No commit leads to it, so there is nothing to say.
+                return versions.into_iter().next().map(|(_, finding)| finding);
+            };
+            for &commit in commits {
+                let parents = if blob.is_some() { &self.commits[commit].parents[..] } else { &[] };
+                match before.sees(parents, path, finding) {
+                    Sight::Nothing => brought.push((commit, line)),
+                    Sight::Other => changed.push((commit, line)),
+                    Sight::Same => {}
+                }
+            }
+        }
+        // What was there and did not count, because a comment allowed it say, is new when it does.
+        let history = self.history(if brought.is_empty() { changed } else { brought })?;
+        let (_, mut finding) = versions.into_iter().next()?;
+        finding.history = Some(history);
+        Some(finding)
+    }
+
+    /// The history of what these commits brought, each with the line.
+    fn history(&self, introduced: Vec<(usize, u64)>) -> Option<Box<finding::History>> {
+        /// Of very many commits the oldest are told.
+        const MOST: usize = 100;
+        let mut inflater = Inflater::new();
+        let mut introduced: Vec<(Reverse<usize>, Introduction)> = introduced
+            .into_iter()
+            .filter_map(|(number, line)| {
+                let id = self.commits[number].id;
+                let bytes = self.objects.read(&id, Sort::Commit, &mut inflater).ok()?;
+                Some((Reverse(number), Introduction { commit: self.people.commit(id, &bytes), line }))
+            })
+            .collect();
+        introduced.sort_by(|(a, one), (b, other)| {
+            (one.commit.committed, a, one.line).cmp(&(other.commit.committed, b, other.line))
+        });
+        introduced.dedup_by_key(|(number, _)| *number);
+        let introductions = introduced.len() as u64;
+        introduced.truncate(MOST);
+        let introduced: Vec<_> = introduced.into_iter().map(|(_, introduction)| introduction).collect();
+        let since = Some(introduced.first()?.commit.committed);
+        let (reach, live_until) = (None, None);
+        Some(Box::new(finding::History { introduced, introductions, reach, since, live_until }))
+    }
+}
+
+/// What parents have of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sight {
+    /// Not the secret.
+    Nothing,
+    /// The secret, and it counted for something else there.
+    Other,
+    /// The same.
+    Same,
+}
+
+/// Looks at what was there before.
+struct Before<'b> {
+    trees: Trees<'b>,
+    inflater: Inflater,
+    judge: &'b Judge<'b>,
+    /// What was found in blobs at paths.
+    judged: BTreeMap<(ObjectId, Vec<u8>), Vec<Finding>>,
+}
+
+impl Before<'_> {
+    /// What the trees of parents have at a path of what was found there.
+    fn sees(&mut self, parents: &[ObjectId], path: &[u8], finding: &Finding) -> Sight {
+        let weight = |finding: &Finding| (finding.level, finding.confidence, finding.allowed.is_some());
+        let mut sight = Sight::Nothing;
+        for &parent in parents {
+            let Some(blob) = self.trees.find(parent, path) else { continue };
+            let known = self.findings(blob, path);
+            for known in
+                known.iter().filter(|known| known.rule == finding.rule && known.secret == finding.secret)
+            {
+                let seen = if weight(known) == weight(finding) { Sight::Same } else { Sight::Other };
+                sight = sight.max(seen);
+            }
+        }
+        sight
+    }
+
+    /// What is found in a blob; nothing where it is too large to be held or cannot be read.
+    fn findings(&mut self, blob: ObjectId, path: &[u8]) -> &[Finding] {
+        let Before { trees, inflater, judge, judged } = self;
+        judged.entry((blob, path.to_vec())).or_insert_with(|| {
+            let origin = Origin::new(Kind::Blob, path).in_object(blob);
+            match trees.objects.blob(&blob, inflater) {
+                Ok(Content::Whole(bytes)) => judge(&Blob::whole(&origin, &bytes)),
+                _ => Vec::new(),
+            }
+        })
+    }
+}
