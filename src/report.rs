@@ -1,12 +1,14 @@
 //! The report: all that a run has to say. Outputs read nothing else.
 
 use crate::finding::{Allow, Finding};
-use crate::input::{Origin, Skip};
+use crate::input::{Origin, Scope, Skip};
 use crate::rule::{Confidence, Level, RuleSet};
 
 /// All that a run has to say.
 #[derive(Debug)]
 pub struct Report<'r> {
+    /// What was scanned.
+    pub scope: Scope,
     /// The rules that were applied.
     pub rules: &'r RuleSet,
     /// What was found and counts, ordered by path and region.
@@ -44,14 +46,27 @@ pub enum Suppression {
 /// How much was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Files (and standard input, and links) that were read to their end.
+    /// Files that were read to their end, wherever they lie: in the working tree (links too), in the index, in a commit;
+    /// standard input, and the message of a commit that is being written.
     pub files: u64,
-    /// Bytes in them.
+    /// Commits that were read: their messages and headers.
+    pub commits: u64,
+    /// Objects of a repository that were read, commits among them.
+    pub objects: u64,
+    /// Bytes in all of these.
     pub bytes: u64,
     /// Files and folders that the user excluded.
     pub excluded: u64,
     /// Findings that are not listed, because their file has more than anybody reads.
     pub unlisted: u64,
+}
+
+impl Counts {
+    /// Whether nothing at all was read.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.files == 0 && self.objects == 0
+    }
 }
 
 impl Report<'_> {

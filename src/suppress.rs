@@ -47,6 +47,7 @@ pub fn sift<'r>(scanned: Scanned, rules: &'r RuleSet, policy: &Policy) -> Report
         false => Vec::new(),
     };
     Report {
+        scope: scanned.scope,
         rules,
         findings,
         suppressed,

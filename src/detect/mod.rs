@@ -166,7 +166,8 @@ fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item 
 
 /// Decides on the match of `rule` that begins at `at`: boundaries, filters, then context.
 fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) -> Option<Judged> {
-    if let Some(paths) = &rule.paths {
+    // Of an object of a repository the path is not known at first. It is judged again when it is.
+    if let Some(paths) = rule.paths.as_ref().filter(|_| !blob.origin.is_nameless()) {
         let path = String::from_utf8_lossy(&blob.origin.path()).trim_start_matches('/').to_owned();
         if !paths.matched_path_or_any_parents(path, false).is_ignore() {
             return None;
@@ -202,6 +203,7 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) 
             reading: None,
             excerpt: mask::excerpt(rules, text, &span, prefix),
             allowed,
+            history: None,
         };
         Some(Judged { span, finding })
     })

@@ -31,6 +31,7 @@ struct RuleFile {
     yields: bool,
     #[serde(default)]
     guessable: bool,
+    lifetime_days: Option<u32>,
     #[serde(default)]
     min_entropy: f64,
     #[serde(default)]
@@ -125,6 +126,7 @@ pub fn parse(name: &str, text: &str, others: &[Rule], builtin: bool) -> Result<R
         token: file.token,
         yields: file.yields,
         guessable: file.guessable,
+        lifetime_days: file.lifetime_days,
         min_entropy: file.min_entropy,
         body: file.body.into(),
         placeholder: file.placeholder.into(),

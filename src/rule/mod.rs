@@ -102,6 +102,8 @@ pub struct Rule {
     pub yields: bool,
     /// Whether the secret may be guessable: its fingerprint is kept short then.
     pub guessable: bool,
+    /// How many days a secret lives at most, unless it was made to live for ever.
+    pub lifetime_days: Option<u32>,
     /// Fewest bits of entropy a character; 0 for no limit.
     pub min_entropy: f64,
     /// What a random body looks like. One that does not is no key, or a less sure one where it is bound to the

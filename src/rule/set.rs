@@ -36,6 +36,8 @@ pub const ALLOW_TAG: &str = "sf-scan:allow";
 #[derive(Debug)]
 pub struct Anchor {
     literal: Vec<u8>,
+    /// How many of its bytes come before those that are searched for.
+    before: usize,
     /// What begins with it.
     pub starts: Starts,
     /// How it is written.
@@ -88,19 +90,26 @@ impl RuleSet {
             return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id)));
         }
         const FORMS: [Form; 3] = [Form::Plain, Form::Utf16Le, Form::Utf16Be];
-        let tag =
-            |form: Form| Anchor { literal: form.write(ALLOW_TAG.as_bytes()), starts: Starts::Allow, form };
-        let mut anchors: Vec<Anchor> = FORMS.map(tag).into();
+        let anchor = |literal: &[u8], starts, form: Form| {
+            // Of UTF-16 in either order the same bytes are searched for: those from the first letter to the last. None
+            // begins with a zero then, which files are full of.
+            let before = usize::from(form == Form::Utf16Be);
+            Anchor { literal: form.write(literal), before, starts, form }
+        };
+        let mut anchors: Vec<Anchor> =
+            FORMS.map(|form| anchor(ALLOW_TAG.as_bytes(), Starts::Allow, form)).into();
         for (rule, literal) in rules
             .iter()
             .enumerate()
             .flat_map(|(at, rule)| rule.anchors.iter().map(move |anchor| (at, anchor)))
         {
             for form in FORMS {
-                anchors.push(Anchor { literal: form.write(literal), starts: Starts::Match(rule), form });
+                anchors.push(anchor(literal, Starts::Match(rule), form));
             }
         }
-        let mut literals: Vec<&[u8]> = anchors.iter().map(|anchor| anchor.literal.as_slice()).collect();
+        // Where two begin with the same bytes, the one that begins before them is met first.
+        anchors.sort_by_key(|anchor| std::cmp::Reverse(anchor.before));
+        let mut literals: Vec<&[u8]> = anchors.iter().map(Anchor::core).collect();
         literals.sort_unstable();
         literals.dedup();
         // Literals that begin alike are searched for by what they share: fewer are found faster.
@@ -113,7 +122,7 @@ impl RuleSet {
             }
         }
         let standing_at = |literal: &&[u8]| {
-            (0..anchors.len()).filter(|&anchor| anchors[anchor].literal.starts_with(literal)).collect()
+            (0..anchors.len()).filter(|&anchor| anchors[anchor].core().starts_with(literal)).collect()
         };
         let candidates = shared.iter().map(standing_at).collect();
         let searcher = Searcher::new(&shared)?;
@@ -133,22 +142,43 @@ impl RuleSet {
         self.rules.iter().find(|rule| &*rule.id == id)
     }
 
+    /// Whether an anchor stands in this stretch of `bytes`, in part at least. Of an empty stretch: whether one lies across.
+    #[must_use]
+    pub fn touches(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
+        let reach = self.longest.saturating_sub(1);
+        let mut touched = false;
+        let own = stretch.start.saturating_sub(reach)..stretch.end;
+        self.search(bytes, own, |hit| touched |= hit.at + hit.anchor.literal.len() > stretch.start);
+        touched
+    }
+
     /// Calls `visit` for each anchor that begins within `own`, in order.
     pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) {
-        let end = bytes.len().min(own.end + self.longest.saturating_sub(1));
+        let end = bytes.len().min(own.end + self.longest);
         let mut at = own.start;
         while let Some((literal, start)) = self.searcher.next(bytes, at..end) {
-            if start >= own.end {
+            if start > own.end {
                 break;
             }
             for &anchor in &self.candidates[literal] {
                 let anchor = &self.anchors[anchor];
-                if bytes[start..].starts_with(&anchor.literal) {
-                    visit(Hit { at: start, anchor });
+                let Some(at) = start.checked_sub(anchor.before).filter(|at| own.contains(at)) else {
+                    continue;
+                };
+                if bytes[at..].starts_with(&anchor.literal) {
+                    visit(Hit { at, anchor });
                 }
             }
             at = start + 1;
         }
+    }
+}
+
+impl Anchor {
+    /// The bytes that are searched for.
+    fn core(&self) -> &[u8] {
+        let behind = usize::from(self.form == Form::Utf16Le);
+        &self.literal[self.before..self.literal.len() - behind]
     }
 }
 

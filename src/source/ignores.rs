@@ -4,9 +4,9 @@
 //!
 //! A `.gitignore` that is no regular file means nothing, as for git. None from above the repository's top counts.
 
+use super::git::repository::Repository;
 use super::open::read_bytes;
 use super::path::relative;
-use super::repository::Repository;
 use gix_ignore::glob::pattern::Case;
 use gix_ignore::glob::{Pattern, wildmatch};
 use std::collections::HashMap;

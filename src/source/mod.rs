@@ -1,31 +1,56 @@
 //! Sources: where bytes come from. A source drives: it hands each blob once to a visitor, from many threads, in the
 //! order that is cheapest for it, and what it could not read as well.
 
+mod brought;
+mod git;
+mod history;
 mod ignores;
+mod message;
 mod open;
 mod path;
+mod pushed;
+mod range;
 mod reader;
-mod repository;
 mod seen;
+mod staged;
 mod stdin;
 mod worktree;
 
+pub use git::repository::Repository;
+pub use history::History;
+pub use message::Message;
 pub use open::read_small;
+pub use pushed::Pushed;
+pub use range::{CommitRange, Found};
 pub use reader::Reader;
-pub use repository::Repository;
+pub use staged::Staged;
 pub use stdin::Stdin;
 pub use worktree::Worktree;
 
-use crate::input::{Blob, Skip};
+use crate::finding::{Finding, Sighting};
+use crate::input::{Blob, Kind, Scope, Skip};
+use crate::secret::mask_shapes;
+use crate::text::printable;
+use git::format::Format;
+use git::head::Head;
+use ignore::gitignore::Gitignore;
+use std::ops::Range;
+use std::path::Path;
 
 /// Takes what a source reads. Each thread of a source has a visitor of its own.
 pub trait Visitor {
     /// Looks at a blob.
     fn blob(&mut self, blob: &Blob<'_>);
+    /// Whether nothing that is looked for begins or ends in any of these stretches of `bytes`, nor lies across an empty one.
+    fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool;
+    /// Takes note of a whole blob of so many bytes, which is clean and so need not be looked at.
+    fn pass(&mut self, kind: Kind, bytes: u64);
     /// Takes note of something that was not read.
     fn skip(&mut self, skip: Skip);
     /// Takes note of something that the user excluded: a file, or a folder with all that is in it.
     fn excluded(&mut self);
+    /// Takes note of how many objects there will be.
+    fn expect(&mut self, objects: u64);
     /// Takes note of a remark for the user.
     fn note(&mut self, note: String);
 }
@@ -33,8 +58,60 @@ pub trait Visitor {
 /// Makes a visitor for a thread. What the visitor saw is complete when it is dropped.
 pub type NewVisitor<'v> = dyn Fn() -> Box<dyn Visitor + Send + 'v> + Sync + 'v;
 
+/// Finds the secrets in a blob, without a note of it.
+pub type Judge<'j> = dyn Fn(&Blob<'_>) -> Vec<Finding> + Sync + 'j;
+
+/// What of a source the user does not want read.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Globs of paths, relative to the root. What they match is counted, not read.
+    pub exclude: Gitignore,
+    /// Larger files are skipped.
+    pub max_file_size: Option<u64>,
+}
+
+impl Limits {
+    /// Whether a path (relative to the root) is excluded, or lies in a folder that is.
+    fn excludes(&self, path: &Path, is_folder: bool) -> bool {
+        !self.exclude.is_empty()
+            && !path.as_os_str().is_empty()
+            && self.exclude.matched_path_or_any_parents(path, is_folder).is_ignore()
+    }
+}
+
+/// The scope of this name in a repository: with the commit of `HEAD`, and its branch.
+pub(crate) fn scope_of(name: &'static str, repository: &Repository) -> Scope {
+    let format = Format::of(&repository.common_dir()).ok().filter(|format| format.has_ref_files);
+    let head = format.and_then(|format| Head::of(repository, format.hash.len_in_bytes()).ok());
+    match head {
+        Some(Head { branch, commit }) => {
+            let branch = branch.map(|branch| printable(&mask_shapes(&branch)));
+            Scope { revision: commit, branch, ..Scope::new(name) }
+        }
+        None => Scope::new(name),
+    }
+}
+
 /// Where bytes come from.
 pub trait Source {
     /// Hands everything to visitors; returns when all of it was looked at.
     fn drive(&self, new_visitor: &NewVisitor<'_>);
+
+    /// Says of what was found how it came there, once all was read. `sightings` are secrets in objects that had no name
+    /// when they were read; what `judge` finds in such an object is a finding once a name is known. What cannot be read for
+    /// it is handed to the visitor. Where nothing is known the findings are given back as they are.
+    fn attribute(
+        &self,
+        findings: Vec<Finding>,
+        _sightings: Vec<Sighting>,
+        _judge: &Judge<'_>,
+        _visitor: &mut dyn Visitor,
+    ) -> Vec<Finding> {
+        findings
+    }
+
+    /// What it reads, for reports.
+    fn scope(&self) -> Scope {
+        Scope::default()
+    }
 }

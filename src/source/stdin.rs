@@ -1,7 +1,7 @@
 //! Standard input, read to its end.
 
 use super::{NewVisitor, Reader, Source, open};
-use crate::input::{Origin, Skip};
+use crate::input::{Origin, Scope, Skip};
 
 /// Standard input as a source of one blob.
 #[derive(Debug)]
@@ -15,5 +15,8 @@ impl Source for Stdin {
         if let Err(error) = read {
             visitor.skip(Skip { origin, reason: open::reason(&error) });
         }
+    }
+    fn scope(&self) -> Scope {
+        Scope::new("stdin")
     }
 }

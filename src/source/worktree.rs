@@ -1,14 +1,13 @@
 //! The working tree: what git tracks, also where it is ignored, what git does not ignore, and what is named.
 
+use super::git::repository::{Repository, Tracked};
 use super::ignores::{Ignores, Memory};
 use super::path::{native_path, path_bytes, relative};
-use super::repository::{Repository, Tracked};
 use super::seen::Seen;
-use super::{NewVisitor, Reader, Source, Visitor, open};
-use crate::input::{Kind, Origin, Reason, Skip};
+use super::{Limits, NewVisitor, Reader, Source, Visitor, open, scope_of};
+use crate::input::{Kind, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
-use ignore::gitignore::Gitignore;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -26,10 +25,8 @@ pub struct Worktree {
     pub paths: Vec<PathBuf>,
     /// Whether what git ignores is left out.
     pub respect_ignores: bool,
-    /// What the user excludes; relative to the root.
-    pub exclude: Gitignore,
-    /// Larger files are skipped.
-    pub max_file_size: Option<u64>,
+    /// What of it the user does not want read.
+    pub limits: Limits,
     /// How many threads read.
     pub threads: usize,
 }
@@ -56,6 +53,10 @@ impl Source for Worktree {
         while let Some(folder) = folders.pop() {
             folders.extend(self.walk(&folder, new_visitor));
         }
+    }
+
+    fn scope(&self) -> Scope {
+        Repository::at(&self.root).map_or_else(Scope::default, |repository| scope_of("worktree", &repository))
     }
 }
 
@@ -110,7 +111,7 @@ impl Worktree {
             });
             let nested = self.walk_with(folder, Some((&ignores, &leaves_out)), &seen, new_visitor);
             drop(leaves_out);
-            let tracked = tracked.join().unwrap_or_else(|_| Err("libgit2 failed".to_owned()));
+            let tracked = tracked.join().unwrap_or_else(|_| Err("reading it failed".to_owned()));
             (tracked, nested)
         });
         match tracked {
@@ -207,12 +208,7 @@ impl Worktree {
     }
 
     fn excludes(&self, path: &Path, is_folder: bool) -> bool {
-        if self.exclude.is_empty() {
-            return false;
-        }
-        let relative = path.strip_prefix(&self.root).ok().filter(|relative| !relative.as_os_str().is_empty());
-        relative
-            .is_some_and(|relative| self.exclude.matched_path_or_any_parents(relative, is_folder).is_ignore())
+        path.strip_prefix(&self.root).is_ok_and(|relative| self.limits.excludes(relative, is_folder))
     }
 }
 
@@ -348,7 +344,7 @@ impl<'w> Worker<'w> {
             Ok(opened) => opened,
             Err(reason) => return self.skip(path, reason),
         };
-        if let Some(limit) = self.tree.max_file_size.filter(|&limit| size > limit) {
+        if let Some(limit) = self.tree.limits.max_file_size.filter(|&limit| size > limit) {
             return self.skip(path, Reason::TooLarge { size, limit });
         }
         let origin = Origin::new(Kind::File, self.tree.relative(path));
