@@ -1,8 +1,9 @@
 //! GitHub Actions: workflow commands that become annotations. A step shows ten of each level, so the last one says how
 //! many more there are; every finding is in the log as a plain line.
 
-use super::{Style, text};
+use super::{Style, history, text};
 use crate::finding::Finding;
+use crate::input::Kind;
 use crate::report::Report;
 use crate::rule::Level;
 use std::io::{self, Write};
@@ -41,19 +42,34 @@ fn annotate(finding: &Finding, report: &Report<'_>, out: &mut dyn Write) -> io::
     let title = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
     let advice = rule.map_or("", |rule| rule.advice.as_str());
     let (start, end) = (finding.region.start, finding.region.end);
-    let message = format!("{} {}: {}. {advice}", title, finding.secret.masked(), finding.evidence);
-    writeln!(
-        out,
-        "::{} file={},line={},endLine={},col={},endColumn={},title={}::{}",
-        command(finding.level),
-        property(&finding.origin.shown()),
-        start.line,
-        end.line,
-        start.column,
-        end.column,
-        property(title),
-        data(&message),
-    )
+    let told = [history::facts(finding), history::lifetime(finding)];
+    let facts: String = told.into_iter().flatten().map(|told| format!(" {told}")).collect();
+    let (place, properties) = if is_in_checkout(finding) {
+        let file = property(&finding.origin.shown());
+        let place = format!(
+            "file={file},line={},endLine={},col={},endColumn={},",
+            start.line, end.line, start.column, end.column
+        );
+        (String::new(), place)
+    } else {
+        (format!(" in {}:{}", finding.origin.shown(), start.line), String::new())
+    };
+    let message =
+        format!("{title} {}{place}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
+    let title = property(title);
+    writeln!(out, "::{} {properties}title={title}::{}", command(finding.level), data(message.trim_end()))
+}
+
+/// Whether the file may be in what the job has checked out. GitHub can place no annotation where there is no such file.
+fn is_in_checkout(finding: &Finding) -> bool {
+    match finding.origin.kind() {
+        Kind::File | Kind::Link | Kind::Stdin | Kind::Index | Kind::Message => true,
+        Kind::Blob | Kind::Name => {
+            let reach = finding.history.as_deref().and_then(|history| history.reach.as_ref());
+            reach.is_none_or(|reach| reach.at_head)
+        }
+        Kind::Commit | Kind::Tag | Kind::Object | Kind::Ref => false,
+    }
 }
 
 fn command(level: Level) -> &'static str {

@@ -1,8 +1,8 @@
 //! JSON, our own: one document, or an object a line. `docs/report.schema.json` describes both and a test holds it.
 
 use super::{Style, write_json};
-use crate::finding::{Finding, Point};
-use crate::input::{Origin, Skip};
+use crate::finding::{Commit, Finding, History, Point};
+use crate::input::{Origin, Scope, Skip};
 use crate::report::{Report, Suppressed, Suppression};
 use crate::rule::Level;
 use serde_json::{Value, json};
@@ -40,10 +40,22 @@ fn head(report: &Report<'_>) -> Value {
     json!({
         "schema": SCHEMA,
         "tool": {"name": "sf-scan", "version": env!("CARGO_PKG_VERSION")},
+        "scope": scope(&report.scope),
         "rules": rules,
         "column_unit": "unicode code points",
         "notes": report.notes,
     })
+}
+
+fn scope(scope: &Scope) -> Value {
+    let mut value = json!({"name": scope.name});
+    if let Some(revision) = scope.revision {
+        value["revision"] = json!(revision.to_string());
+    }
+    if let Some(branch) = &scope.branch {
+        value["branch"] = json!(branch);
+    }
+    value
 }
 
 fn summary(report: &Report<'_>) -> Value {
@@ -56,6 +68,8 @@ fn summary(report: &Report<'_>) -> Value {
         "suppressed": report.suppressed.len(),
         "skipped": report.skips.len(),
         "files": report.counts.files,
+        "commits": report.counts.commits,
+        "objects": report.counts.objects,
         "bytes": report.counts.bytes,
         "excluded": report.counts.excluded,
         "unlisted": report.counts.unlisted,
@@ -79,7 +93,52 @@ fn finding(finding: &Finding) -> Value {
     if let Some(reading) = finding.reading {
         value["reading"] = json!(reading);
     }
+    if let Some(object) = finding.origin.object_id() {
+        value["object"] = json!(object.to_string());
+    }
+    if let Some(history) = &finding.history {
+        value["commit"] = past(history);
+    }
     value
+}
+
+/// What commits say of a finding. What is not known is not there.
+fn past(history: &History) -> Value {
+    let introduced = history.introduced.iter().map(|introduction| {
+        let mut value = commit(&introduction.commit);
+        value["line"] = json!(introduction.line);
+        value
+    });
+    let mut value = json!({
+        "introduced": introduced.collect::<Vec<_>>(),
+        "introductions": history.introductions,
+    });
+    if let Some(reach) = &history.reach {
+        value["commits"] = json!(reach.commits);
+        value["paths"] = json!(reach.paths);
+        value["removed"] = reach.removed.as_ref().map_or(Value::Null, commit);
+        value["at_head"] = json!(reach.at_head);
+        value["exposure"] = json!(reach.exposure.name());
+        value["refs"] = json!(reach.refs);
+    }
+    if let Some(since) = history.since {
+        value["since"] = json!(since.to_string());
+    }
+    if let Some(until) = history.live_until {
+        value["live_until"] = json!(until.day());
+    }
+    value
+}
+
+fn commit(commit: &Commit) -> Value {
+    json!({
+        "id": commit.id.to_string(),
+        "author": commit.author,
+        "email": commit.email,
+        "authored": commit.authored.to_string(),
+        "committed": commit.committed.to_string(),
+        "subject": commit.subject,
+    })
 }
 
 fn suppressed(suppressed: &Suppressed) -> Value {

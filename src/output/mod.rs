@@ -1,8 +1,11 @@
 //! Outputs: a report becomes bytes. One file a format; to add one, add its file and its line in the list below.
 
 mod github;
+mod history;
 mod json;
 mod sarif;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use crate::report::Report;

@@ -2,16 +2,17 @@
 //!
 //! Suppressed findings are left out: GitHub does not read suppressions and would open alerts for them.
 
-use super::{Style, write_json};
+use super::{Style, history, write_json};
 use crate::finding::Finding;
-use crate::input::{Kind, Origin};
+use crate::input::{Kind, Origin, Scope};
 use crate::report::Report;
 use crate::rule::{Confidence, Level, Rule};
-use serde_json::json;
+use serde_json::{Value, json};
 use serde_sarif::sarif::{
     ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification,
     PhysicalLocation, PropertyBag, Region, ReportingConfiguration, ReportingDescriptor,
     Result as SarifResult, ResultLevel, Run, RunAutomationDetails, Sarif, Tool, ToolComponent,
+    VersionControlDetails,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,14 +53,18 @@ fn run(report: &Report<'_>) -> Run {
     let counts = &report.counts;
     let properties = BTreeMap::from([
         ("files".to_owned(), json!(counts.files)),
+        ("commits".to_owned(), json!(counts.commits)),
+        ("objects".to_owned(), json!(counts.objects)),
         ("bytes".to_owned(), json!(counts.bytes)),
         ("excluded".to_owned(), json!(counts.excluded)),
         ("suppressed".to_owned(), json!(report.suppressed.len())),
         ("unlisted".to_owned(), json!(counts.unlisted)),
     ]);
-    Run::builder()
+    let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
-        .automation_details(RunAutomationDetails::builder().id("sf-scan/worktree/".to_owned()).build())
+        .automation_details(
+            RunAutomationDetails::builder().id(format!("sf-scan/{}/", report.scope.name)).build(),
+        )
         .column_kind(json!("utf16CodeUnits"))
         .original_uri_base_ids(BTreeMap::from([(
             ROOT.to_owned(),
@@ -72,8 +77,23 @@ fn run(report: &Report<'_>) -> Run {
                 .build(),
         ])
         .results(findings.into_iter().map(|finding| result(finding, report)).collect::<Vec<_>>())
-        .properties(PropertyBag::builder().additional_properties(properties).build())
-        .build()
+        .properties(PropertyBag::builder().additional_properties(properties).build());
+    match provenance(&report.scope) {
+        Some(provenance) => run.version_control_provenance(vec![provenance]).build(),
+        None => run.build(),
+    }
+}
+
+/// Which revision was scanned. SARIF wants the address of the repository with it; where the environment does not tell it,
+/// there is none.
+fn provenance(scope: &Scope) -> Option<VersionControlDetails> {
+    let details = VersionControlDetails::builder()
+        .repository_uri(scope.repository.clone()?)
+        .revision_id(scope.revision?.to_string());
+    Some(match &scope.branch {
+        Some(branch) => details.branch(branch.clone()).build(),
+        None => details.build(),
+    })
 }
 
 fn descriptor(rule: &Rule) -> ReportingDescriptor {
@@ -103,12 +123,14 @@ fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
     let rule = report.rules.get(&finding.rule);
     let name = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
     let advice = rule.map_or("", |rule| rule.advice.as_str());
-    let text = format!("{name} {}: {}. {advice}", finding.secret.masked(), finding.evidence);
+    let facts = history::facts(finding).map_or(String::new(), |facts| format!(" {facts}"));
+    let text = format!("{name} {}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
     let fingerprint = finding.secret.fingerprint().to_string();
     let mut properties = BTreeMap::from([("confidence".to_owned(), json!(finding.confidence.name()))]);
     if let Some(reading) = finding.reading {
         properties.insert("reading".to_owned(), json!(reading));
     }
+    properties.extend(past(finding));
     let builder = SarifResult::builder()
         .rule_id(finding.rule.to_string())
         .rule_index(index.map_or(-1, number))
@@ -124,6 +146,25 @@ fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
     builder.build()
 }
 
+/// What git knows of a finding, for programs; no e-mail addresses, as many people see code scanning.
+fn past(finding: &Finding) -> Vec<(String, Value)> {
+    let history = finding.history.as_deref();
+    let first = history.and_then(|history| history.introduced.first()).map(|first| &first.commit);
+    let reach = history.and_then(|history| history.reach.as_ref());
+    let removed = reach.and_then(|reach| reach.removed.as_ref());
+    let known = [
+        ("object", finding.origin.object_id().map(|id| json!(id.to_string()))),
+        ("introducedIn", first.map(|commit| json!(commit.id.to_string()))),
+        ("introducedAt", first.map(|commit| json!(commit.authored.to_string()))),
+        ("author", first.map(|commit| json!(history::person(&commit.author)))),
+        ("commits", reach.map(|reach| json!(reach.commits))),
+        ("removedIn", removed.map(|commit| json!(commit.id.to_string()))),
+        ("exposure", reach.map(|reach| json!(reach.exposure.name()))),
+        ("liveUntil", history.and_then(|history| history.live_until).map(|until| json!(until.day()))),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
 fn region(finding: &Finding) -> Region {
     let (start, end) = (finding.region.start, finding.region.end);
     Region::builder()
@@ -137,7 +178,7 @@ fn region(finding: &Finding) -> Region {
 }
 
 fn location(origin: &Origin<'_>, region: Option<Region>) -> Location {
-    let path = origin.path();
+    let path = path(origin);
     let artifact = if path.starts_with(b"/") || path.get(1) == Some(&b':') && cfg!(windows) {
         let slash = if path.starts_with(b"/") { "" } else { "/" };
         ArtifactLocation::builder().uri(format!("file://{slash}{}", percent_encoded(&path))).build()
@@ -152,6 +193,19 @@ fn location(origin: &Origin<'_>, region: Option<Region>) -> Location {
     Location::builder().physical_location(physical).build()
 }
 
+/// The path of what was read; of what is no file the one that git keeps it at, or would.
+fn path(origin: &Origin<'_>) -> Vec<u8> {
+    match (origin.kind(), origin.object_id()) {
+        (Kind::Commit | Kind::Tag | Kind::Object, Some(id)) => {
+            let id = id.to_string();
+            let (folder, file) = id.split_at(id.len().min(2));
+            format!(".git/objects/{folder}/{file}").into_bytes()
+        }
+        (Kind::Ref, _) => [b".git/", &origin.path()[..]].concat(),
+        _ => origin.path(),
+    }
+}
+
 fn notifications(report: &Report<'_>, left_out: usize) -> Vec<Notification> {
     let mut all: Vec<Notification> = Vec::new();
     for skip in &report.skips {
@@ -159,7 +213,7 @@ fn notifications(report: &Report<'_>, left_out: usize) -> Vec<Notification> {
         let notification = Notification::builder().level(json!("error")).message(message(&text));
         all.push(match skip.origin.kind() {
             Kind::Stdin => notification.build(),
-            Kind::File | Kind::Link => notification.locations(vec![location(&skip.origin, None)]).build(),
+            _ => notification.locations(vec![location(&skip.origin, None)]).build(),
         });
     }
     let left_out = (left_out > 0).then(|| {

@@ -1,7 +1,7 @@
 //! Text for people: each finding with its line, why, and what to do; at the end what was read. Every character from
 //! outside is printable, and no line begins with one.
 
-use super::Style;
+use super::{Style, history};
 use crate::finding::Finding;
 use crate::input::Skip;
 use crate::report::{Report, Suppression};
@@ -31,6 +31,14 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
         let shown = Shown { finding, rule: report.rules.get(&finding.rule) };
         let mut text = String::new();
         handler.render_report(&mut text, &shown).map_err(io::Error::other)?;
+        let paragraphs = [
+            ("  history: ", history::facts(finding)),
+            ("  lifetime: ", history::lifetime(finding)),
+            ("  in git: ", history::advice(finding, &report.scope).map(str::to_owned)),
+        ];
+        for (label, words) in paragraphs {
+            words.iter().for_each(|words| wrap(label, words, &mut text));
+        }
         writeln!(out, "{text}")?;
     }
     write_skips(&report.skips, if style.verbose { usize::MAX } else { SKIPS_LISTED }, out)?;
@@ -46,6 +54,27 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
     writeln!(out, "{}", summary(report))
 }
 
+/// Adds a paragraph behind a label, wrapped as `miette` does with its own.
+fn wrap(label: &str, words: &str, text: &mut String) {
+    text.push_str(label);
+    let mut column = label.len();
+    for (at, word) in words.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        // The GitHub runner takes a line for a command that begins with `::`, and somebody's name may hold that.
+        if at > 0 && column + 1 + length > WIDTH && !word.starts_with("::") {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', label.len()));
+            column = label.len();
+        } else if at > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += length;
+    }
+    text.push('\n');
+}
+
 /// A line for each finding and skip.
 pub(super) fn write_lines(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     for finding in &report.findings {
@@ -56,8 +85,10 @@ pub(super) fn write_lines(report: &Report<'_>, out: &mut dyn Write) -> io::Resul
 
 fn line(finding: &Finding) -> String {
     let start = finding.region.start;
+    let commit = finding.history.as_deref().and_then(|history| history.introduced.first());
+    let commit = commit.map_or(String::new(), |first| format!(" ({})", history::short(first.commit.id)));
     format!(
-        "{}:{}:{}: {}[{}] {}: {}",
+        "{}:{}:{}: {}[{}] {}: {}{commit}",
         beginning(finding.origin.shown()),
         start.line,
         start.column,
@@ -94,10 +125,10 @@ fn reason(reason: &Suppression) -> String {
 /// What a run read and found, in a line.
 pub(super) fn summary(report: &Report<'_>) -> String {
     let counts = &report.counts;
-    let read = format!(" in {}, {}.", plural(counts.files, "file"), size(counts.bytes));
+    let read = format!(" in {}, {}.", what_was_read(report), size(counts.bytes));
     let mut text = match report.findings.len() {
-        0 if counts.files == 0 && report.is_incomplete() => "Incomplete: nothing was read.".to_owned(),
-        0 if counts.files == 0 => "Nothing was read: there is no file.".to_owned(),
+        0 if counts.is_nothing() && report.is_incomplete() => "Incomplete: nothing was read.".to_owned(),
+        0 if counts.is_nothing() => nothing(report).to_owned(),
         0 if report.is_incomplete() => format!("Incomplete: no findings{read}"),
         0 => format!("No findings{read}"),
         found => {
@@ -137,6 +168,36 @@ pub(super) fn summary(report: &Report<'_>) -> String {
         text.push_str(&format!(" {}.", told.join(", ")));
     }
     text
+}
+
+/// What was read, counted in the words of what was asked for.
+fn what_was_read(report: &Report<'_>) -> String {
+    let counts = &report.counts;
+    let files = plural(counts.files, "file");
+    let commits = plural(counts.commits, "commit");
+    match report.scope.name {
+        "staged" => plural(counts.files, "staged file"),
+        "message" => plural(counts.files, "commit message"),
+        "range" | "push" => format!("{commits}, {files}"),
+        "history" => {
+            let objects = plural(counts.objects, "object");
+            let files = if counts.files > 0 { format!(" and {files}") } else { String::new() };
+            format!("{objects} ({commits}){files}")
+        }
+        _ => files,
+    }
+}
+
+/// Why nothing was read.
+fn nothing(report: &Report<'_>) -> &'static str {
+    match report.scope.name {
+        _ if report.counts.excluded > 0 => "Nothing was read.",
+        "staged" => "Nothing was read: no content is staged.",
+        "range" => "Nothing was read: the range brings in no commit.",
+        "push" => "Nothing was read: the push brings in no commit.",
+        "history" => "Nothing was read: the repository has no object.",
+        _ => "Nothing was read: there is no file.",
+    }
 }
 
 fn plural(count: u64, word: &str) -> String {

@@ -26,6 +26,34 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) paths: Vec<PathBuf>,
 
+    /// Scan what `git commit` would commit: what the index changes
+    #[arg(long, group = "what", help_heading = "What to scan")]
+    pub(crate) staged: bool,
+
+    /// Scan every object of the repository's database, and the working tree where there is one
+    #[arg(long, group = "what", help_heading = "What to scan")]
+    pub(crate) history: bool,
+
+    /// Scan what the commits of a range bring in: `main..HEAD`, `A...B`, `HEAD~3..`, `@{u}..`
+    #[arg(long, value_name = "REVS", group = "what", help_heading = "What to scan")]
+    pub(crate) range: Option<String>,
+
+    /// Scan what a push would publish; reads the lines of git's pre-push hook on standard input
+    #[arg(long, group = "what", help_heading = "What to scan")]
+    pub(crate) pre_push: bool,
+
+    /// Scan what a push brings to this server; reads the lines of git's pre-receive hook on standard input
+    #[arg(long, group = "what", help_heading = "What to scan")]
+    pub(crate) pre_receive: bool,
+
+    /// Scan the message of a commit that is being written, in a commit-msg hook
+    #[arg(long, value_name = "FILE", group = "what", help_heading = "What to scan")]
+    pub(crate) commit_msg: Option<PathBuf>,
+
+    /// Let --history of a shallow clone count as complete
+    #[arg(long, requires = "history", help_heading = "What to scan")]
+    pub(crate) allow_shallow: bool,
+
     /// Read also what git ignores
     #[arg(long, help_heading = "Files")]
     pub(crate) no_ignore: bool,
@@ -135,6 +163,11 @@ impl Args {
             args.color = word("SF_SCAN_COLOR", environment("SF_SCAN_COLOR"))?;
         }
         Ok(args)
+    }
+
+    /// Whether a repository is read, and not (only) files.
+    pub(crate) fn is_about_git(&self) -> bool {
+        self.staged || self.history || self.range.is_some() || self.pre_push || self.pre_receive
     }
 
     /// How the report is written.

@@ -20,8 +20,8 @@ pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     }
 }
 
-/// Writes a file: under another name first, so that a reader never sees half a report and a failed run leaves none. A
-/// device or FIFO is written to as it is. A link is replaced, not followed.
+/// Writes a file, which gets its name when it is whole: a reader never sees half a report, and a run that fails or is killed
+/// leaves none. A device or FIFO is written to as it is. A link is replaced, not followed.
 ///
 /// # Errors
 /// What went wrong.
@@ -35,17 +35,68 @@ pub(crate) fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
         write(&mut out)?;
         return out.flush();
     }
+    // Rendering takes its time; what follows is over at once.
+    let mut report = Vec::new();
+    write(&mut report)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".sf-scan-");
+    if nameless::to_file(folder, path, &report).is_ok() {
+        return Ok(());
+    }
+    let mut builder = temporary();
     readable_by_all(&mut builder);
     let mut file = builder.tempfile_in(folder).map_err(|error| plain(&error))?;
-    let mut out = BufWriter::new(&mut file);
-    write(&mut out)?;
-    out.flush()?;
-    drop(out);
+    file.write_all(&report)?;
     file.persist(path).map_err(|failed| plain(&failed.error))?;
     Ok(())
+}
+
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".sf-scan-");
+    builder
+}
+
+/// Linux can write a file that has no name yet: whoever kills us leaves nothing behind.
+#[cfg(target_os = "linux")]
+mod nameless {
+    use super::temporary;
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
+    use std::fs::File;
+    use std::io::{self, Write as _};
+    use std::os::fd::AsRawFd as _;
+    use std::path::Path;
+
+    /// Writes `report` to `path`, which lies in `folder`.
+    ///
+    /// # Errors
+    /// What went wrong; not every file system knows such files.
+    pub(super) fn to_file(folder: &Path, path: &Path, report: &[u8]) -> io::Result<()> {
+        let everybody = Mode::from_raw_mode(0o666);
+        let mut file =
+            File::from(open(folder, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, everybody)?);
+        file.write_all(report)?;
+        let handle = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let name =
+            |path: &Path| -> io::Result<()> { Ok(linkat(CWD, &handle, CWD, path, AtFlags::SYMLINK_FOLLOW)?) };
+        match name(path) {
+            // What is there can only be replaced by a file that has a name.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                temporary().make_in(folder, name)?.persist(path)?;
+                Ok(())
+            }
+            named => named,
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod nameless {
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn to_file(_: &Path, _: &Path, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The failure without the name of the temporary file, which means nothing to the user.

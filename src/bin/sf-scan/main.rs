@@ -4,6 +4,7 @@ mod args;
 mod deliver;
 mod progress;
 mod setup;
+mod sources;
 
 use args::{Args, When, Word};
 use miette::Report as Trouble;
@@ -14,9 +15,9 @@ use sf_scan::report::Report;
 use sf_scan::rule::{Confidence, RuleSet};
 use sf_scan::scan::{Progress, scan};
 use sf_scan::secret::mask_shapes_in;
-use sf_scan::source::{Source, Stdin, Worktree};
 use sf_scan::suppress::{Policy, sift};
 use sf_scan::text::printable;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,14 +41,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<u8, Trouble> {
-    let setup = Setup::new(args, in_ci())?;
+    let setup = Setup::new(args, in_ci(), variable)?;
     if args.list_rules {
         return list_rules(&setup.rules);
     }
     if let Some(id) = &args.explain {
         return explain(&setup.rules, id);
     }
-    let source = source(args, &setup)?;
+    let source = sources::pick(args, &setup)?;
     let progress = Progress::default();
     let visible = match args.progress {
         When::Always => true,
@@ -56,6 +57,7 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     };
     let mut scanned = progress::watch(&progress, visible, || scan(&*source, &setup.rules, &progress));
     scanned.notes.splice(0..0, setup.notes.iter().cloned());
+    scanned.scope.repository = repository_address(&setup.root);
     let policy = Policy {
         min_confidence: args
             .min_confidence
@@ -75,38 +77,6 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     let delivered = deliver_all(args, &report);
     let fail_on = if args.exit_zero { None } else { args.fail_on.level() };
     Ok(if delivered { report.exit_code(fail_on) } else { COULD_NOT })
-}
-
-fn source(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Trouble> {
-    if args.paths.iter().any(|path| path == Path::new("-")) {
-        if args.paths.len() > 1 {
-            let mistake = Mistake::new("`-` (standard input) cannot be combined with other paths");
-            return Err(mistake.help("scan them in two runs").into());
-        }
-        return Ok(Box::new(Stdin));
-    }
-    let mut exclude = ignore::gitignore::GitignoreBuilder::new("");
-    for glob in setup.config.exclude.iter().chain(&args.exclude) {
-        if glob.starts_with('!') {
-            return Err(Mistake::new(format!(
-                "--exclude {glob}: a glob that begins with ! excludes nothing"
-            ))
-            .into());
-        }
-        exclude.add_line(None, glob).map_err(|error| Mistake::new(format!("--exclude {glob}: {error}")))?;
-    }
-    Ok(Box::new(Worktree {
-        root: setup.root.clone(),
-        paths: setup.paths.clone(),
-        respect_ignores: !args.no_ignore,
-        exclude: exclude.build().map_err(|error| Mistake::new(format!("--exclude: {error}")))?,
-        max_file_size: args.max_file_size,
-        threads: args
-            .threads
-            .filter(|&threads| threads > 0)
-            .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get))
-            .unwrap_or(1),
-    }))
 }
 
 /// Writes every report that was asked for; false if one could not be written.
@@ -132,7 +102,7 @@ fn deliver_all(args: &Args, report: &Report<'_>) -> bool {
     }
     // The formats for people say themselves what was read.
     let said = args.output.is_none() && matches!(format, Format::Text | Format::Github);
-    if (!said && !args.quiet) || (args.quiet && report.counts.files == 0) {
+    if (!said && !args.quiet) || (args.quiet && report.counts.is_nothing()) {
         tell(&format!("sf-scan: {}", summary(report)));
     }
     delivered
@@ -229,6 +199,26 @@ fn in_ci() -> bool {
         || OWN.iter().any(|name| environment(name).is_some())
 }
 
+/// Where the repository at `root` is at home: GitHub and GitLab tell their jobs where they have checked out what.
+fn repository_address(root: &Path) -> Option<String> {
+    let is_checkout = |name| {
+        environment(name)
+            .and_then(|path| Path::new(&path).canonicalize().ok())
+            .is_some_and(|path| path == root)
+    };
+    let address = if is_checkout("GITHUB_WORKSPACE") {
+        format!("{}/{}", environment("GITHUB_SERVER_URL")?, environment("GITHUB_REPOSITORY")?)
+    } else if is_checkout("CI_PROJECT_DIR") {
+        environment("CI_PROJECT_URL")?
+    } else {
+        return None;
+    };
+    // A user name and password would stand before an @.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
+    let is_address = ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme));
+    (is_address && address.bytes().all(is_plain)).then_some(address)
+}
+
 /// By the user's word, then by the environment (no-color.org, bixense.com/clicolors), then by the terminal.
 fn use_color(when: When) -> bool {
     match when {
@@ -242,12 +232,15 @@ fn use_color(when: When) -> bool {
     }
 }
 
-/// A variable of the environment that is set and not empty.
+/// A variable of the environment that is set and not empty, as text.
 fn environment(name: &str) -> Option<String> {
+    variable(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// A variable of the environment that is set and not empty.
+fn variable(name: &str) -> Option<OsString> {
     #[expect(clippy::disallowed_methods, reason = "the environment is read here, and only here")]
-    let value = std::env::var_os(name)?;
-    let value = value.to_string_lossy().into_owned();
-    (!value.is_empty()).then_some(value)
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use sf_scan::mistake::Mistake;
 use sf_scan::rule::{Rule, RuleId, RuleSet, parse};
 use sf_scan::source::{Repository, read_small};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// What a run works with.
@@ -22,6 +23,43 @@ pub(crate) struct Setup {
     pub(crate) rules: RuleSet,
     /// What the user should know of the configuration.
     pub(crate) notes: Vec<String>,
+    /// What git says in the environment.
+    pub(crate) git: Git,
+    /// The repository that the first path lies in, or that `GIT_DIR` names.
+    repository: Option<Repository>,
+}
+
+/// What git tells a hook in the environment, as absolute paths.
+#[derive(Debug, Default)]
+pub(crate) struct Git {
+    dir: Option<PathBuf>,
+    work_tree: Option<PathBuf>,
+    /// The index to use instead of the repository's own.
+    pub(crate) index: Option<PathBuf>,
+    objects: Option<PathBuf>,
+    alternates: Vec<PathBuf>,
+}
+
+impl Git {
+    fn of(environment: impl Fn(&str) -> Option<OsString>, here: &Path) -> Git {
+        let path = |name| environment(name).map(|path| here.join(path));
+        let alternates = environment("GIT_ALTERNATE_OBJECT_DIRECTORIES").unwrap_or_default();
+        let alternates = std::env::split_paths(&alternates).filter(|path| !path.as_os_str().is_empty());
+        Git {
+            dir: path("GIT_DIR"),
+            work_tree: path("GIT_WORK_TREE"),
+            index: path("GIT_INDEX_FILE"),
+            objects: path("GIT_OBJECT_DIRECTORY"),
+            alternates: alternates.map(|path| here.join(path)).collect(),
+        }
+    }
+
+    /// The folders of a repository's object database. While a push is received, what it brings lies in a folder of its own
+    /// (githooks, "pre-receive": quarantine).
+    pub(crate) fn databases(&self, repository: &Repository) -> Vec<PathBuf> {
+        let own = self.objects.clone().unwrap_or_else(|| repository.objects());
+        std::iter::once(own).chain(self.alternates.iter().cloned()).collect()
+    }
 }
 
 impl Setup {
@@ -29,13 +67,24 @@ impl Setup {
     ///
     /// # Errors
     /// A configuration or rule that cannot be used.
-    pub(crate) fn new(args: &Args, in_ci: bool) -> Result<Setup, Report> {
+    pub(crate) fn new(
+        args: &Args,
+        in_ci: bool,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Setup, Report> {
         #[expect(clippy::disallowed_methods, reason = "paths are made absolute here, and only here")]
         let here = std::env::current_dir()
             .and_then(|path| path.canonicalize())
             .map_err(|error| miette!("the current folder cannot be used: {error}"))?;
         let paths: Vec<PathBuf> = args.paths.iter().map(|path| absolute(&here, path)).collect();
-        let root = root(&here, paths.first().map_or(&here, |path| path));
+        let first = paths.first().map_or(&here, |path| path);
+        // Git names the repository to its hooks; a scan of the working tree reads what the user names.
+        let git = if args.is_about_git() { Git::of(environment, &here) } else { Git::default() };
+        let repository = repository(&git, &here, first);
+        let root = match &repository {
+            Some(repository) if args.is_about_git() => repository.root.clone(),
+            _ => root(&here, first),
+        };
         let mut notes = Vec::new();
         let Found { mut config, file: config_file, text, trusted } = find_config(args, &root)?;
         let mut rules = RuleSet::builtin()?;
@@ -92,7 +141,18 @@ impl Setup {
                     .into());
             }
         }
-        Ok(Setup { root, paths, config, config_file, rules, notes })
+        Ok(Setup { root, paths, config, config_file, rules, notes, git, repository })
+    }
+
+    /// The repository that is asked for.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn repository(&self) -> Result<Repository, Mistake> {
+        self.repository.clone().ok_or_else(|| {
+            Mistake::new(format!("there is no git repository at {}", self.root.display()))
+                .help("run sf-scan inside of one, or name its folder")
+        })
     }
 
     /// The rules that get another level.
@@ -115,6 +175,18 @@ fn absolute(here: &Path, path: &Path) -> PathBuf {
         (Ok(whole), _, _) => whole,
         _ => std::path::absolute(&path).unwrap_or(path),
     }
+}
+
+/// The repository that `GIT_DIR` names, else the one that the first path lies in. As for git, the working tree of `GIT_DIR`
+/// is `GIT_WORK_TREE`, or where the `.git` is, or else the current folder.
+fn repository(git: &Git, here: &Path, first: &Path) -> Option<Repository> {
+    let Some(dir) = &git.dir else { return Repository::discover(first) };
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+    let tree = match &git.work_tree {
+        Some(tree) => Some(tree.canonicalize().unwrap_or_else(|_| tree.clone())),
+        None => Repository::around(here).map(|repository| repository.root),
+    };
+    Repository::with_git_dir(&dir, tree.as_deref())
 }
 
 /// The top of the repository that the first path lies in; else the current folder, or the path itself.

@@ -1,0 +1,451 @@
+//! What git knows of a finding, in every format. The findings are real ones with a made-up past.
+
+use super::{Format, Style};
+use crate::date::Time;
+use crate::detect::detect;
+use crate::finding::{Commit, Exposure, Finding, History, Introduction, Reach};
+use crate::input::{Blob, Kind, ObjectId, Origin, Scope};
+use crate::report::{Counts, Report};
+use crate::rule::RuleSet;
+use crate::rule::template::key;
+use serde_json::{Value, json};
+
+/// 2026-03-01 in a zone of an hour.
+const MARCH: Time = Time { seconds: 1_772_364_600, offset: 3600 };
+
+const DAY: i64 = 24 * 60 * 60;
+
+fn rules() -> RuleSet {
+    RuleSet::new(RuleSet::builtin().expect("good rules")).expect("good rules")
+}
+
+fn id(byte: u8) -> ObjectId {
+    ObjectId::new(&[byte; 20])
+}
+
+fn commit(byte: u8, author: &str, days: i64) -> Commit {
+    let authored = Time { seconds: MARCH.seconds + days * DAY, ..MARCH };
+    Commit {
+        committed: Time { seconds: authored.seconds + 60, ..authored },
+        id: id(byte),
+        author: author.to_owned(),
+        email: "hidden@example.org".to_owned(),
+        authored,
+        subject: "Add the client".to_owned(),
+    }
+}
+
+/// Brought in by Ada in line 14 and by three others, removed by Bob.
+fn past(reach: Option<Reach>) -> Option<Box<History>> {
+    let introduced = vec![Introduction { commit: commit(0x1a, "Ada", 0), line: 14 }];
+    Some(Box::new(History {
+        introduced,
+        introductions: 4,
+        reach,
+        since: None,
+        live_until: Some(MARCH.plus_days(730)),
+    }))
+}
+
+fn reach(exposure: Exposure, at_head: bool, refs: &[&str]) -> Option<Reach> {
+    let removed = Some(commit(0x9f, "Bob", 32));
+    let refs = refs.iter().map(|name| (*name).to_owned()).collect();
+    Some(Reach { commits: 12, paths: 1, removed, at_head, exposure, refs })
+}
+
+/// A finding in line 3 of what has this origin.
+fn finding(rules: &RuleSet, origin: Origin<'_>, history: Option<Box<History>>) -> Finding {
+    let text = format!("\n\nSIXTYFOUR_API_KEY = '{}'\n", key(1, 0));
+    let mut found = detect(rules, &Blob::whole(&origin, text.as_bytes())).findings;
+    assert_eq!(found.len(), 1);
+    Finding { history, ..found.remove(0) }
+}
+
+fn blob() -> Origin<'static> {
+    Origin::new(Kind::Blob, &b"src/a.py"[..]).in_object(id(0xb1))
+}
+
+fn report<'r>(rules: &'r RuleSet, scope: &'static str, findings: Vec<Finding>) -> Report<'r> {
+    Report {
+        scope: Scope::new(scope),
+        rules,
+        findings,
+        suppressed: Vec::new(),
+        unused_allows: Vec::new(),
+        skips: Vec::new(),
+        notes: Vec::new(),
+        counts: Counts {
+            files: 2,
+            commits: 91_050,
+            objects: 637_271,
+            bytes: 5_400_000_000,
+            ..Counts::default()
+        },
+    }
+}
+
+fn render(report: &Report<'_>, format: Format) -> String {
+    let mut out = Vec::new();
+    let style = Style { color: false, verbose: false, quiet: false };
+    format.write(report, style, &mut out).expect("memory");
+    let text = String::from_utf8(out).expect("UTF-8");
+    assert!(!text.contains(&key(1, 0)));
+    text
+}
+
+/// Text without line breaks and the blanks after them.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn check(schema: &str, value: &Value) {
+    // The OASIS schema has a bracket that strict regular expressions must escape.
+    let schema = parse(&schema.replace("{2}]?$", "{2}\\\\]?$"));
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
+    let errors: Vec<_> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{value:#}");
+}
+
+/// The SARIF result of the only finding.
+fn sarif(report: &Report<'_>) -> Value {
+    let sarif = parse(&render(report, Format::Sarif));
+    check(include_str!("../../tests/schemas/sarif-2.1.0.json"), &sarif);
+    sarif["runs"][0]["results"][0].clone()
+}
+
+/// The JSON of the only finding.
+fn json(report: &Report<'_>) -> Value {
+    let json = parse(&render(report, Format::Json));
+    check(include_str!("../../docs/report.schema.json"), &json);
+    json["findings"][0].clone()
+}
+
+const ALL_EXPOSURES: [Exposure; 9] = [
+    Exposure::Head,
+    Exposure::Branch,
+    Exposure::Tag,
+    Exposure::Remote,
+    Exposure::OtherRef,
+    Exposure::Stash,
+    Exposure::Index,
+    Exposure::Reflog,
+    Exposure::Dangling,
+];
+
+#[test]
+fn people_read_who_brought_it_in_and_where_it_still_is() {
+    let rules = rules();
+    let reach = reach(Exposure::Branch, false, &["refs/heads/main", "refs/tags/v1"]);
+    let found = finding(&rules, blob(), past(reach));
+    let text = render(&report(&rules, "history", vec![found.clone()]), Format::Text);
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let text = in_one_line(&text);
+    for words in [
+        "history: Added by Ada in 1a1a1a1a1a on 2026-03-01 (src/a.py:14), and in 3 more commits; removed by Bob in \
+         9f9f9f9f9f on 2026-04-02; 12 commits have it; not in HEAD; reachable from branch main, tag v1.",
+        "lifetime: Could be live until 2028-02-29 at the latest, unless it was made to never expire.",
+        "in git: No remote branch that is known here has it, which is no proof that nobody else does: revoke it",
+        "1 finding (1 error) in 637,271 objects (91,050 commits) and 2 files, 5.4 GB.",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    let mut quiet = Vec::new();
+    let style = Style { color: false, verbose: false, quiet: true };
+    Format::Text.write(&report(&rules, "history", vec![found]), style, &mut quiet).expect("memory");
+    let quiet = String::from_utf8(quiet).expect("UTF-8");
+    assert!(quiet.starts_with("src/a.py:3:22: error[sixtyfour_api_key] "), "{quiet}");
+    assert!(quiet.ends_with(" (1a1a1a1a1a)\n") && quiet.lines().count() == 1, "{quiet}");
+}
+
+#[test]
+fn the_way_to_a_secret_is_told_and_no_more_than_is_known() {
+    let rules = rules();
+    let told = |exposure, at_head, refs: &[&str]| {
+        let found = finding(&rules, blob(), past(reach(exposure, at_head, refs)));
+        in_one_line(&render(&report(&rules, "history", vec![found]), Format::Text))
+    };
+    for (exposure, words) in [
+        (Exposure::Head, "no longer in HEAD; reachable from HEAD."),
+        (Exposure::Stash, "it; only in a stash."),
+        (Exposure::Index, "it; only in the index."),
+        (Exposure::Reflog, "it; only in the reflog."),
+        (Exposure::Dangling, "it; in no branch, tag or other ref (dangling)."),
+    ] {
+        assert!(told(exposure, false, &[]).contains(words), "{words}\n{}", told(exposure, false, &[]));
+    }
+    let still = told(Exposure::Head, true, &["refs/heads/main"]);
+    assert!(
+        still.contains("last removed by Bob") && still.contains("still in HEAD; reachable from branch main.")
+    );
+    for exposure in ALL_EXPOSURES {
+        let text = told(exposure, false, &["refs/heads/main"]);
+        assert!(text.contains(" in git: "), "{exposure:?} gives no advice");
+        assert_eq!(text.contains("it was pushed: revoke it first"), exposure == Exposure::Remote, "{text}");
+    }
+    let pushed = told(Exposure::Head, true, &["refs/heads/main", "refs/remotes/origin/main"]);
+    assert!(
+        pushed.contains("remote branch origin/main") && pushed.contains("it was pushed: revoke it first")
+    );
+    let plain = told(Exposure::Head, false, &["HEAD", "logs/HEAD", "refs/heads/main"]);
+    assert!(plain.contains("; reachable from branch main."), "{plain}");
+    let detached = told(Exposure::Head, false, &["HEAD", "logs/HEAD"]);
+    assert!(detached.contains("; reachable from HEAD."), "{detached}");
+    let many: Vec<String> = (0..9).map(|number| format!("refs/tags/v{number}")).collect();
+    let many = told(Exposure::Tag, false, &many.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(many.contains("tag v5 and others.") && !many.contains("v6"), "{many}");
+}
+
+#[test]
+fn what_is_not_committed_yet_has_advice_of_its_own() {
+    let rules = rules();
+    let told = |scope, kind, history| {
+        let found = finding(&rules, Origin::new(kind, &b"a"[..]), history);
+        in_one_line(&render(&report(&rules, scope, vec![found]), Format::Text))
+    };
+    assert!(told("staged", Kind::Index, None).contains("stage the file again (git add) before you commit."));
+    assert!(told("message", Kind::Message, None).contains("Take it out of the message before you commit."));
+    let push = told("push", Kind::Blob, past(None));
+    assert!(
+        push.contains("Take it out of its commit before you push") && !push.contains("12 commits"),
+        "{push}"
+    );
+    assert!(told("range", Kind::Blob, past(None)).contains("If its commit was pushed, revoke it first"));
+    assert!(!told("worktree", Kind::File, None).contains("in git:"));
+}
+
+#[test]
+fn addresses_of_people_are_in_json_only() {
+    let rules = rules();
+    let mut history = past(reach(Exposure::Remote, false, &["refs/remotes/origin/x"])).expect("a history");
+    for (name, shown) in
+        [("ada@example.org", "ada"), ("Ada <ada@example.org>", "Ada <ada"), ("@", "somebody")]
+    {
+        history.introduced[0].commit.author = name.to_owned();
+        let found = finding(&rules, blob(), Some(history.clone()));
+        let report = report(&rules, "history", vec![found]);
+        for format in [Format::Text, Format::Sarif, Format::Github] {
+            let text = render(&report, format);
+            assert!(
+                !text.contains("example.org") && in_one_line(&text).contains(&format!("dded by {shown} in"))
+            );
+        }
+        let commit = &json(&report)["commit"]["introduced"][0];
+        assert_eq!((&commit["author"], &commit["email"]), (&json!(name), &json!("hidden@example.org")));
+    }
+}
+
+#[test]
+fn no_name_of_a_stranger_begins_a_line() {
+    let rules = rules();
+    let mut history = past(None).expect("a history");
+    for length in 1..80 {
+        history.introduced[0].commit.author = format!("{} ::error::forged ::x", "a".repeat(length));
+        let found = finding(&rules, blob(), Some(history.clone()));
+        let text = render(&report(&rules, "range", vec![found]), Format::Text);
+        assert!(text.contains("::error::forged"));
+        assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
+    }
+}
+
+#[test]
+fn json_has_all_that_is_known_and_nothing_else() {
+    let rules = rules();
+    let whole = reach(Exposure::Tag, false, &["refs/tags/v1"]);
+    let bob = json!({
+        "id": "9f".repeat(20), "author": "Bob", "email": "hidden@example.org", "subject": "Add the client",
+        "authored": "2026-04-02T12:30:00+01:00", "committed": "2026-04-02T12:31:00+01:00",
+    });
+    let ada = json!({
+        "id": "1a".repeat(20), "author": "Ada", "email": "hidden@example.org", "subject": "Add the client", "line": 14,
+        "authored": "2026-03-01T12:30:00+01:00", "committed": "2026-03-01T12:31:00+01:00",
+    });
+    let found = json(&report(&rules, "history", vec![finding(&rules, blob(), past(whole.clone()))]));
+    assert_eq!((&found["origin"], &found["object"]), (&json!("blob"), &json!("b1".repeat(20))));
+    let commit = json!({
+        "introduced": [ada], "introductions": 4, "commits": 12, "paths": 1, "removed": bob, "at_head": false,
+        "exposure": "tag", "refs": ["refs/tags/v1"], "live_until": "2028-02-29",
+    });
+    assert_eq!(found["commit"], commit);
+
+    let never_removed = whole.map(|reach| Reach { removed: None, ..reach });
+    let found = json(&report(&rules, "history", vec![finding(&rules, blob(), past(never_removed))]));
+    assert_eq!(found["commit"]["removed"], Value::Null);
+    let found = json(&report(&rules, "range", vec![finding(&rules, blob(), past(None))]));
+    assert_eq!(found["commit"], json!({"introduced": [ada], "introductions": 4, "live_until": "2028-02-29"}));
+    let found =
+        json(&report(&rules, "worktree", vec![finding(&rules, Origin::new(Kind::File, &b"a"[..]), None)]));
+    assert!(found.get("commit").is_none() && found.get("object").is_none());
+
+    let mut history = past(None).expect("a history");
+    history.since = Some(MARCH.plus_days(-59));
+    let found = report(&rules, "range", vec![finding(&rules, blob(), Some(history))]);
+    assert_eq!(json(&found)["commit"]["since"], "2026-01-01T12:30:00+01:00");
+    let text = in_one_line(&render(&found, Format::Text));
+    assert!(text.contains("3 more commits; at another path since 2026-01-01."), "{text}");
+
+    for exposure in ALL_EXPOSURES {
+        json(&report(
+            &rules,
+            "history",
+            vec![finding(&rules, blob(), past(reach(exposure, true, &["HEAD"])))],
+        ));
+    }
+    let odd = Time { seconds: i64::MAX, offset: i32::MAX };
+    let mut history = past(None).expect("a history");
+    (history.introduced[0].commit.authored, history.since, history.live_until) = (odd, Some(odd), Some(odd));
+    json(&report(&rules, "range", vec![finding(&rules, blob(), Some(history))]));
+    let nothing_known =
+        History { introduced: Vec::new(), introductions: 0, reach: None, since: None, live_until: None };
+    let report = report(&rules, "history", vec![finding(&rules, blob(), Some(Box::new(nothing_known)))]);
+    json(&report);
+    assert!(!render(&report, Format::Text).contains("history:"));
+}
+
+#[test]
+fn the_scope_of_a_scan_is_in_json_and_sarif() {
+    let rules = rules();
+    for scope in ["worktree", "stdin", "staged", "history", "range", "push", "message"] {
+        let mut report = report(&rules, scope, Vec::new());
+        let of = |report: &Report<'_>| {
+            let json = parse(&render(report, Format::Json));
+            check(include_str!("../../docs/report.schema.json"), &json);
+            let sarif = parse(&render(report, Format::Sarif));
+            check(include_str!("../../tests/schemas/sarif-2.1.0.json"), &sarif);
+            let run = &sarif["runs"][0];
+            assert_eq!(run["automationDetails"]["id"], format!("sf-scan/{scope}/"));
+            assert_eq!(run["properties"]["objects"], 637_271);
+            assert_eq!(
+                (&json["summary"]["commits"], &json["summary"]["objects"]),
+                (&json!(91_050), &json!(637_271))
+            );
+            (json["scope"].clone(), run["versionControlProvenance"].clone())
+        };
+        assert_eq!(of(&report), (json!({"name": scope}), Value::Null));
+        report.scope.revision = Some(id(0xaa));
+        assert_eq!(of(&report), (json!({"name": scope, "revision": "aa".repeat(20)}), Value::Null));
+        report.scope.branch = Some("main".to_owned());
+        report.scope.repository = Some("https://example.org/a/b".to_owned());
+        let revision = "aa".repeat(20);
+        assert_eq!(of(&report).0, json!({"name": scope, "revision": revision, "branch": "main"}));
+        let provenance =
+            json!([{"repositoryUri": "https://example.org/a/b", "revisionId": revision, "branch": "main"}]);
+        assert_eq!(of(&report).1, provenance);
+    }
+}
+
+#[test]
+fn sarif_points_at_where_git_keeps_it() {
+    let rules = rules();
+    let branch = || past(reach(Exposure::Branch, false, &["refs/heads/main"]));
+    let result = sarif(&report(&rules, "history", vec![finding(&rules, blob(), branch())]));
+    let properties = &result["properties"];
+    for (name, value) in [
+        ("object", json!("b1".repeat(20))),
+        ("introducedIn", json!("1a".repeat(20))),
+        ("introducedAt", json!("2026-03-01T12:30:00+01:00")),
+        ("author", json!("Ada")),
+        ("commits", json!(12)),
+        ("removedIn", json!("9f".repeat(20))),
+        ("exposure", json!("branch")),
+        ("liveUntil", json!("2028-02-29")),
+    ] {
+        assert_eq!(properties[name], value, "{name}");
+    }
+    let message = result["message"]["text"].as_str().expect("text");
+    assert!(message.contains("Added by Ada in 1a1a1a1a1a on 2026-03-01 (src/a.py:14)"), "{message}");
+    assert!(message.contains("; not in HEAD; reachable from branch main. "), "{message}");
+
+    let name = b"refs/heads/a b".as_slice();
+    for (origin, uri) in [
+        (blob(), "src/a.py".to_owned()),
+        (Origin::object(Kind::Commit, id(0xab)), format!(".git/objects/ab/{}", "ab".repeat(19))),
+        (Origin::object(Kind::Tag, id(0xcd)), format!(".git/objects/cd/{}", "cd".repeat(19))),
+        (Origin::object(Kind::Object, id(0xef)), format!(".git/objects/ef/{}", "ef".repeat(19))),
+        (Origin::new(Kind::Ref, name), ".git/refs/heads/a%20b".to_owned()),
+        (Origin::new(Kind::Name, &b"x y/z"[..]).in_object(id(1)), "x%20y/z".to_owned()),
+        (Origin::new(Kind::Index, &b"src/b.py"[..]).in_object(id(2)), "src/b.py".to_owned()),
+        (Origin::new(Kind::Message, &b".git/COMMIT_EDITMSG"[..]), ".git/COMMIT_EDITMSG".to_owned()),
+    ] {
+        for history in [None, branch()] {
+            let report = report(&rules, "history", vec![finding(&rules, origin.clone(), history)]);
+            let place = &sarif(&report)["locations"][0]["physicalLocation"];
+            assert_eq!(place["artifactLocation"], json!({"uri": uri, "uriBaseId": "%SRCROOT%"}));
+            assert_eq!(place["region"]["startLine"], 3);
+            assert_eq!(json(&report)["origin"], origin.kind().name());
+            for format in [Format::Text, Format::Github] {
+                let text = render(&report, format);
+                assert!(text.contains(&origin.shown()), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_annotation_is_placed_only_where_the_file_is() {
+    let rules = rules();
+    let annotation = |origin: Origin<'_>, history| {
+        let text = render(&report(&rules, "history", vec![finding(&rules, origin, history)]), Format::Github);
+        text.lines().next().expect("a line").to_owned()
+    };
+    for (history, is_placed) in [
+        (past(reach(Exposure::Head, true, &[])), true),
+        (past(reach(Exposure::Head, false, &[])), false),
+        (past(reach(Exposure::Dangling, false, &[])), false),
+        (past(None), true),
+    ] {
+        let line = annotation(blob(), history);
+        assert_eq!(
+            line.starts_with("::error file=src/a.py,line=3,endLine=3,col=22,endColumn=58,title="),
+            is_placed
+        );
+        assert_eq!(line.starts_with("::error title=Sixtyfour API key::"), !is_placed, "{line}");
+        assert_eq!(line.contains("… in src/a.py:3: bound to "), !is_placed, "{line}");
+        assert!(line.contains(". Added by Ada in 1a1a1a1a1a on 2026-03-01 (src/a.py:14)"), "{line}");
+    }
+    let line = annotation(Origin::object(Kind::Commit, id(0xab)), past(None));
+    assert!(
+        line.starts_with("::error title=") && line.contains(&format!(" in commit {}:3: ", "ab".repeat(20)))
+    );
+    assert!(line.contains("Added by Ada in 1a1a1a1a1a on 2026-03-01, and in 3 more commits."), "{line}");
+}
+
+#[test]
+fn the_summary_counts_what_was_asked_for() {
+    let rules = rules();
+    let mut report = report(&rules, "worktree", Vec::new());
+    let cases = [
+        ("worktree", "No findings in 2 files, 1.2 kB.", "Nothing was read: there is no file."),
+        ("stdin", "No findings in 2 files, 1.2 kB.", "Nothing was read: there is no file."),
+        ("staged", "No findings in 2 staged files, 1.2 kB.", "Nothing was read: no content is staged."),
+        ("message", "No findings in 2 commit messages, 1.2 kB.", "Nothing was read: there is no file."),
+        (
+            "range",
+            "No findings in 1 commit, 2 files, 1.2 kB.",
+            "Nothing was read: the range brings in no commit.",
+        ),
+        (
+            "push",
+            "No findings in 1 commit, 2 files, 1.2 kB.",
+            "Nothing was read: the push brings in no commit.",
+        ),
+        (
+            "history",
+            "No findings in 1,234 objects (1 commit) and 2 files, 1.2 kB.",
+            "Nothing was read: the repository has no object.",
+        ),
+    ];
+    for (scope, some, none) in cases {
+        report.scope = Scope::new(scope);
+        report.counts = Counts { files: 2, commits: 1, objects: 1234, bytes: 1200, ..Counts::default() };
+        assert_eq!(super::summary(&report), some);
+        report.counts = Counts::default();
+        assert_eq!(super::summary(&report), none);
+    }
+    report.scope = Scope::new("history");
+    report.counts = Counts { commits: 1, objects: 3, ..Counts::default() };
+    assert_eq!(super::summary(&report), "No findings in 3 objects (1 commit), 0 bytes.");
+}
