@@ -205,3 +205,88 @@ fn what_is_not_listed_fails_the_run_all_the_same() {
     .collect();
     assert!(missed.is_empty(), "{missed:?}");
 }
+
+/// Waits until a FIFO has been read to its end: the report that is written next is then begun.
+#[cfg(unix)]
+fn read_to_end(fifo: std::path::PathBuf) {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || send.send(std::fs::read(fifo).map(|bytes| bytes.len())));
+    let length = receive.recv_timeout(Duration::from_secs(60)).expect("the report came").expect("bytes");
+    assert!(length > 0);
+}
+
+#[cfg(unix)]
+fn kill(child: &std::process::Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_is_killed_while_a_report_is_written_leaves_nothing_behind() {
+    let (project, reports) = (Project::new(), Project::new());
+    for file in 0..4 {
+        project.write(format!("{file}"), keys(1000, ""));
+    }
+    let run = || {
+        let mut command = project.command();
+        let text = format!("--report=text={}", reports.path("report").display());
+        command.args(["--report=jsonl=fifo", &text, "-f", "json", "."]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs")
+    };
+    // How long the second report takes, to aim by: most of that it is written, and then standard output.
+    let fifo = project.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let mut whole = run();
+    read_to_end(fifo.clone());
+    let begun = std::time::Instant::now();
+    assert_eq!(whole.wait().expect("it ends").code(), Some(1));
+    let time = begun.elapsed();
+    let report = read(&reports, "report");
+    std::fs::remove_file(reports.path("report")).expect("the report");
+    let mut killed = 0;
+    for step in 0..10 {
+        let mut child = run();
+        read_to_end(fifo.clone());
+        std::thread::sleep(time * step / 10);
+        kill(&child, "-TERM");
+        killed += u32::from(child.wait().expect("it ends").code().is_none());
+        for name in names(reports.root()) {
+            assert_eq!(name, "report", "in step {step}");
+            assert!(read(&reports, &name) == report, "half a report in step {step}");
+            std::fs::remove_file(reports.path(name)).expect("the report");
+        }
+    }
+    assert!(killed > 0, "no run was killed before it ended");
+}
+
+/// Whether whoever runs the tests ignores a signal, as a shell does with SIGINT for what runs in its background: the program
+/// inherits that.
+#[cfg(target_os = "linux")]
+fn is_ignored(signal: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").expect("proc");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("signals");
+    u64::from_str_radix(mask.trim(), 16).expect("a mask") >> (signal - 1) & 1 == 1
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_is_killed_during_the_scan_leaves_the_old_report_and_nothing_else() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let project = Project::new();
+    project.write("old", "as it was");
+    for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
+        if is_ignored(number) {
+            continue;
+        }
+        let mut command = project.command();
+        command.args(["-o", "old", "--report", "json=new", "-"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program runs");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut stdin, keys(20_000, "").as_bytes()).expect("the program reads");
+        kill(&child, signal);
+        assert_eq!(child.wait().expect("it ends").signal(), Some(number));
+        assert_eq!(read(&project, "old"), "as it was");
+        assert_eq!(names(project.root()), BTreeSet::from(["old".to_owned()]));
+    }
+}

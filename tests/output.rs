@@ -390,7 +390,9 @@ fn json_lines_say_the_same_as_json() {
     assert_eq!(of_kind("summary"), [report["summary"].clone()]);
     assert_eq!((&lines[0]["type"], &lines[lines.len() - 1]["type"]), (&json!("start"), &json!("summary")));
     assert!(
-        ["schema", "tool", "rules", "column_unit", "notes"].iter().all(|name| lines[0][name] == report[name])
+        ["schema", "tool", "scope", "rules", "column_unit", "notes"]
+            .iter()
+            .all(|name| lines[0][name] == report[name])
     );
 }
 
@@ -469,4 +471,202 @@ fn a_fingerprint_is_of_the_secret_and_not_of_its_place() {
     std::fs::rename(project.path("a.env"), project.path("moved.env")).expect("a rename");
     project.write("moved.env", format!("\n# moved\nSIXTYFOUR_API_KEY={}\n", key(1, 0)));
     assert_eq!(prints()["moved.env"], before["a.env"]);
+}
+
+/// Runs in all formats that have a schema, checks them, and returns the JSON and the SARIF run.
+fn check_formats(project: &Project, args: &[&str]) -> (Value, Value) {
+    let run = |format: &str| project.run([&["-f", format][..], args].concat());
+    let (whole, line) = our_validators();
+    let report = parse(&run("json").stdout);
+    check(&whole, &report);
+    assert!(rejects_additions(&whole, &report, ""), "an unknown field is accepted");
+    lines(&run("jsonl").stdout).iter().for_each(|value| check(&line, value));
+    let sarif = run("sarif");
+    assert_eq!(check_sarif(&sarif).len(), findings(&report).len());
+    let sarif = parse(&sarif.stdout)["runs"][0].take();
+    assert_eq!(sarif["automationDetails"]["id"], format!("sf-scan/{}/", text_of(&report, "/scope/name")));
+    (report, sarif)
+}
+
+#[test]
+fn the_scope_tells_the_commit_and_branch_of_head() {
+    let project = Project::with_git();
+    project.write("a.txt", format!("k = {}\n", key(1, 0)));
+    let scope = || check_formats(&project, &["."]).0["scope"].clone();
+    assert_eq!(scope(), json!({"name": "worktree", "branch": "main"}), "before the first commit");
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", "one"]);
+    let head = project.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let on_main = json!({"name": "worktree", "revision": head, "branch": "main"});
+    assert_eq!(scope(), on_main);
+    project.git(&["pack-refs", "--all"]);
+    assert_eq!(scope(), on_main, "from packed refs");
+    assert_eq!(check_formats(&project, &["a.txt"]).0["scope"], on_main);
+    project.git(&["checkout", "-q", "--detach"]);
+    assert_eq!(scope(), json!({"name": "worktree", "revision": head}));
+    project.git(&["checkout", "-q", "-b", &format!("fix/{}", key(2, 0))]);
+    let masked = scope();
+    assert!(
+        text_of(&masked, "/branch").starts_with("fix/api_") && text_of(&masked, "/branch").contains("****")
+    );
+
+    let elsewhere = Project::new();
+    elsewhere.write("a.txt", "x");
+    assert_eq!(check_formats(&elsewhere, &["."]).0["scope"], json!({"name": "worktree"}));
+    let (run, report) = (elsewhere.feed(["-f", "json", "-"], b"x"), our_validators().0);
+    check(&report, &parse(&run.stdout));
+    assert_eq!(parse(&run.stdout)["scope"], json!({"name": "stdin"}));
+}
+
+#[test]
+fn sarif_names_the_repository_only_where_the_environment_tells_it() {
+    let project = Project::with_git();
+    project.write("a.txt", "x").write("in/side/b.txt", "x");
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", "one"]);
+    let head = project.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let provenance = |folder: &str, variables: &[(&str, &str)]| {
+        let mut command = project.command();
+        command.args(["-f", "sarif", folder]).envs(variables.iter().copied());
+        let run = Run::of(command.output().expect("the program runs"));
+        check_sarif(&run);
+        parse(&run.stdout)["runs"][0]["versionControlProvenance"].clone()
+    };
+    let root = project.root().display().to_string();
+    let (server, name) =
+        (("GITHUB_SERVER_URL", "https://github.com"), ("GITHUB_REPOSITORY", "example/repository"));
+    let expected = json!([{
+        "repositoryUri": "https://github.com/example/repository", "revisionId": head, "branch": "main",
+    }]);
+    assert_eq!(provenance(".", &[server, name, ("GITHUB_WORKSPACE", &root)]), expected);
+    assert_eq!(provenance("in/side", &[server, name, ("GITHUB_WORKSPACE", &root)]), expected);
+    let gitlab = provenance(".", &[("CI_PROJECT_URL", "https://gitlab.com/a/b"), ("CI_PROJECT_DIR", &root)]);
+    assert_eq!(gitlab[0]["repositoryUri"], "https://gitlab.com/a/b");
+    let elsewhere = project.path("in").display().to_string();
+    let with_password = "https://user:secret@gitlab.com/a/b";
+    for variables in [
+        &[][..],
+        &[server, name],
+        &[server, name, ("GITHUB_WORKSPACE", &elsewhere)],
+        &[server, ("GITHUB_WORKSPACE", &root)],
+        &[("GITHUB_SERVER_URL", "file://"), name, ("GITHUB_WORKSPACE", &root)],
+        &[("CI_PROJECT_URL", with_password), ("CI_PROJECT_DIR", &root)],
+    ] {
+        assert_eq!(provenance(".", variables), Value::Null, "{variables:?}");
+    }
+}
+
+#[test]
+fn what_is_staged_is_told_in_every_format() {
+    let project = Project::with_git();
+    let nothing = project.run(["--staged"]);
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (0, "Nothing was read: no content is staged.\n"));
+    assert!(!nothing.stderr.is_empty());
+    assert!(!project.run(["--staged", "-q"]).stderr.is_empty(), "never in silence");
+
+    project.write("src/a b.py", format!("\nSIXTYFOUR_API_KEY = '{}'\n", key(1, 0)));
+    project.git(&["add", "."]);
+    project.write("src/a b.py", "taken out on disk");
+    let object = project.git(&["rev-parse", ":src/a b.py"]).trim().to_owned();
+    let (report, sarif) = check_formats(&project, &["--staged"]);
+    assert_eq!(report["scope"], json!({"name": "staged", "branch": "main"}));
+    assert_eq!((&report["summary"]["files"], &report["summary"]["objects"]), (&json!(1), &json!(1)));
+    let found = &findings(&report)[0];
+    assert_eq!((text_of(found, "/origin"), text_of(found, "/object")), ("index", object.as_str()));
+    assert_eq!((text_of(found, "/path"), found.get("commit")), ("src/a b.py", None));
+    let result = &sarif["results"][0];
+    assert_eq!(text_of(result, "/properties/object"), object);
+    assert_eq!(text_of(result, "/locations/0/physicalLocation/artifactLocation/uri"), "src/a%20b.py");
+
+    let text = project.run(["--staged"]);
+    assert_eq!(text.code, 1);
+    for words in [
+        "╭─[src/a b.py:2:22]",
+        "  in git: Take it out of the file and stage the file again (git add) before you commit.",
+        "1 finding (1 error) in 1 staged file, ",
+    ] {
+        assert!(text.stdout.contains(words), "{words}\n{}", text.stdout);
+    }
+    let github = project.run(["--staged", "-f", "github"]).stdout;
+    assert!(github.starts_with("::error file=src/a b.py,line=2,endLine=2,col=22,"), "{github}");
+
+    project.git(&["commit", "-q", "-m", "one"]);
+    assert_eq!(project.run(["--staged"]).stdout, "Nothing was read: no content is staged.\n");
+    project.write("src/a b.py", "clean now\n");
+    project.git(&["add", "."]);
+    let clean = project.run(["--staged"]);
+    assert_eq!((clean.code, clean.stdout.as_str()), (0, "No findings in 1 staged file, 10 bytes.\n"));
+}
+
+#[test]
+fn a_message_is_told_in_every_format() {
+    let project = Project::with_git();
+    project.write("message", format!("Use it\n\nSIXTYFOUR_API_KEY={}\n", key(1, 0)));
+    let (report, _) = check_formats(&project, &["--commit-msg", "message"]);
+    assert_eq!((&report["scope"]["name"], &report["summary"]["files"]), (&json!("message"), &json!(1)));
+    assert_eq!(text_of(&findings(&report)[0], "/origin"), "message");
+    let text = project.run(["--commit-msg", "message"]).stdout;
+    assert!(text.contains("  in git: Take it out of the message before you commit.\n"), "{text}");
+    assert!(text.contains("1 finding (1 error) in 1 commit message, "), "{text}");
+}
+
+#[test]
+fn what_a_range_brings_in_is_told_in_every_format() {
+    let project = Project::with_git();
+    project.write("a.txt", "x");
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", "one"]);
+    project.write("a.py", format!("SIXTYFOUR_API_KEY = '{}'\n", key(1, 0)));
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", &format!("two: {}", key(2, 0))]);
+    let head = project.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let (report, _) = check_formats(&project, &["--range", "HEAD~1..HEAD"]);
+    assert_eq!(report["scope"], json!({"name": "range", "revision": head, "branch": "main"}));
+    assert_eq!((&report["summary"]["commits"], &report["summary"]["files"]), (&json!(1), &json!(1)));
+    let origins: BTreeSet<_> = findings(&report).iter().map(|found| text_of(found, "/origin")).collect();
+    assert_eq!(origins, BTreeSet::from(["blob", "commit"]));
+    let text = project.run(["--range", "HEAD~1..HEAD"]).stdout;
+    assert!(text.contains(" in 1 commit, 1 file, "), "{text}");
+    assert!(text.contains(&format!("[commit {head}:")), "{text}");
+    assert_eq!(
+        project.run(["--range", "HEAD..HEAD"]).stdout,
+        "Nothing was read: the range brings in no commit.\n"
+    );
+}
+
+#[test]
+fn what_a_history_holds_is_told_in_every_format() {
+    let project = Project::with_git();
+    project.write("src/a.py", format!("\nSIXTYFOUR_API_KEY = '{}'\n", key(1, 0)));
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", "one"]);
+    let first = project.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    project.git(&["rm", "-q", "src/a.py"]);
+    project.git(&["commit", "-q", "--allow-empty", "-m", &format!("two: {}", key(2, 0))]);
+    let second = project.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let (report, sarif) = check_formats(&project, &["--history"]);
+    assert_eq!(report["scope"], json!({"name": "history", "revision": second, "branch": "main"}));
+    // Two commits, three trees (with and without the file), a blob.
+    assert_eq!((&report["summary"]["commits"], &report["summary"]["objects"]), (&json!(2), &json!(6)));
+    let of =
+        |origin: &str| findings(&report).iter().position(|found| found["origin"] == origin).expect("one");
+    let (blob, message) = (&findings(&report)[of("blob")], &findings(&report)[of("commit")]);
+    assert_eq!((&blob["path"], &blob["commit"]["at_head"]), (&json!("src/a.py"), &json!(false)));
+    assert_eq!(
+        (&blob["commit"]["introduced"][0]["id"], &blob["commit"]["introduced"][0]["line"]),
+        (&json!(first), &json!(2))
+    );
+    assert_eq!(blob["commit"]["removed"]["id"], second);
+    assert_eq!((&message["path"], &message["object"]), (&json!(second), &json!(second)));
+
+    let text = |origin: &str| text_of(&sarif["results"][of(origin)], "/message/text").to_owned();
+    assert!(text("blob").contains("; no longer in HEAD; reachable from branch main."), "{}", text("blob"));
+    assert_eq!(sarif["results"][of("blob")]["properties"]["introducedIn"], first);
+    let uri = text_of(&sarif["results"][of("commit")], "/locations/0/physicalLocation/artifactLocation/uri");
+    assert_eq!(uri, format!(".git/objects/{}/{}", &second[..2], &second[2..]));
+    let text = project.run(["--history"]).stdout;
+    assert!(text.contains(&format!("  history: Added by Test in {} on ", &first[..10])), "{text}");
+    assert!(text.contains("2 findings (1 error, 1 warning) in 6 objects (2 commits), "), "{text}");
+    let github = project.run(["--history", "-f", "github"]).stdout;
+    assert!(!github.contains("file=") && github.contains(" in src/a.py:2: "), "{github}");
 }
