@@ -263,7 +263,7 @@ fn who_is_killed_while_a_report_is_written_leaves_nothing_behind() {
 /// Whether whoever runs the tests ignores a signal, as a shell does with SIGINT for what runs in its background: the program
 /// inherits that.
 #[cfg(target_os = "linux")]
-fn is_ignored(signal: u32) -> bool {
+fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").expect("proc");
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("signals");
     u64::from_str_radix(mask.trim(), 16).expect("a mask") >> (signal - 1) & 1 == 1

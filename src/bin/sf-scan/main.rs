@@ -19,6 +19,7 @@ use sf_scan::suppress::{Policy, sift};
 use sf_scan::text::printable;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,7 +32,9 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return answer(&error),
     };
-    match run(&args) {
+    // What a panic has to say the hook has said.
+    let run = catch_unwind(AssertUnwindSafe(|| run(&args)));
+    match run.unwrap_or(Ok(COULD_NOT)) {
         Ok(code) => ExitCode::from(code),
         Err(trouble) => {
             tell_lines(&format!("{trouble:?}"));

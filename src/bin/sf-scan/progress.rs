@@ -147,8 +147,7 @@ mod tests {
         // A line that is dropped is wiped out.
         let mut line = Line::new(bar, Instant::now());
         line.show(progress);
-        let text = paper.0.lock().expect("no panic").clone();
-        text
+        paper.0.lock().expect("no panic").clone()
     }
 
     #[test]

@@ -149,6 +149,15 @@ impl Setup {
     /// # Errors
     /// There is none.
     pub(crate) fn repository(&self) -> Result<Repository, Mistake> {
+        if let Some(path) = self.paths.iter().find(|path| !path.is_dir()) {
+            let mistake = Mistake::new(format!("{} is not a folder, so it is no repository", path.display()));
+            return Err(mistake.help("name the folder of a repository, or none for the current one"));
+        }
+        if self.paths.len() > 1 {
+            let mistake =
+                Mistake::new("one repository is scanned at a time, and more than one path is named");
+            return Err(mistake.help("name the folder of one repository, or none for the current one"));
+        }
         self.repository.clone().ok_or_else(|| {
             Mistake::new(format!("there is no git repository at {}", self.root.display()))
                 .help("run sf-scan inside of one, or name its folder")

@@ -42,13 +42,6 @@ pub(crate) fn pick(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Troubl
         let (is_receiving, found) = (args.pre_receive, Found::default());
         return Ok(Box::new(Pushed { repository, databases, is_receiving, limits, threads, found }));
     }
-    if args.paths.iter().any(|path| path == Path::new("-")) {
-        if args.paths.len() > 1 {
-            let mistake = Mistake::new("`-` (standard input) cannot be combined with other paths");
-            return Err(mistake.help("scan them in two runs").into());
-        }
-        return Ok(Box::new(Stdin));
-    }
     let worktree = Worktree {
         root: setup.root.clone(),
         paths: setup.paths.clone(),
@@ -63,6 +56,13 @@ pub(crate) fn pick(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Troubl
         let worktree = (!repository.is_bare).then_some(Worktree { paths: vec![root], ..worktree });
         let allow_shallow = args.allow_shallow;
         return Ok(Box::new(History { repository, databases, worktree, allow_shallow, limits, threads }));
+    }
+    if args.paths.iter().any(|path| path == Path::new("-")) {
+        if args.paths.len() > 1 {
+            let mistake = Mistake::new("`-` (standard input) cannot be combined with other paths");
+            return Err(mistake.help("scan them in two runs").into());
+        }
+        return Ok(Box::new(Stdin));
     }
     Ok(Box::new(worktree))
 }

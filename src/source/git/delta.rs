@@ -43,18 +43,22 @@ pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruc
         *at += inserted.len();
         return (!inserted.is_empty()).then_some(Instruction::Insert(inserted));
     }
-    let mut number = |bits: std::ops::Range<u8>| {
-        let mut number = 0;
-        for (place, bit) in bits.enumerate() {
-            if command & (1 << bit) != 0 {
-                number |= usize::from(*delta.get(*at)?) << (8 * place);
-                *at += 1;
-            }
-        }
-        Some(number)
+    // A bit of the command says whether the next byte is there, else it is zero. Without branches: they follow no pattern.
+    let operands: &[u8; 7] = match delta.get(*at..*at + 7) {
+        Some(operands) => operands.try_into().ok()?,
+        None => &std::array::from_fn(|place| delta.get(*at + place).copied().unwrap_or(0)),
     };
-    let offset = number(0..4)?;
-    let length = number(4..7)?;
+    let (mut numbers, mut taken) = (0u64, 0);
+    for bit in 0..7 {
+        let is_there = u64::from(command >> bit & 1);
+        numbers |= (u64::from(operands[taken.min(6)]) * is_there) << (8 * bit);
+        taken += is_there as usize;
+    }
+    *at += taken;
+    if *at > delta.len() {
+        return None;
+    }
+    let (offset, length) = (numbers as u32 as usize, (numbers >> 32) as usize);
     Some(Instruction::Copy(offset, if length == 0 { 0x1_0000 } else { length }))
 }
 

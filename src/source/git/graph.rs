@@ -6,6 +6,7 @@ use super::object::{Entries, EntryKind, Sort, links, target};
 use super::object::{field, signature};
 use super::objects::Objects;
 use super::walk::{Plan, Walker, walk, walk_loose};
+use crate::input::Reason;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::ops::Range;
@@ -354,7 +355,7 @@ impl Walker for Collect<'_> {
     }
 
     /// What cannot be read was told when it was to be looked at.
-    fn unreadable(&mut self, _: u32, _: String) {}
+    fn unreadable(&mut self, _: u32, _: Reason) {}
 }
 
 impl Drop for Collect<'_> {

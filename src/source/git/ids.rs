@@ -12,28 +12,30 @@ pub(crate) struct Ids<'o> {
     starts: Vec<u32>,
     /// The loose objects, and which folder of the database they are in.
     loose: Vec<(ObjectId, u32)>,
-    /// A hash table with open addressing: a slot is empty (0) or holds 32 bits of the hash and the number plus one. The
-    /// ids are hashes already; a hit is compared in full.
-    slots: Vec<u64>,
+    /// A hash table with open addressing: what is kept of the hash in a slot, 0 if it is empty, and the number there. The
+    /// ids are hashes already.
+    tags: Vec<u32>,
+    numbers: Vec<u32>,
     /// Numbers that stand for an object which has a lower number as well.
     repeated: Vec<u64>,
     repetitions: u32,
 }
 
 impl<'o> Ids<'o> {
-    /// Numbers the objects. What cannot be listed is handed to `unreadable`.
+    /// Numbers the objects, and tells what of the database cannot be listed.
     ///
     /// # Errors
     /// There are more objects than can be numbered.
-    pub(crate) fn of(
-        objects: &'o Objects,
-        mut unreadable: impl FnMut(PathBuf, Reason),
-    ) -> Result<Ids<'o>, Reason> {
+    pub(crate) fn of(objects: &'o Objects) -> Result<(Ids<'o>, Vec<(PathBuf, Reason)>), Reason> {
+        let mut damage = Vec::new();
         let hash_length = objects.hash.len_in_bytes();
         let mut loose = Vec::new();
         for (number, folder) in (0u32..).zip(&objects.folders) {
-            loose
-                .extend(loose::list(folder, hash_length, &mut unreadable).into_iter().map(|id| (id, number)));
+            loose.extend(
+                loose::list(folder, hash_length, |path, reason| damage.push((path, reason)))
+                    .into_iter()
+                    .map(|id| (id, number)),
+            );
         }
         let mut starts = Vec::new();
         let mut packed = 0u32;
@@ -45,16 +47,22 @@ impl<'o> Ids<'o> {
                 .ok_or_else(|| Reason::Unsupported("it has more than two billion objects".to_owned()))?;
         }
         let count = packed as usize + loose.len();
+        let slots = (count + count / 2).next_power_of_two().max(16);
         let mut ids = Ids {
             objects,
             starts,
             loose,
-            slots: vec![0; (count + count / 2).next_power_of_two().max(16)],
+            tags: vec![0; slots],
+            numbers: vec![0; slots],
             repeated: Vec::new(),
             repetitions: 0,
         };
         (0..ids.len()).for_each(|number| ids.enter(number));
-        Ok(ids)
+        for pack in objects.packs.iter().filter(|pack| !pack.is_in_order()) {
+            let why = "its ids are not in order, or not where its table says".to_owned();
+            damage.push((pack.index_path().to_owned(), Reason::Damaged(why)));
+        }
+        Ok((ids, damage))
     }
 
     /// How many numbers there are.
@@ -101,19 +109,16 @@ impl<'o> Ids<'o> {
     }
 
     /// The lowest number of the object with this hash, if the database has it.
-    #[inline]
     pub(crate) fn number(&self, hash: &[u8]) -> Option<u32> {
         let (mut slot, tag) = self.place(hash);
         loop {
-            let entry = self.slots[slot];
-            if entry == 0 {
-                return None;
+            match self.tags[slot] {
+                0 => return None,
+                other if other == tag && self.hash(self.numbers[slot]) == hash => {
+                    return Some(self.numbers[slot]);
+                }
+                _ => slot = (slot + 1) & (self.tags.len() - 1),
             }
-            let number = entry as u32 - 1;
-            if entry >> 32 == tag && self.hash(number) == hash {
-                return Some(number);
-            }
-            slot = (slot + 1) & (self.slots.len() - 1);
         }
     }
 
@@ -123,10 +128,10 @@ impl<'o> Ids<'o> {
     pub(crate) fn probably_has(&self, hash: &[u8]) -> bool {
         let (mut slot, tag) = self.place(hash);
         loop {
-            match self.slots[slot] {
+            match self.tags[slot] {
                 0 => return false,
-                entry if entry >> 32 == tag => return true,
-                _ => slot = (slot + 1) & (self.slots.len() - 1),
+                other if other == tag => return true,
+                _ => slot = (slot + 1) & (self.tags.len() - 1),
             }
         }
     }
@@ -140,27 +145,27 @@ impl<'o> Ids<'o> {
         let hash = self.hash(number);
         let (mut slot, tag) = self.place(hash);
         loop {
-            let entry = self.slots[slot];
-            if entry == 0 {
-                self.slots[slot] = tag << 32 | u64::from(number + 1);
-                return;
+            match self.tags[slot] {
+                0 => {
+                    (self.tags[slot], self.numbers[slot]) = (tag, number);
+                    return;
+                }
+                other if other == tag && self.hash(self.numbers[slot]) == hash => {
+                    self.repeated.resize(self.repeated.len().max(number as usize / 64 + 1), 0);
+                    self.repeated[number as usize / 64] |= 1 << (number % 64);
+                    self.repetitions += 1;
+                    return;
+                }
+                _ => slot = (slot + 1) & (self.tags.len() - 1),
             }
-            if entry >> 32 == tag && self.hash(entry as u32 - 1) == hash {
-                self.repeated.resize(self.repeated.len().max(number as usize / 64 + 1), 0);
-                self.repeated[number as usize / 64] |= 1 << (number % 64);
-                self.repetitions += 1;
-                return;
-            }
-            slot = (slot + 1) & (self.slots.len() - 1);
         }
     }
 
     /// The slot that a hash is looked for from, and what is kept of it there: all of it, folded, so that a hash with one bit
     /// flipped is another one.
-    fn place(&self, hash: &[u8]) -> (usize, u64) {
+    fn place(&self, hash: &[u8]) -> (usize, u32) {
         let words = hash.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word));
-        let (first, folded) =
-            words.fold((0, 0), |(first, folded), word| (first << 32 | u64::from(word), folded ^ word));
-        (first as usize & (self.slots.len() - 1), u64::from(folded))
+        let (last, folded) = words.fold((0, 0), |(_, folded), word| (word, folded ^ word));
+        (last as usize & (self.tags.len() - 1), folded.max(1))
     }
 }

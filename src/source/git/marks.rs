@@ -16,14 +16,14 @@ pub(crate) struct Copied {
     pub(crate) from: usize,
 }
 
-/// Where some of the entries of a tree begin, in order.
+/// Where some of the entries of a tree begin, in order, besides the first one. A short tree has none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks(Vec<usize>);
 
 impl Marks {
     /// Marks a tree that is told whole.
     pub(crate) fn of(tree: &[u8], hash_length: usize) -> Marks {
-        let mut marks = vec![0];
+        let mut marks = Vec::new();
         let mut last = 0;
         for entry in Entries::of(tree, hash_length) {
             if entry.end >= last + SPACING {
@@ -37,7 +37,6 @@ impl Marks {
     /// Marks a tree that is told as a delta: what was copied has the marks of where it comes from.
     pub(crate) fn derive(&mut self, base: &Marks, copies: &[Copied]) {
         self.0.clear();
-        self.0.push(0);
         let mut last = 0;
         for copied in copies {
             let length = copied.end - copied.start;
@@ -71,8 +70,8 @@ impl Marks {
             if gap.end <= seen || gap.end == 0 || gap.start == tree.len() {
                 continue;
             }
-            let mark = self.0.partition_point(|&mark| mark <= gap.start) - 1;
-            let begin = self.0[mark].max(seen);
+            let before = self.0.partition_point(|&mark| mark <= gap.start);
+            let begin = before.checked_sub(1).map_or(0, |mark| self.0[mark]).max(seen);
             let mut start = begin;
             let mut first = None;
             let mut entries = Entries::of(&tree[begin..], hash_length);

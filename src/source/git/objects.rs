@@ -33,6 +33,20 @@ pub(crate) enum Content<'o> {
 impl Objects {
     /// Opens the database in these folders, and in those that they borrow from.
     pub(crate) fn open(folders: &[PathBuf], hash: gix_hash::Kind) -> Objects {
+        /// So often a pack may vanish between the look into its folder and its opening: git has put it into another one.
+        const TRIES: usize = 3;
+        let is_gone = |(file, reason): &(PathBuf, Reason)| *reason == Reason::NotFound && !file.exists();
+        let mut objects = Objects::open_once(folders, hash);
+        for _ in 1..TRIES {
+            if !objects.damage.iter().any(is_gone) {
+                break;
+            }
+            objects = Objects::open_once(folders, hash);
+        }
+        objects
+    }
+
+    fn open_once(folders: &[PathBuf], hash: gix_hash::Kind) -> Objects {
         let mut objects =
             Objects { folders: Vec::new(), packs: Vec::new(), is_partial: false, hash, damage: Vec::new() };
         let mut seen = BTreeSet::new();
@@ -179,10 +193,11 @@ impl Objects {
     pub(crate) fn blob(&self, id: &ObjectId, inflater: &mut Inflater) -> Result<Content<'_>, Reason> {
         for pack in &self.packs {
             if let Some(position) = pack.position(id)
-                && let Ok(Some((Sort::Blob, size, content))) = pack.stream(pack.offset(position))
-                && size > super::pack::LARGE
+                && let Ok(Some(object)) = pack.stream(pack.offset(position))
+                && object.sort == Sort::Blob
+                && object.size > super::pack::LARGE
             {
-                return Ok(Content::Stream(size, Box::new(content)));
+                return Ok(Content::Stream(object.size, Box::new(object.content)));
             }
         }
         for folder in &self.folders {

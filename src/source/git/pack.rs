@@ -25,6 +25,17 @@ pub(crate) struct Pack {
     hash_length: usize,
 }
 
+/// Gives the base of a delta that is not in its pack.
+pub(crate) type Elsewhere<'e> = dyn Fn(&ObjectId) -> Result<(Sort, Vec<u8>), String> + 'e;
+
+/// An object that is being read.
+pub(crate) struct Stream<'p> {
+    pub(crate) sort: Sort,
+    /// The size that it declares.
+    pub(crate) size: u64,
+    pub(crate) content: ZlibDecoder<&'p [u8]>,
+}
+
 /// What an entry of a pack begins with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Base {
@@ -118,9 +129,27 @@ impl Pack {
         candidates.take(2).map(|position| self.id(position))
     }
 
-    /// Whether the bytes of an entry are those that were packed, as far as the index knows.
-    pub(crate) fn is_intact(&self, position: u32, entry: &[u8]) -> bool {
-        self.index.crc32_at_index(position).is_none_or(|crc| crc == libdeflater::crc32(entry))
+    /// The CRC-32 of the bytes of an entry, if the index has it.
+    pub(crate) fn checksum(&self, position: u32) -> Option<u32> {
+        self.index.crc32_at_index(position)
+    }
+
+    /// Whether the index has its ids in order, and finds those that begin and end what its table points at.
+    pub(crate) fn is_in_order(&self) -> bool {
+        (0..self.len()).all(|position| {
+            let hash = self.hash(position);
+            let next = (position + 1 < self.len()).then(|| self.hash(position + 1));
+            let is_edge = position == 0
+                || self.hash(position - 1)[0] != hash[0]
+                || next.is_none_or(|next| next[0] != hash[0]);
+            next.is_none_or(|next| hash < next)
+                && (!is_edge || self.position(&self.id(position)) == Some(position))
+        })
+    }
+
+    /// The file of the index.
+    pub(crate) fn index_path(&self) -> &Path {
+        self.index.path()
     }
 
     /// Bytes of the pack.
@@ -178,17 +207,16 @@ impl Pack {
         Ok(out)
     }
 
-    /// The content of an object that is no delta, as a stream, with its sort and the size that it declares. Nothing if it
-    /// is a delta.
+    /// The content of an object that is no delta, as a stream. Nothing if it is a delta.
     ///
     /// # Errors
     /// What is wrong, for people.
-    pub(crate) fn stream(&self, offset: u64) -> Result<Option<(Sort, u64, ZlibDecoder<&[u8]>)>, String> {
+    pub(crate) fn stream(&self, offset: u64) -> Result<Option<Stream<'_>>, String> {
         let head = self.head(offset)?;
         let Base::None(sort) = head.base else { return Ok(None) };
         let compressed = self.bytes(head.start, self.end())?;
         check_size(head.size, compressed.len() as u64)?;
-        Ok(Some((sort, head.size, stream(compressed))))
+        Ok(Some(Stream { sort, size: head.size, content: stream(compressed) }))
     }
 
     /// Reads one object: inflates it, and the deltas that it is made of. `elsewhere` gives a base that is not in this
@@ -200,7 +228,7 @@ impl Pack {
         &self,
         offset: u64,
         inflater: &mut Inflater,
-        elsewhere: &dyn Fn(&ObjectId) -> Result<(Sort, Vec<u8>), String>,
+        elsewhere: &Elsewhere<'_>,
     ) -> Result<(Sort, Vec<u8>), String> {
         let mut deltas = Vec::new();
         let mut offset = offset;

@@ -44,7 +44,7 @@ impl Refs {
                 refs.read_one(folder.join(name), format!("{prefix}{name}").into_bytes(), hash_length);
             }
             refs.read_folder(folder, b"", hash_length);
-            if &shared == own {
+            if shared == own {
                 break;
             }
         }
@@ -181,7 +181,12 @@ impl Refs {
 pub(super) fn target(text: &[u8], hash_length: usize) -> Option<Target> {
     let text = text.trim_ascii_end();
     match text.strip_prefix(b"ref:") {
-        Some(name) => Some(Target::Ref(name.trim_ascii().to_vec())).filter(|_| !name.trim_ascii().is_empty()),
+        Some(name) => {
+            // No name of a ref has controls in it; a crash may leave zeros in a file.
+            let name = name.trim_ascii();
+            let is_name = !name.is_empty() && name.iter().all(|&byte| byte > b' ' && byte != 0x7F);
+            is_name.then(|| Target::Ref(name.to_vec()))
+        }
         // Some special refs have more lines, or words behind the id.
         None => parse_id(text.split(u8::is_ascii_whitespace).next()?, hash_length).map(Target::Object),
     }

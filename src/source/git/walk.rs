@@ -9,9 +9,12 @@ use super::marks::{Copied, Marks};
 use super::object::Sort;
 use super::objects::Objects;
 use super::pack::{Base, Head, LARGE, MOST_AS_DELTA, Pack, result_size};
-use crate::input::ObjectId;
+use crate::input::{ObjectId, Reason};
+use rayon::prelude::*;
 use std::io::Read;
 use std::ops::Range;
+use std::slice::from_ref;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Takes the objects that a thread walks over.
@@ -32,7 +35,7 @@ pub(crate) trait Walker {
     /// Takes a large object as a stream, and says what is wrong with it, if anything.
     fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), String>;
     /// Takes note of an object that cannot be read.
-    fn unreadable(&mut self, number: u32, why: String);
+    fn unreadable(&mut self, number: u32, reason: Reason);
 }
 
 /// No entry.
@@ -44,6 +47,8 @@ pub(crate) struct Plan<'p> {
     offsets: Vec<u64>,
     /// Where in the index each entry is.
     positions: Vec<u32>,
+    /// The checksum that the index has of each entry; empty if it has none.
+    checksums: Vec<u32>,
     /// The first delta that is based on an entry, and the next one on the same base. The one with the most deltas below
     /// it comes last, so that few bases have to be kept.
     first_child: Vec<u32>,
@@ -93,55 +98,51 @@ pub(crate) fn walk<'w>(
 }
 
 impl<'p> Plan<'p> {
-    /// Reads how the entries of a pack begin.
+    /// Reads how the entries of a pack begin, on the threads of the pool that it is called in.
     pub(crate) fn of(pack: &'p Pack) -> Plan<'p> {
         let mut entries: Vec<(u64, u32)> =
             (0..pack.len()).map(|position| (pack.offset(position), position)).collect();
-        entries.sort_unstable();
+        entries.par_sort_unstable();
         let offsets: Vec<u64> = entries.iter().map(|entry| entry.0).collect();
         let positions: Vec<u32> = entries.iter().map(|entry| entry.1).collect();
         drop(entries);
-        let count = offsets.len();
-        let mut plan = Plan {
-            pack,
-            positions,
-            first_child: vec![NONE; count],
-            next_sibling: vec![NONE; count],
-            roots: Vec::new(),
-            offsets,
-        };
-        // The entries by position in the index, for deltas that name their base by id; made when one does.
-        let mut by_position: Vec<u32> = Vec::new();
-        for entry in 0..pack.len() {
-            let offset = plan.offsets[entry as usize];
-            let base = match pack.head(offset).map(|head| head.base) {
-                Ok(Base::At(offset)) => plan
-                    .entry_at(offset)
-                    .ok_or_else(|| Err("its delta is based on what is no entry of the pack".to_owned())),
-                Ok(Base::Id(id)) => match pack.position(&id) {
-                    Some(position) => {
-                        if by_position.is_empty() {
-                            by_position = plan.by_position();
-                        }
-                        Ok(by_position[position as usize])
-                    }
-                    None => Err(Ok(Base::Id(id))),
-                },
-                whole_or_wrong => Err(whole_or_wrong),
-            };
-            match base {
+        // Gathered at once: looked up one by one, each would have to be waited for.
+        let checksums = positions.iter().map_while(|&position| pack.checksum(position)).collect();
+        let (first_child, next_sibling, roots) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Plan { pack, offsets, positions, checksums, first_child, next_sibling, roots };
+        // Which entry each is based on.
+        let by_position = OnceLock::new();
+        let mut bases = vec![NONE; plan.offsets.len()];
+        let roots = bases.par_iter_mut().enumerate().filter_map(|(entry, to)| {
+            let entry = u32::try_from(entry).unwrap_or(NONE);
+            match plan.base(entry, &by_position) {
                 Ok(base) => {
-                    plan.next_sibling[entry as usize] = plan.first_child[base as usize];
-                    plan.first_child[base as usize] = entry;
+                    *to = base;
+                    None
                 }
-                Err(base) => plan.roots.push(Root { entry, base }),
+                Err(base) => Some(Root { entry, base }),
             }
-        }
-        drop(by_position);
-        plan.order_children();
+        });
+        plan.roots = roots.collect();
+        plan.link(&mut bases);
         plan
     }
 
+    /// The entry that another one is based on, or else what it is based on.
+    fn base(&self, entry: u32, by_position: &OnceLock<Vec<u32>>) -> Result<u32, Result<Base, String>> {
+        match self.pack.head(self.offsets[entry as usize]).map(|head| head.base) {
+            Ok(Base::At(offset)) => self
+                .entry_before(entry, offset)
+                .ok_or_else(|| Err("its delta is based on what is no entry of the pack".to_owned())),
+            Ok(Base::Id(id)) => match self.pack.position(&id) {
+                Some(position) => Ok(by_position.get_or_init(|| self.by_position())[position as usize]),
+                None => Err(Ok(Base::Id(id))),
+            },
+            whole_or_wrong => Err(whole_or_wrong),
+        }
+    }
+
+    /// The entries by their positions in the index.
     fn by_position(&self) -> Vec<u32> {
         let mut entries = vec![0; self.positions.len()];
         for (entry, &position) in (0u32..).zip(&self.positions) {
@@ -150,8 +151,74 @@ impl<'p> Plan<'p> {
         entries
     }
 
-    fn entry_at(&self, offset: u64) -> Option<u32> {
-        self.offsets.binary_search(&offset).ok().and_then(|entry| u32::try_from(entry).ok())
+    /// Lists the deltas of each entry, the one with the most entries below it last.
+    fn link(&mut self, bases: &mut [u32]) {
+        let order = self.bases_first(bases);
+        let mut below = vec![1u32; bases.len()];
+        let mut heaviest = vec![NONE; bases.len()];
+        for &entry in order.iter().rev() {
+            let base = bases[entry as usize];
+            if base != NONE {
+                below[base as usize] += below[entry as usize];
+                let other = &mut heaviest[base as usize];
+                if *other == NONE || below[entry as usize] > below[*other as usize] {
+                    *other = entry;
+                }
+            }
+        }
+        self.first_child = heaviest.clone();
+        self.next_sibling = vec![NONE; bases.len()];
+        for &entry in &order {
+            let base = bases[entry as usize];
+            if base != NONE && heaviest[base as usize] != entry {
+                self.next_sibling[entry as usize] = self.first_child[base as usize];
+                self.first_child[base as usize] = entry;
+            }
+        }
+    }
+
+    /// The entries in an order in which each comes behind its base. By offset they mostly do; only a base that is named by its
+    /// id may lie behind. A circle of such ones is cut, and its entries become roots that are wrong.
+    fn bases_first(&mut self, bases: &mut [u32]) -> Vec<u32> {
+        if (0u32..).zip(&*bases).all(|(entry, &base)| base == NONE || base < entry) {
+            return (0..).take(bases.len()).collect();
+        }
+        let mut first_child = vec![NONE; bases.len()];
+        let mut next_sibling = vec![NONE; bases.len()];
+        for (entry, &base) in (0u32..).zip(&*bases).filter(|(_, base)| **base != NONE) {
+            next_sibling[entry as usize] = first_child[base as usize];
+            first_child[base as usize] = entry;
+        }
+        let mut order: Vec<u32> = self.roots.iter().map(|root| root.entry).collect();
+        let mut reached = vec![false; bases.len()];
+        let mut at = 0;
+        while let Some(&entry) = order.get(at) {
+            reached[entry as usize] = true;
+            let mut child = first_child[entry as usize];
+            while child != NONE {
+                order.push(child);
+                child = next_sibling[child as usize];
+            }
+            at += 1;
+        }
+        for (entry, _) in (0u32..).zip(&reached).filter(|(_, reached)| !**reached) {
+            bases[entry as usize] = NONE;
+            order.push(entry);
+            self.roots.push(Root { entry, base: Err("its deltas go in a circle".to_owned()) });
+        }
+        order
+    }
+
+    /// The entry at an offset that lies before another entry: most often not far.
+    fn entry_before(&self, entry: u32, offset: u64) -> Option<u32> {
+        let (mut start, mut end, mut step) = (entry as usize, entry as usize, 1);
+        while start > 0 && self.offsets[start] > offset {
+            end = start;
+            start = start.saturating_sub(step);
+            step *= 2;
+        }
+        let found = self.offsets[start..=end].binary_search(&offset).ok()?;
+        u32::try_from(start + found).ok()
     }
 
     /// Where an entry ends: where the next one begins.
@@ -163,61 +230,13 @@ impl<'p> Plan<'p> {
     fn compressed(&self, entry: u32) -> Result<(Head, &'p [u8]), String> {
         let (start, end) = (self.offsets[entry as usize], self.end(entry));
         let all = self.pack.bytes(start, end)?;
-        if !self.pack.is_intact(self.positions[entry as usize], all) {
+        if self.checksums.get(entry as usize).is_some_and(|&checksum| checksum != libdeflater::crc32(all)) {
             return Err("its bytes are not those that were packed".to_owned());
         }
         let head = self.pack.head(start)?;
         let compressed = self.pack.bytes(head.start, end)?;
         check_size(head.size, compressed.len() as u64)?;
         Ok((head, compressed))
-    }
-
-    /// Puts the child with the most entries below it last. What is reached from no root is based on itself by a circle of
-    /// ids; it becomes a root that is wrong.
-    fn order_children(&mut self) {
-        let mut order: Vec<u32> = self.roots.iter().map(|root| root.entry).collect();
-        let mut at = 0;
-        while let Some(&entry) = order.get(at) {
-            at += 1;
-            let mut child = self.first_child[entry as usize];
-            while child != NONE {
-                order.push(child);
-                child = self.next_sibling[child as usize];
-            }
-        }
-        if order.len() < self.offsets.len() {
-            let mut reached = vec![false; self.offsets.len()];
-            order.iter().for_each(|&entry| reached[entry as usize] = true);
-            for entry in (0u32..).zip(&reached).filter_map(|(entry, reached)| (!reached).then_some(entry)) {
-                self.first_child[entry as usize] = NONE;
-                self.next_sibling[entry as usize] = NONE;
-                let base = Err("its deltas go in a circle".to_owned());
-                self.roots.push(Root { entry, base });
-            }
-        }
-        let mut below = vec![1u32; self.offsets.len()];
-        for &entry in order.iter().rev() {
-            let (mut previous, mut child) = (NONE, self.first_child[entry as usize]);
-            let (mut before_heaviest, mut heaviest) = (NONE, NONE);
-            let mut all = 1;
-            while child != NONE {
-                all += below[child as usize];
-                if heaviest == NONE || below[child as usize] > below[heaviest as usize] {
-                    (before_heaviest, heaviest) = (previous, child);
-                }
-                (previous, child) = (child, self.next_sibling[child as usize]);
-            }
-            below[entry as usize] = all;
-            if heaviest != previous {
-                let after = self.next_sibling[heaviest as usize];
-                match before_heaviest {
-                    NONE => self.first_child[entry as usize] = after,
-                    before => self.next_sibling[before as usize] = after,
-                }
-                self.next_sibling[previous as usize] = heaviest;
-                self.next_sibling[heaviest as usize] = NONE;
-            }
-        }
     }
 }
 
@@ -278,7 +297,9 @@ impl Thread<'_, '_> {
         if sort == Sort::Tree {
             self.marks = Marks::of(&bytes[..length], self.plan.pack.hash_length());
         }
-        let is_clean = self.walker.object(self.number(entry), sort, &bytes[..length], &[0..length], false);
+        let all = 0..length;
+        let number = self.number(entry);
+        let is_clean = self.walker.object(number, sort, &bytes[..length], from_ref(&all), false);
         let mut open = Vec::new();
         self.keep(entry, bytes, length, is_clean, &mut open);
         while let Some(base) = open.last_mut() {
@@ -328,7 +349,7 @@ impl Thread<'_, '_> {
             let number = self.number(entry);
             let read = self.walker.large(number, sort, head.size, &mut stream(compressed));
             if let Err(why) = read {
-                self.walker.unreadable(number, why);
+                self.walker.unreadable(number, Reason::Damaged(why));
             }
             let mut child = self.plan.first_child[entry as usize];
             while child != NONE {
@@ -403,15 +424,15 @@ impl Thread<'_, '_> {
 
     /// Tells that an entry cannot be read, nor all that is made of it.
     fn fail(&mut self, entry: u32, why: String) {
-        self.walker.unreadable(self.number(entry), why);
+        self.walker.unreadable(self.number(entry), Reason::Damaged(why));
         let id = self.plan.pack.id(self.plan.positions[entry as usize]);
         let mut waiting = vec![self.plan.first_child[entry as usize]];
         while let Some(entry) = waiting.pop() {
             if entry == NONE {
                 continue;
             }
-            self.walker
-                .unreadable(self.number(entry), format!("its delta is based on {id}, which cannot be read"));
+            let why = format!("its delta is based on {id}, which cannot be read");
+            self.walker.unreadable(self.number(entry), Reason::Damaged(why));
             waiting.push(self.plan.next_sibling[entry as usize]);
             waiting.push(self.plan.first_child[entry as usize]);
         }
@@ -456,9 +477,9 @@ pub(crate) fn walk_loose<'w>(
             }
             let number = number as u32;
             if !ids.is_repeated(number)
-                && let Err(why) = read_loose(ids, number, &mut *walker, &mut bytes)
+                && let Err(reason) = read_loose(ids, number, &mut *walker, &mut bytes)
             {
-                walker.unreadable(number, why);
+                walker.unreadable(number, reason);
             }
         }
     };
@@ -475,25 +496,24 @@ fn read_loose(
     number: u32,
     walker: &mut dyn Walker,
     bytes: &mut Vec<u8>,
-) -> Result<(), String> {
-    let mut object = super::loose::open(&ids.loose_file(number)).map_err(|reason| match reason {
-        crate::input::Reason::Damaged(why) => why,
-        reason => reason.to_string(),
-    })?;
+) -> Result<(), Reason> {
+    let damaged = |why: &str| Reason::Damaged(why.to_owned());
+    let mut object = super::loose::open(&ids.loose_file(number))?;
     if !walker.wants(object.sort) {
         return Ok(());
     }
     if object.size > LARGE {
-        return walker.large(number, object.sort, object.size, &mut object.content);
+        let read = walker.large(number, object.sort, object.size, &mut object.content);
+        return read.map_err(Reason::Damaged);
     }
     bytes.clear();
     (&mut object.content)
         .take(object.size + 1)
         .read_to_end(bytes)
-        .map_err(|_| "its compressed data is corrupt".to_owned())?;
+        .map_err(|_| damaged("its compressed data is corrupt"))?;
     if bytes.len() as u64 != object.size {
-        return Err(format!("it holds {} bytes and declares {}", bytes.len(), object.size));
+        return Err(damaged(&format!("it holds {} bytes and declares {}", bytes.len(), object.size)));
     }
-    walker.object(number, object.sort, bytes, &[0..bytes.len()], false);
+    walker.object(number, object.sort, bytes, from_ref(&(0..bytes.len())), false);
     Ok(())
 }

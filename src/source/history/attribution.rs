@@ -93,7 +93,7 @@ pub(super) struct Attribution<'g> {
     graph: &'g Graph,
     sought: &'g Sought,
     paths: Paths,
-    places: HashMap<Place, Tally>,
+    places: BTreeMap<Place, Tally>,
     /// For each sort of way, from which ref each commit was first reached.
     reached: BTreeMap<Exposure, Vec<u32>>,
     /// The names of the refs that `reached` counts.
@@ -152,7 +152,7 @@ impl<'g> Attribution<'g> {
             graph,
             sought,
             paths: Paths::new(),
-            places: HashMap::new(),
+            places: BTreeMap::new(),
             reached: BTreeMap::new(),
             refs: Vec::new(),
             direct: BTreeMap::new(),
@@ -175,7 +175,7 @@ impl<'g> Attribution<'g> {
         attribution
     }
 
-    /// The places of all secrets, in no order, with what the commits say: those that a ref leads to, if there are any.
+    /// The places of all secrets, in their order, with what the commits say: those that a ref leads to, if there are any.
     pub(super) fn places(&self) -> impl Iterator<Item = (Place, &Facts)> {
         self.places.iter().map(|(place, tally)| {
             let facts = if tally.live.introduced.is_empty() { &tally.gone } else { &tally.live };
@@ -397,7 +397,7 @@ impl<'g> Attribution<'g> {
     /// Counts the commits that have each place: from the trees of commits down, a level of folders at a time, so that what
     /// many commits share is counted once.
     fn count_commits(&mut self) {
-        let mut level: HashMap<(u32, Path), (u64, u64)> = HashMap::new();
+        let mut level: BTreeMap<(u32, Path), (u64, u64)> = BTreeMap::new();
         for commit in 0..self.graph.commits.len() {
             let tree = self.graph.commits[commit].tree;
             if !self.graph.links(tree).is_empty() {
@@ -406,7 +406,7 @@ impl<'g> Attribution<'g> {
             }
         }
         while !level.is_empty() {
-            let mut below: HashMap<(u32, Path), (u64, u64)> = HashMap::new();
+            let mut below: BTreeMap<(u32, Path), (u64, u64)> = BTreeMap::new();
             for ((tree, path), (live, gone)) in level {
                 for &link in self.graph.links(tree) {
                     let Some(path) = self.paths.below(path, link.name()) else { continue };

@@ -22,7 +22,7 @@ use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
 use attribution::{Attribution, tips};
-use scan::Scan;
+use scan::{RECENT, Scan};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::ops::Range;
@@ -59,7 +59,7 @@ impl Source for History {
         let Some(Opened { format, objects }) = self.open(&mut *visitor) else { return };
         let Some((ids, plans)) = self.number(&objects, &mut *visitor) else { return };
         visitor.expect(ids.distinct().into());
-        let (missing, damaged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeSet::new()));
+        let (missing, damaged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
         let new_walker = || -> Box<dyn Walker + Send + '_> {
             Box::new(Scan {
                 ids: &ids,
@@ -70,17 +70,22 @@ impl Source for History {
                 visitor: new_visitor(),
                 reader: Reader::default(),
                 names: Vec::new(),
+                recent: vec![0; RECENT],
             })
         };
         for (plan, first) in plans.iter().zip(ids.starts()) {
             walk(&objects, plan, first, self.threads, &new_walker);
         }
         walk_loose(&ids, self.threads, &new_walker);
-        self.read_copies(&damaged, &objects, &ids, &mut *new_walker());
+        let damaged = damaged.lock().map(|mut damaged| std::mem::take(&mut *damaged)).unwrap_or_default();
+        self.read_copies(damaged, &ids, format.hash, &mut *new_walker(), &mut *visitor);
         let mut missing = missing.into_inner().unwrap_or_default();
         let refs = self.read_refs(&format, &mut *visitor);
         for (name, target) in &refs.targets {
+            // What git noted on the way (ORIG_HEAD and others) may be gone: it keeps nothing from being pruned.
+            let keeps = name.starts_with(b"refs/") || name.ends_with(b"HEAD") && !name.contains(&b'_');
             if let Target::Object(id) = target
+                && keeps
                 && ids.number(id.as_bytes()).is_none()
             {
                 let from = format!("the ref {}", printable(&mask_shapes(name)));
@@ -201,15 +206,21 @@ impl History {
         objects: &'o Objects,
         visitor: &mut dyn Visitor,
     ) -> Option<(Ids<'o>, Vec<Plan<'o>>)> {
-        let (ids, plans) = std::thread::scope(|scope| {
-            let plans = scope.spawn(|| objects.packs.iter().map(Plan::of).collect::<Vec<_>>());
-            let ids = Ids::of(objects, |path, reason| visitor.skip(self.repository.skip(&path, reason)));
-            (ids, plans.join())
-        });
-        match (ids, plans) {
-            (Ok(ids), Ok(plans)) => return Some((ids, plans)),
-            (Err(reason), _) => visitor.skip(self.repository.skip(&self.repository.root, reason)),
-            (_, Err(_)) => visitor.skip(self.repository.skip(&self.repository.root, Reason::Bug)),
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
+        let number =
+            || rayon::join(|| Ids::of(objects), || objects.packs.iter().map(Plan::of).collect::<Vec<_>>());
+        let (ids, plans) = match pool {
+            Ok(pool) => pool.install(number),
+            Err(_) => number(),
+        };
+        match ids {
+            Ok((ids, damage)) => {
+                for (path, reason) in damage {
+                    visitor.skip(self.repository.skip(&path, reason));
+                }
+                return Some((ids, plans));
+            }
+            Err(reason) => visitor.skip(self.repository.skip(&self.repository.root, reason)),
         }
         None
     }
@@ -239,18 +250,28 @@ impl History {
 }
 
 impl History {
-    /// Reads what is damaged from another pack or folder that has it as well.
+    /// Reads what could not be read where it was expected from where else it may be: another pack or folder has it as well,
+    /// or git has put it into a new pack meanwhile. What is damaged is told all the same.
     fn read_copies(
         &self,
-        damaged: &Mutex<BTreeSet<u32>>,
-        objects: &Objects,
+        damaged: BTreeMap<u32, Reason>,
         ids: &Ids<'_>,
+        hash: gix_hash::Kind,
         walker: &mut dyn Walker,
+        visitor: &mut dyn Visitor,
     ) {
-        let damaged = damaged.lock().map(|mut damaged| std::mem::take(&mut *damaged)).unwrap_or_default();
-        for number in damaged.into_iter().filter(|&number| !ids.is_repeated(number)) {
-            if let Ok((sort, bytes)) = objects.read_any(&ids.id(number), &mut Inflater::new()) {
-                walker.object(number, sort, &bytes, &[0..bytes.len()], false);
+        if damaged.is_empty() {
+            return;
+        }
+        let objects = Objects::open(&self.databases, hash);
+        for (number, reason) in damaged.into_iter().filter(|(number, _)| !ids.is_repeated(*number)) {
+            let id = ids.id(number);
+            let copy = objects.read_any(&id, &mut Inflater::new());
+            if let Ok((sort, bytes)) = &copy {
+                walker.object(number, *sort, bytes, std::slice::from_ref(&(0..bytes.len())), false);
+            }
+            if copy.is_err() || reason != Reason::NotFound {
+                visitor.skip(Skip { origin: Origin::object(Kind::Object, id), reason });
             }
         }
     }
@@ -266,7 +287,9 @@ impl History {
             visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason: reason.clone() });
         }
         for name in refs.targets.keys() {
-            visitor.blob(&Blob::whole(&Origin::new(Kind::Ref, name.as_slice()), name));
+            if !visitor.is_clean(name, std::slice::from_ref(&(0..name.len()))) {
+                visitor.blob(&Blob::whole(&Origin::new(Kind::Ref, name.as_slice()), name));
+            }
             if refs.is_circle(name) {
                 let reason = Reason::Damaged("it leads to itself".to_owned());
                 visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason });

@@ -5,12 +5,14 @@ use super::super::git::object::{Entries, EntryKind, Sort, links, target};
 use super::super::git::walk::Walker;
 use super::super::{Limits, Reader, Visitor};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
-use crate::secret::mask_shapes;
-use crate::text::printable;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
+use std::slice::from_ref;
 use std::sync::Mutex;
+
+/// How many checks a thread remembers: as many as stay in its processor's cache.
+pub(super) const RECENT: usize = 1 << 14;
 
 /// Hands the objects that a thread walks over to a visitor, and checks that what they lead to is there.
 pub(super) struct Scan<'s> {
@@ -19,11 +21,13 @@ pub(super) struct Scan<'s> {
     pub(super) limits: &'s Limits,
     /// Objects that are not there, and what leads to them.
     pub(super) missing: &'s Mutex<BTreeMap<ObjectId, String>>,
-    /// Objects that cannot be read where they are.
-    pub(super) damaged: &'s Mutex<BTreeSet<u32>>,
+    /// Objects that cannot be read where they are, and why.
+    pub(super) damaged: &'s Mutex<BTreeMap<u32, Reason>>,
     pub(super) visitor: Box<dyn Visitor + Send + 's>,
     pub(super) reader: Reader,
     pub(super) names: Vec<u8>,
+    /// Beginnings of hashes that were checked; of those that end up in the same place the last.
+    pub(super) recent: Vec<u64>,
 }
 
 impl Scan<'_> {
@@ -32,7 +36,14 @@ impl Scan<'_> {
         self.visitor.skip(Skip { origin, reason });
     }
 
-    fn check(&self, hash: &[u8], number: u32, sort: Sort) {
+    /// Checks that what an object leads to is there.
+    fn check(&mut self, hash: &[u8], number: u32, sort: Sort) {
+        // Trees that are told whole lead to much that was just checked.
+        let beginning = u64::from_le_bytes(std::array::from_fn(|byte| hash[byte]));
+        let recent = &mut self.recent[beginning as usize % RECENT];
+        if std::mem::replace(recent, beginning) == beginning {
+            return;
+        }
         if !self.ids.probably_has(hash)
             && let Ok(mut missing) = self.missing.lock()
         {
@@ -56,10 +67,10 @@ impl Scan<'_> {
             }
             if !entries.is_whole() {
                 self.skip(number, Reason::Damaged("it does not go on as a tree".to_owned()));
-                self.hand_over(number, Kind::Object, bytes, &[0..bytes.len()]);
+                self.hand_over(number, Kind::Object, bytes, from_ref(&(0..bytes.len())));
             }
         }
-        self.hand_over(number, Kind::Name, &names, &[0..names.len()]);
+        self.hand_over(number, Kind::Name, &names, from_ref(&(0..names.len())));
         self.names = names;
     }
 
@@ -92,7 +103,8 @@ impl Walker for Scan<'_> {
         if self.ids.is_repeated(number) {
             return false;
         }
-        let all = [0..bytes.len()];
+        let whole = 0..bytes.len();
+        let all = from_ref(&whole);
         match sort {
             Sort::Tree => {
                 self.tree(number, bytes, fresh);
@@ -104,7 +116,7 @@ impl Walker for Scan<'_> {
                     false
                 }
                 // What was copied from a clean base is clean.
-                _ => self.hand_over(number, Kind::Object, bytes, if base_is_clean { fresh } else { &all }),
+                _ => self.hand_over(number, Kind::Object, bytes, if base_is_clean { fresh } else { all }),
             },
             Sort::Commit => {
                 match links(bytes, self.hash_length) {
@@ -114,14 +126,14 @@ impl Walker for Scan<'_> {
                     }
                     None => self.skip(number, Reason::Damaged("it does not begin as a commit".to_owned())),
                 }
-                self.hand_over(number, Kind::Commit, bytes, &all)
+                self.hand_over(number, Kind::Commit, bytes, all)
             }
             Sort::Tag => {
                 match target(bytes, self.hash_length) {
                     Some((id, _)) => self.check(id.as_bytes(), number, sort),
                     None => self.skip(number, Reason::Damaged("it does not begin as a tag".to_owned())),
                 }
-                self.hand_over(number, Kind::Tag, bytes, &all)
+                self.hand_over(number, Kind::Tag, bytes, all)
             }
         }
     }
@@ -155,11 +167,10 @@ impl Walker for Scan<'_> {
         Ok(())
     }
 
-    fn unreadable(&mut self, number: u32, why: String) {
+    fn unreadable(&mut self, number: u32, reason: Reason) {
         if let Ok(mut damaged) = self.damaged.lock() {
-            damaged.insert(number);
+            damaged.insert(number, reason);
         }
-        self.skip(number, Reason::Damaged(printable(&mask_shapes(why.as_bytes()))));
     }
 }
 

@@ -194,11 +194,9 @@ impl<'w> Writer<'w> {
     /// The places to report, in order, without those that the user excludes.
     fn spots(&mut self) -> Vec<Spot<'w>> {
         let attribution = self.attribution;
-        let mut places: Vec<(Place, &Facts)> = attribution.places().collect();
-        places.sort_by_key(|(place, _)| *place);
         let mut excluded = BTreeSet::new();
         let mut spots = Vec::new();
-        for (place, facts) in places {
+        for (place, facts) in attribution.places() {
             let path = native_path(attribution.path(place.path));
             if self.history.limits.excludes(&path, false) {
                 if excluded.insert(place.path) {
