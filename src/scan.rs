@@ -239,6 +239,10 @@ impl Visitor for Gatherer<'_> {
         !stretches.iter().any(|stretch| self.rules.touches(bytes, stretch))
     }
 
+    fn reach(&self) -> usize {
+        self.rules.reach()
+    }
+
     fn pass(&mut self, kind: Kind, bytes: u64) {
         self.seen.counts.objects += 1;
         self.seen.counts.commits += u64::from(kind == Kind::Commit);

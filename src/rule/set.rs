@@ -142,10 +142,16 @@ impl RuleSet {
         self.rules.iter().find(|rule| &*rule.id == id)
     }
 
+    /// How many bytes an anchor has at most beyond its first.
+    #[must_use]
+    pub fn reach(&self) -> usize {
+        self.longest.saturating_sub(1)
+    }
+
     /// Whether an anchor stands in this stretch of `bytes`, in part at least. Of an empty stretch: whether one lies across.
     #[must_use]
     pub fn touches(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
-        let reach = self.longest.saturating_sub(1);
+        let reach = self.reach();
         let mut touched = false;
         let own = stretch.start.saturating_sub(reach)..stretch.end;
         self.search(bytes, own, |hit| touched |= hit.at + hit.anchor.literal.len() > stretch.start);

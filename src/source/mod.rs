@@ -43,6 +43,8 @@ pub trait Visitor {
     fn blob(&mut self, blob: &Blob<'_>);
     /// Whether nothing that is looked for begins or ends in any of these stretches of `bytes`, nor lies across an empty one.
     fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool;
+    /// How many bytes what is looked for can have beyond its first, at most.
+    fn reach(&self) -> usize;
     /// Takes note of a whole blob of so many bytes, which is clean and so need not be looked at.
     fn pass(&mut self, kind: Kind, bytes: u64);
     /// Takes note of something that was not read.

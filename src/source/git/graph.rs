@@ -349,6 +349,14 @@ impl Walker for Collect<'_> {
         false
     }
 
+    fn reach(&self) -> Option<usize> {
+        None
+    }
+
+    fn condensed(&mut self, _: u32, _: usize, _: &[u8]) -> bool {
+        false
+    }
+
     /// A commit, tag or tree of many megabytes: it was looked at, and leads nowhere.
     fn large(&mut self, _: u32, _: Sort, _: u64, _: &mut dyn Read) -> Result<(), String> {
         Ok(())

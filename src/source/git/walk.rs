@@ -32,6 +32,11 @@ pub(crate) trait Walker {
         fresh: &[Range<usize>],
         base_is_clean: bool,
     ) -> bool;
+    /// How much of what a blob is made of has to be seen around a seam to know that it is clean; nothing if all of it.
+    fn reach(&self) -> Option<usize>;
+    /// Takes a blob of so many bytes, of which the base is clean, by what [`delta::condense`] made of it. False if it has to
+    /// be seen whole.
+    fn condensed(&mut self, number: u32, size: usize, condensed: &[u8]) -> bool;
     /// Takes a large object as a stream, and says what is wrong with it, if anything.
     fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), String>;
     /// Takes note of an object that cannot be read.
@@ -80,6 +85,7 @@ pub(crate) fn walk<'w>(
             inflater: Inflater::new(),
             walker: &mut *walker,
             delta: Vec::new(),
+            condensed: Vec::new(),
             pool: Vec::new(),
             copies: Vec::new(),
             marks: Marks::default(),
@@ -254,8 +260,9 @@ struct Thread<'t, 'p> {
     first: u32,
     inflater: Inflater,
     walker: &'t mut dyn Walker,
-    /// The delta that is applied.
+    /// The delta that is applied, and what is seen of its result if not all has to be.
     delta: Vec<u8>,
+    condensed: Vec<u8>,
     /// Buffers to be used again.
     pool: Vec<Vec<u8>>,
     /// What was copied from the base of the object that is handed over, where a tree's entries begin, and what is new.
@@ -282,9 +289,9 @@ impl Thread<'_, '_> {
         let whole = match &root.base {
             Ok(Base::None(sort)) if !self.walker.wants(*sort) => return,
             Ok(Base::None(sort)) => self.whole(entry, *sort).map(|whole| whole.map(|whole| (*sort, whole))),
-            Ok(Base::Id(id)) => {
-                self.elsewhere(id).and_then(|(sort, base)| Ok(Some((sort, self.result(entry, &base)?))))
-            }
+            Ok(Base::Id(id)) => self
+                .elsewhere(id)
+                .and_then(|(sort, base)| Ok(self.result(entry, &base, false)?.map(|result| (sort, result)))),
             Ok(Base::At(_)) => Err("its base is not known".to_owned()),
             Err(why) => Err(why.clone()),
         };
@@ -306,8 +313,17 @@ impl Thread<'_, '_> {
             let child = base.next;
             base.next = self.plan.next_sibling[child as usize];
             let is_last = base.next == NONE;
-            let result = self.result(child, &base.bytes[..base.length]);
+            let is_leaf = self.plan.first_child[child as usize] == NONE;
+            let may_condense = is_leaf && sort == Sort::Blob && base.is_clean;
+            let result = self.result(child, &base.bytes[..base.length], may_condense);
             let base_is_clean = base.is_clean;
+            if let Ok(None) = result {
+                if is_last && let Some(base) = open.pop() {
+                    self.release(base.bytes);
+                }
+                continue;
+            }
+            let result = result.map(|result| result.unwrap_or_default());
             if let Ok((bytes, length)) = &result {
                 if sort == Sort::Tree {
                     self.marks.derive(&base.marks, &self.copies);
@@ -369,8 +385,13 @@ impl Thread<'_, '_> {
         }
     }
 
-    /// Applies the delta of an entry to its base.
-    fn result(&mut self, entry: u32, base: &[u8]) -> Result<(Vec<u8>, usize), String> {
+    /// Applies the delta of an entry to its base. Gives nothing if the walker had enough of what is condensed.
+    fn result(
+        &mut self,
+        entry: u32,
+        base: &[u8],
+        may_condense: bool,
+    ) -> Result<Option<(Vec<u8>, usize)>, String> {
         let (head, compressed) = self.plan.compressed(entry)?;
         let length = usize::try_from(head.size).unwrap_or(usize::MAX);
         if head.size > MOST_AS_DELTA {
@@ -380,7 +401,8 @@ impl Thread<'_, '_> {
         if delta.len() < length {
             delta.resize(length, 0);
         }
-        let result = self.applied(base, compressed, &mut delta[..length]);
+        let number = may_condense.then(|| self.number(entry));
+        let result = self.applied(base, compressed, &mut delta[..length], number);
         if delta.len() as u64 <= LARGE {
             self.delta = delta;
         }
@@ -392,19 +414,26 @@ impl Thread<'_, '_> {
         base: &[u8],
         compressed: &[u8],
         delta: &mut [u8],
-    ) -> Result<(Vec<u8>, usize), String> {
+        to_condense: Option<u32>,
+    ) -> Result<Option<(Vec<u8>, usize)>, String> {
         self.inflater.fill(compressed, delta)?;
         let (base_size, size, at) = delta::sizes(delta).ok_or("its delta declares no size")?;
         if base_size != base.len() as u64 {
             return Err("its delta belongs to another base".to_owned());
         }
         let size = result_size(size, delta.len())?;
+        if let (Some(number), Some(reach)) = (to_condense, self.walker.reach()) {
+            delta::condense(base, delta, at, size, reach, &mut self.condensed)?;
+            if self.walker.condensed(number, size, &self.condensed) {
+                return Ok(None);
+            }
+        }
         let mut bytes = self.buffer(size);
         let copies = &mut self.copies;
         copies.clear();
         let applied = delta::apply(base, delta, at, &mut bytes[..size], |copied| copies.push(copied));
         match applied {
-            Ok(()) => Ok((bytes, size)),
+            Ok(()) => Ok(Some((bytes, size))),
             Err(why) => {
                 self.release(bytes);
                 Err(why.to_owned())

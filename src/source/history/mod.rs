@@ -385,6 +385,9 @@ impl Visitor for Deaf {
     fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
         false
     }
+    fn reach(&self) -> usize {
+        0
+    }
     fn pass(&mut self, _: Kind, _: u64) {}
     fn skip(&mut self, _: Skip) {}
     fn excluded(&mut self) {}

@@ -138,6 +138,20 @@ impl Walker for Scan<'_> {
         }
     }
 
+    fn reach(&self) -> Option<usize> {
+        Some(self.visitor.reach())
+    }
+
+    fn condensed(&mut self, number: u32, size: usize, condensed: &[u8]) -> bool {
+        let is_settled = self.ids.is_repeated(number)
+            || self.limits.max_file_size.is_none_or(|limit| size as u64 <= limit)
+                && self.visitor.is_clean(condensed, from_ref(&(0..condensed.len())));
+        if is_settled && !self.ids.is_repeated(number) {
+            self.visitor.pass(Kind::Object, size as u64);
+        }
+        is_settled
+    }
+
     fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), String> {
         if self.ids.is_repeated(number) {
             return Ok(());
