@@ -153,9 +153,11 @@ impl Setup {
             let mistake = Mistake::new(format!("{} is not a folder, so it is no repository", path.display()));
             return Err(mistake.help("name the folder of a repository, or none for the current one"));
         }
-        if self.paths.len() > 1 {
-            let mistake =
-                Mistake::new("one repository is scanned at a time, and more than one path is named");
+        if let Some(second) = self.paths.get(1) {
+            let mistake = Mistake::new(format!(
+                "one repository is scanned at a time; {} is one path too many",
+                second.display()
+            ));
             return Err(mistake.help("name the folder of one repository, or none for the current one"));
         }
         self.repository.clone().ok_or_else(|| {

@@ -70,7 +70,7 @@ impl Source for History {
                 visitor: new_visitor(),
                 reader: Reader::default(),
                 names: Vec::new(),
-                recent: vec![0; RECENT],
+                recent: vec![u64::MAX; RECENT],
             })
         };
         for (plan, first) in plans.iter().zip(ids.starts()) {

@@ -26,7 +26,7 @@ pub(super) struct Scan<'s> {
     pub(super) visitor: Box<dyn Visitor + Send + 's>,
     pub(super) reader: Reader,
     pub(super) names: Vec<u8>,
-    /// Beginnings of hashes that were checked; of those that end up in the same place the last.
+    /// Hashes that were checked, folded; of those that end up in the same place the last.
     pub(super) recent: Vec<u64>,
 }
 
@@ -39,9 +39,10 @@ impl Scan<'_> {
     /// Checks that what an object leads to is there.
     fn check(&mut self, hash: &[u8], number: u32, sort: Sort) {
         // Trees that are told whole lead to much that was just checked.
-        let beginning = u64::from_le_bytes(std::array::from_fn(|byte| hash[byte]));
-        let recent = &mut self.recent[beginning as usize % RECENT];
-        if std::mem::replace(recent, beginning) == beginning {
+        let words = hash.as_chunks::<4>().0.iter().map(|word| u64::from(u32::from_le_bytes(*word)));
+        let folded = words.fold(0, |folded: u64, word| folded.rotate_left(13) ^ word);
+        let recent = &mut self.recent[folded as usize % RECENT];
+        if std::mem::replace(recent, folded) == folded {
             return;
         }
         if !self.ids.probably_has(hash)
