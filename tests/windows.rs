@@ -9,7 +9,6 @@ use sf_scan::input::{Blob, Kind, Origin, Skip};
 use sf_scan::rule::{RuleSet, template};
 use sf_scan::source::{Reader, Visitor};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::sync::LazyLock;
 
 static RULES: LazyLock<RuleSet> =
@@ -27,15 +26,7 @@ impl Visitor for Keeper {
         self.bytes += blob.own.len();
         self.findings.extend(detect(&RULES, blob).findings);
     }
-    fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
-        false
-    }
-    fn reach(&self) -> usize {
-        0
-    }
-    fn pass(&mut self, _: Kind, _: u64) {}
     fn skip(&mut self, _: Skip) {}
-    fn expect(&mut self, _: u64) {}
     fn excluded(&mut self) {}
     fn note(&mut self, _: String) {}
 }

@@ -42,17 +42,21 @@ pub trait Visitor {
     /// Looks at a blob.
     fn blob(&mut self, blob: &Blob<'_>);
     /// Whether nothing that is looked for begins or ends in any of these stretches of `bytes`, nor lies across an empty one.
-    fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool;
+    fn is_clean(&self, _bytes: &[u8], _stretches: &[Range<usize>]) -> bool {
+        false
+    }
     /// How many bytes what is looked for can have beyond its first, at most.
-    fn reach(&self) -> usize;
+    fn reach(&self) -> usize {
+        0
+    }
     /// Takes note of a whole blob of so many bytes, which is clean and so need not be looked at.
-    fn pass(&mut self, kind: Kind, bytes: u64);
+    fn pass(&mut self, _kind: Kind, _bytes: u64) {}
     /// Takes note of something that was not read.
     fn skip(&mut self, skip: Skip);
     /// Takes note of something that the user excluded: a file, or a folder with all that is in it.
     fn excluded(&mut self);
     /// Takes note of how many objects there will be.
-    fn expect(&mut self, objects: u64);
+    fn expect(&mut self, _objects: u64) {}
     /// Takes note of a remark for the user.
     fn note(&mut self, note: String);
 }

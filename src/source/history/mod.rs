@@ -25,7 +25,6 @@ use attribution::{Attribution, tips};
 use scan::{RECENT, Scan};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use writer::{Found, Writer};
@@ -382,15 +381,7 @@ struct Deaf;
 
 impl Visitor for Deaf {
     fn blob(&mut self, _: &Blob<'_>) {}
-    fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
-        false
-    }
-    fn reach(&self) -> usize {
-        0
-    }
-    fn pass(&mut self, _: Kind, _: u64) {}
     fn skip(&mut self, _: Skip) {}
     fn excluded(&mut self) {}
-    fn expect(&mut self, _: u64) {}
     fn note(&mut self, _: String) {}
 }

@@ -17,7 +17,6 @@ use crate::input::{Blob, Kind, ObjectId, Origin, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A visitor that gathers what is found of some secrets: of each the first.
@@ -36,16 +35,8 @@ impl Visitor for Gather<'_> {
             }
         }
     }
-    fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
-        false
-    }
-    fn reach(&self) -> usize {
-        0
-    }
-    fn pass(&mut self, _: Kind, _: u64) {}
     fn skip(&mut self, _: Skip) {}
     fn excluded(&mut self) {}
-    fn expect(&mut self, _: u64) {}
     fn note(&mut self, _: String) {}
 }
 
