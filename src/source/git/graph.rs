@@ -104,7 +104,7 @@ pub(crate) struct Node {
     /// The number of its tree, or none if that is missing.
     pub(crate) tree: u32,
     /// The numbers of its parents, as far as they are there.
-    pub(crate) parents: Vec<u32>,
+    pub(crate) parents: Box<[u32]>,
     /// When it was committed, in seconds.
     pub(crate) time: i64,
 }
@@ -171,15 +171,15 @@ impl Graph {
         let interesting = interesting(&parts, count);
         let is_interesting = |number: u32| interesting[number as usize / 64] >> (number % 64) & 1 == 1;
         for (part, names) in parts.into_iter().zip(names) {
-            for (tree, range) in part.trees.iter().filter(|(tree, _)| is_interesting(*tree)) {
+            for (tree, links) in part.trees().filter(|(tree, _)| is_interesting(*tree)) {
                 let start = graph.links.len();
-                let links = part.links[range.clone()].iter();
+                let links = links.iter();
                 let links = links.filter(|link| link.leads() != Leads::Tree || is_interesting(link.to));
                 graph
                     .links
                     .extend(links.map(|link| Link::new(names[link.name() as usize], link.leads(), link.to)));
                 graph.links[start..].sort_unstable();
-                graph.trees.insert(*tree, start..graph.links.len());
+                graph.trees.insert(tree, start..graph.links.len());
             }
         }
         graph
@@ -217,32 +217,26 @@ impl Graph {
 
 /// Which trees lead to what is sought, as bits by number: those that have it, and upwards from there all that have those.
 fn interesting(parts: &[Part], count: u32) -> Vec<u64> {
-    let trees = || {
-        parts
-            .iter()
-            .flat_map(|part| part.trees.iter().map(|(tree, range)| (*tree, &part.links[range.clone()])))
-    };
+    let trees = || parts.iter().flat_map(Part::trees);
     fn subtrees(links: &[Link]) -> impl Iterator<Item = u32> {
         links.iter().filter(|link| link.leads() == Leads::Tree).map(|link| link.to)
     }
-    // The trees above each tree: how many there are of the trees before it, then which.
+    // The trees above each tree: how many there are up to it, then which, from its last place to its first.
     let mut starts = vec![0u32; count as usize + 1];
     for (_, links) in trees() {
-        subtrees(links).for_each(|to| starts[to as usize + 1] += 1);
+        subtrees(links).for_each(|to| starts[to as usize] += 1);
     }
     for at in 1..starts.len() {
         starts[at] += starts[at - 1];
     }
     let mut above = vec![0u32; starts.last().map_or(0, |&all| all as usize)];
-    let mut next = starts.clone();
     for (tree, links) in trees() {
         for to in subtrees(links) {
-            let place = &mut next[to as usize];
+            let place = &mut starts[to as usize];
+            *place -= 1;
             above[*place as usize] = tree;
-            *place += 1;
         }
     }
-    drop(next);
     let mut bits = vec![0u64; count as usize / 64 + 1];
     let mut waiting: Vec<u32> = trees()
         .filter(|(_, links)| links.iter().any(|link| link.leads() != Leads::Tree))
@@ -265,8 +259,15 @@ struct Part {
     commits: Vec<Node>,
     tags: Vec<(u32, u32)>,
     names: Vec<Vec<u8>>,
-    trees: Vec<(u32, Range<usize>)>,
+    trees: Vec<(u32, Range<u32>)>,
     links: Vec<Link>,
+}
+
+impl Part {
+    /// The trees, with their entries.
+    fn trees(&self) -> impl Iterator<Item = (u32, &[Link])> {
+        self.trees.iter().map(|(tree, range)| (*tree, &self.links[range.start as usize..range.end as usize]))
+    }
 }
 
 struct Collect<'c> {
@@ -302,7 +303,7 @@ impl Collect<'_> {
             }
         }
         if self.part.links.len() > start {
-            self.part.trees.push((number, start..self.part.links.len()));
+            self.part.trees.push((number, start as u32..self.part.links.len() as u32));
         }
     }
 
