@@ -33,8 +33,27 @@ pub(crate) enum Instruction<'a> {
     Insert(&'a [u8]),
 }
 
+/// For each command that copies, which of the bytes behind it stands for each of its seven bits; the eighth, which is zero,
+/// for a bit that is not set.
+const PLACES: [[u8; 7]; 128] = {
+    let mut places = [[7; 7]; 128];
+    let mut command = 0;
+    while command < 128 {
+        let (mut bit, mut place) = (0, 0);
+        while bit < 7 {
+            if command >> bit & 1 == 1 {
+                places[command][bit] = place;
+                place += 1;
+            }
+            bit += 1;
+        }
+        command += 1;
+    }
+    places
+};
+
 /// Reads the instruction at `at` and moves behind it; nothing if it is not as git writes it.
-#[inline]
+#[inline(always)]
 pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruction<'a>> {
     let command = *delta.get(*at)?;
     *at += 1;
@@ -43,22 +62,23 @@ pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruc
         *at += inserted.len();
         return (!inserted.is_empty()).then_some(Instruction::Insert(inserted));
     }
-    // A bit of the command says whether the next byte is there, else it is zero. Without branches: they follow no pattern.
-    let operands: &[u8; 7] = match delta.get(*at..*at + 7) {
-        Some(operands) => operands.try_into().ok()?,
-        None => &std::array::from_fn(|place| delta.get(*at + place).copied().unwrap_or(0)),
-    };
-    let (mut numbers, mut taken) = (0u64, 0);
-    for bit in 0..7 {
-        let is_there = u64::from(command >> bit & 1);
-        numbers |= (u64::from(operands[taken.min(6)]) * is_there) << (8 * bit);
-        taken += is_there as usize;
+    // Seven bits say which of seven bytes follow; one that does not is zero. By a table, without branches: commands follow no
+    // pattern.
+    let mut bytes = [0; 8];
+    match delta.get(*at..*at + 7) {
+        Some(there) => bytes[..7].copy_from_slice(there),
+        None => {
+            let rest = delta.get(*at..)?;
+            bytes[..rest.len()].copy_from_slice(rest);
+        }
     }
-    *at += taken;
+    *at += (command & 0x7F).count_ones() as usize;
     if *at > delta.len() {
         return None;
     }
-    let (offset, length) = (numbers as u32 as usize, (numbers >> 32) as usize);
+    let byte = |bit: usize| bytes[usize::from(PLACES[usize::from(command & 0x7F)][bit] & 7)];
+    let offset = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]) as usize;
+    let length = u32::from_le_bytes([byte(4), byte(5), byte(6), 0]) as usize;
     Some(Instruction::Copy(offset, if length == 0 { 0x1_0000 } else { length }))
 }
 
