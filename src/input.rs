@@ -310,8 +310,9 @@ impl fmt::Display for Reason {
             ),
             Reason::Shallow(count) => write!(
                 f,
-                "is a shallow clone: its history ends at {count} commits whose parents are not here; \
-                 fetch all (git fetch --unshallow, in GitHub Actions fetch-depth: 0), or pass --allow-shallow"
+                "is a shallow clone: its history is cut off in {count} place{}; \
+                 fetch all (git fetch --unshallow, in GitHub Actions fetch-depth: 0), or pass --allow-shallow",
+                if *count == 1 { "" } else { "s" },
             ),
             Reason::Revision(why) => f.write_str(why),
             Reason::Unsupported(what) => write!(f, "cannot be read by this version: {what}"),
