@@ -339,17 +339,8 @@ impl Worker<'_> {
     }
 
     fn stream(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Reason> {
-        // One byte more than there should be, so that what is too long is seen, and not read to its end.
-        let mut counted = content.take(size.saturating_add(1));
-        let read = self.reader.read(&mut counted, None, origin, &mut *self.visitor);
-        read.map_err(|_| Reason::Damaged("its compressed data is corrupt".to_owned()))?;
-        match size.saturating_add(1) - counted.limit() {
-            count if count == size => Ok(()),
-            count if count < size => {
-                Err(Reason::Damaged(format!("it holds {count} bytes and declares {size}")))
-            }
-            _ => Err(Reason::Damaged(format!("it holds more than the {size} bytes that it declares"))),
-        }
+        let read = self.reader.read_object(content, size, origin, &mut *self.visitor);
+        read.map_err(Reason::Damaged)
     }
 }
 

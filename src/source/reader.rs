@@ -65,6 +65,28 @@ impl Reader {
             own = own_end - kept;
         }
     }
+
+    /// Hands an object's content to the visitor.
+    ///
+    /// # Errors
+    /// It is corrupt, or holds something else than it declares, for people; what was read before has been looked at.
+    pub(super) fn read_object(
+        &mut self,
+        content: &mut dyn Read,
+        size: u64,
+        origin: &Origin<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Result<(), String> {
+        // One byte more than there should be, so that what is too long is seen, and not read to its end.
+        let mut counted = content.take(size.saturating_add(1));
+        let read = self.read(&mut counted, None, origin, visitor);
+        read.map_err(|_| "its compressed data is corrupt".to_owned())?;
+        match size.saturating_add(1) - counted.limit() {
+            count if count == size => Ok(()),
+            count if count < size => Err(format!("it holds {count} bytes and declares {size}")),
+            _ => Err(format!("it holds more than the {size} bytes that it declares")),
+        }
+    }
 }
 
 /// Reads until the buffer is full or the input ends (with what, is the second part).

@@ -237,17 +237,8 @@ impl Worker<'_> {
     /// # Errors
     /// It holds something else than it declares; what was read before has been looked at.
     fn hand_over(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Reason> {
-        // One byte more than there should be, so that what is too long is seen, and not read to its end.
-        let mut counted = content.take(size.saturating_add(1));
-        let read = self.reader.read(&mut counted, None, origin, &mut *self.visitor);
-        read.map_err(|_| Reason::Damaged("its compressed data is corrupt".to_owned()))?;
-        match size.saturating_add(1) - counted.limit() {
-            count if count == size => Ok(()),
-            count if count < size => {
-                Err(Reason::Damaged(format!("it holds {count} bytes and declares {size}")))
-            }
-            _ => Err(Reason::Damaged(format!("it holds more than the {size} bytes that it declares"))),
-        }
+        let read = self.reader.read_object(content, size, origin, &mut *self.visitor);
+        read.map_err(Reason::Damaged)
     }
 
     /// Takes note of an object that cannot be read, though `from` leads to it.

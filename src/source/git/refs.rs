@@ -39,14 +39,12 @@ impl Refs {
         let mut refs = Refs::default();
         let (own, shared) = (repository.git_dir(), repository.common_dir());
         refs.read_packed(repository, hash_length);
-        for (folder, prefix) in [(&shared, ""), (&own.to_owned(), "")] {
+        // What a linked working tree has for itself comes last and counts.
+        for folder in std::iter::once(shared.as_path()).chain((shared != own).then_some(own)) {
             for name in SPECIAL {
-                refs.read_one(folder.join(name), format!("{prefix}{name}").into_bytes(), hash_length);
+                refs.read_one(folder.join(name), name.as_bytes().to_vec(), hash_length);
             }
             refs.read_folder(folder, b"", hash_length);
-            if shared == own {
-                break;
-            }
         }
         let linked = shared.join("worktrees");
         if let Ok(entries) = linked.read_dir() {

@@ -136,15 +136,15 @@ impl History {
         if sightings.is_empty() {
             return findings;
         }
-        // What is wrong with the database was told when it was read.
-        let Some(Opened { format, objects }) = self.open(&mut Deaf) else { return findings };
-        let Some((ids, plans)) = self.number(&objects, &mut Deaf) else { return findings };
+        // What is wrong with the database and was told when it was read is the same skip, and counts once.
+        let Some(Opened { format, objects }) = self.open(visitor) else { return findings };
+        let Some((ids, plans)) = self.number(&objects, visitor) else { return findings };
         let refs = if format.has_ref_files {
             Refs::of(&self.repository, objects.hash.len_in_bytes())
         } else {
             Refs::default()
         };
-        let found = Found::of(&sightings, &objects, &ids, judge);
+        let found = Found::of(&sightings, &objects, &ids, judge, visitor);
         let wanted = Wanted::new(
             &ids,
             found.sought.blobs.keys().copied().collect(),
@@ -374,14 +374,4 @@ impl History {
         let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
         lines.filter_map(|line| parse_id(line, objects.hash.len_in_bytes())).collect()
     }
-}
-
-/// A visitor that hears nothing.
-struct Deaf;
-
-impl Visitor for Deaf {
-    fn blob(&mut self, _: &Blob<'_>) {}
-    fn skip(&mut self, _: Skip) {}
-    fn excluded(&mut self) {}
-    fn note(&mut self, _: String) {}
 }

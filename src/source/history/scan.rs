@@ -170,35 +170,12 @@ impl Walker for Scan<'_> {
             _ => Kind::Object,
         };
         let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
-        let mut counted = Counted { inner: content, count: 0 };
-        self.reader
-            .read(&mut counted, Some(size), &origin, &mut *self.visitor)
-            .map_err(|_| "its compressed data is corrupt".to_owned())?;
-        // The reader stops at the size that it expects; what is behind that has to be nothing.
-        let more = counted.read(&mut [0]).map_err(|_| "its compressed data is corrupt".to_owned())?;
-        if more > 0 || counted.count != size {
-            return Err(format!("it holds {} bytes and declares {size}", counted.count));
-        }
-        Ok(())
+        self.reader.read_object(content, size, &origin, &mut *self.visitor)
     }
 
     fn unreadable(&mut self, number: u32, reason: Reason) {
         if let Ok(mut damaged) = self.damaged.lock() {
             damaged.insert(number, reason);
         }
-    }
-}
-
-/// A stream that counts its bytes.
-struct Counted<'c> {
-    inner: &'c mut dyn Read,
-    count: u64,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.count += read as u64;
-        Ok(read)
     }
 }

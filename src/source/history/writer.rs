@@ -13,7 +13,7 @@ use super::History;
 use super::attribution::{Attribution, Facts, Place, Sought, Ways};
 use crate::date::Time;
 use crate::finding::{Commit, Exposure, Finding, History as Told, Introduction, Reach, SecretId, Sighting};
-use crate::input::{Blob, Kind, ObjectId, Origin, Skip};
+use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -40,6 +40,11 @@ impl Visitor for Gather<'_> {
     fn note(&mut self, _: String) {}
 }
 
+/// An object that has a secret and cannot be read any more, so that the secret cannot be told.
+fn gone(id: ObjectId, reason: Reason) -> Skip {
+    Skip { origin: Origin::object(Kind::Object, id), reason }
+}
+
 /// What was found in objects, sorted by what it was found in.
 #[derive(Default)]
 pub(super) struct Found {
@@ -50,20 +55,33 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn of(sightings: &[Sighting], objects: &Objects, ids: &Ids<'_>, judge: &Judge<'_>) -> Found {
+    pub(super) fn of(
+        sightings: &[Sighting],
+        objects: &Objects,
+        ids: &Ids<'_>,
+        judge: &Judge<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Found {
         let mut found = Found::default();
         let mut numbers: BTreeMap<Arc<SecretId>, u32> = BTreeMap::new();
         let mut inflater = Inflater::new();
         for sighting in sightings {
-            let Some(object) = ids.number(sighting.object.as_bytes()) else { continue };
+            let Some(object) = ids.number(sighting.object.as_bytes()) else {
+                visitor.skip(gone(sighting.object, Reason::NotFound));
+                continue;
+            };
             let secret = *numbers.entry(sighting.secret.clone()).or_insert_with_key(|secret| {
                 found.secrets.push(secret.clone());
                 found.secrets.len() as u32 - 1
             });
             match sighting.kind {
                 Kind::Name => {
-                    let Ok(tree) = objects.read(&sighting.object, Sort::Tree, &mut inflater) else {
-                        continue;
+                    let tree = match objects.read(&sighting.object, Sort::Tree, &mut inflater) {
+                        Ok(tree) => tree,
+                        Err(reason) => {
+                            visitor.skip(gone(sighting.object, reason));
+                            continue;
+                        }
                     };
                     for entry in Entries::of(&tree, objects.hash.len_in_bytes()) {
                         let origin = Origin::new(Kind::Name, entry.name);
@@ -251,7 +269,7 @@ impl<'w> Writer<'w> {
             }),
         };
         if let Err(reason) = read {
-            self.visitor.skip(Skip { origin: Origin::object(Kind::Object, id), reason });
+            self.visitor.skip(gone(id, reason));
         }
         gather.found
     }
@@ -266,7 +284,13 @@ impl<'w> Writer<'w> {
         for (&(kind, number), secrets) in &self.found.texts {
             let id = self.ids.id(number);
             let sort = if kind == Kind::Commit { Sort::Commit } else { Sort::Tag };
-            let Ok(bytes) = self.objects.read(&id, sort, &mut self.inflater) else { continue };
+            let bytes = match self.objects.read(&id, sort, &mut self.inflater) {
+                Ok(bytes) => bytes,
+                Err(reason) => {
+                    self.visitor.skip(gone(id, reason));
+                    continue;
+                }
+            };
             let wanted = secrets.iter().map(|&secret| &*self.found.secrets[secret as usize]).collect();
             let origin = Origin::object(kind, id);
             let mut gather = Gather { judge: self.judge, wanted: &wanted, found: BTreeMap::new() };
