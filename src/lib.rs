@@ -2,6 +2,7 @@
 //!
 //! A module imports modules of lower layers only; `ARCHITECTURE.md` has the table and a test holds it.
 
+pub mod ci;
 pub mod config;
 pub mod date;
 pub mod detect;

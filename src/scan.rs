@@ -72,6 +72,19 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, progress: &Progress) -> Scanne
         findings.append(&mut part.findings);
         sightings.append(seen);
     }
+    let secrets: BTreeSet<SecretId> = findings
+        .iter()
+        .map(Finding::secret_id)
+        .chain(sightings.iter().map(|sighting: &Sighting| (*sighting.secret).clone()))
+        .collect();
+    if !secrets.is_empty() {
+        source.drive_rest(&|| Box::new(gatherer()));
+        for (part, seen) in take() {
+            findings
+                .extend(part.findings.into_iter().filter(|finding| secrets.contains(&finding.secret_id())));
+            sightings.extend(seen.into_iter().filter(|sighting| secrets.contains(&*sighting.secret)));
+        }
+    }
     findings.sort();
     sightings.sort();
     sightings.dedup();

@@ -150,6 +150,11 @@ impl Brought {
         Brought { objects, people, commits: walk.commits, contents }
     }
 
+    /// The paths at which something new stands.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.contents.iter().map(|brings| &brings.path[..])
+    }
+
     /// Whether no commit was read.
     pub(super) fn has_no_commits(&self) -> bool {
         self.commits.is_empty()

@@ -2,6 +2,7 @@
 //! order that is cheapest for it, and what it could not read as well.
 
 mod brought;
+mod event;
 mod git;
 mod history;
 mod ignores;
@@ -12,17 +13,20 @@ mod pushed;
 mod range;
 mod reader;
 mod seen;
+mod shard;
 mod staged;
 mod stdin;
 mod worktree;
 
+pub use event::{Base, Event};
 pub use git::repository::Repository;
 pub use history::History;
 pub use message::Message;
-pub use open::read_small;
+pub use open::{read_small, read_text};
 pub use pushed::Pushed;
 pub use range::{CommitRange, Found};
 pub use reader::Reader;
+pub use shard::{Shard, Share};
 pub use staged::Staged;
 pub use stdin::Stdin;
 pub use worktree::Worktree;
@@ -102,6 +106,10 @@ pub(crate) fn scope_of(name: &'static str, repository: &Repository) -> Scope {
 pub trait Source {
     /// Hands everything to visitors; returns when all of it was looked at.
     fn drive(&self, new_visitor: &NewVisitor<'_>);
+
+    /// Reads what a shard leaves to others, where what is said of a finding depends on it too. Of what is read here only that
+    /// counts which has a secret that the shard itself has.
+    fn drive_rest(&self, _new_visitor: &NewVisitor<'_>) {}
 
     /// Says of what was found how it came there, once all was read. `sightings` are secrets in objects that had no name
     /// when they were read; what `judge` finds in such an object is a finding once a name is known. What cannot be read for

@@ -29,12 +29,23 @@ pub(super) fn open(path: &Path, follow: bool) -> Result<Opened, Reason> {
     }
 }
 
+/// Files of settings have no more bytes.
+const SMALL: u64 = 1 << 20;
+
 /// Reads a small file of settings, such as a rule: at most a mebibyte of text.
 ///
 /// # Errors
 /// Why it cannot be read, for people.
 pub fn read_small(path: &Path) -> Result<String, String> {
-    let bytes = read_bytes(path, true)?;
+    read_text(path, SMALL)
+}
+
+/// Reads a file of text that has at most `limit` bytes.
+///
+/// # Errors
+/// Why it cannot be read, for people.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, String> {
+    let bytes = read_within(path, true, limit)?;
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
@@ -47,13 +58,16 @@ pub fn read_small(path: &Path) -> Result<String, String> {
 /// # Errors
 /// Why it cannot be read, for people.
 pub(super) fn read_bytes(path: &Path, follow: bool) -> Result<Vec<u8>, String> {
-    const LIMIT: u64 = 1 << 20;
+    read_within(path, follow, SMALL)
+}
+
+fn read_within(path: &Path, follow: bool, limit: u64) -> Result<Vec<u8>, String> {
     let Opened { file, size } = open(path, follow).map_err(|reason| reason.to_string())?;
-    if size > LIMIT {
-        return Err(format!("has {size} bytes; a file of settings has at most {LIMIT}"));
+    if size > limit {
+        return Err(format!("has {size} bytes; such a file has at most {limit}"));
     }
     let mut bytes = Vec::new();
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| reason(&error).to_string())?;
+    file.take(limit).read_to_end(&mut bytes).map_err(|error| reason(&error).to_string())?;
     Ok(bytes)
 }
 

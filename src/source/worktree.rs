@@ -4,6 +4,7 @@ use super::git::repository::{Repository, Tracked};
 use super::ignores::{Ignores, Memory};
 use super::path::{native_path, path_bytes, relative};
 use super::seen::Seen;
+use super::shard::Share;
 use super::{Limits, NewVisitor, Reader, Source, Visitor, open, scope_of};
 use crate::input::{Kind, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
@@ -17,7 +18,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// Files and folders on disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Worktree {
     /// What paths in reports are relative to; absolute.
     pub root: PathBuf,
@@ -27,6 +28,8 @@ pub struct Worktree {
     pub respect_ignores: bool,
     /// What of it the user does not want read.
     pub limits: Limits,
+    /// Which part of it is read.
+    pub share: Share,
     /// How many threads read.
     pub threads: usize,
 }
@@ -228,7 +231,21 @@ impl<'w> Worker<'w> {
         Origin::new(kind, self.tree.relative(path))
     }
 
+    /// Whether a file belongs to the part of the tree that is read.
+    fn is_in_share(&self, path: &Path) -> bool {
+        self.tree.share == Share::All || self.tree.share.has(&self.tree.relative(path))
+    }
+
+    fn excluded(&mut self, path: &Path) {
+        if self.is_in_share(path) {
+            self.visitor.excluded();
+        }
+    }
+
     fn skip(&mut self, path: &Path, reason: Reason) {
+        if !self.is_in_share(path) {
+            return;
+        }
         let origin = self.origin(Kind::File, path).to_owned();
         self.visitor.skip(Skip { origin, reason });
     }
@@ -243,7 +260,7 @@ impl<'w> Worker<'w> {
             }
         };
         if self.tree.excludes(path, metadata.is_dir()) {
-            self.visitor.excluded();
+            self.excluded(path);
             return None;
         }
         if let Some(what) = open::special(metadata.file_type()) {
@@ -270,7 +287,7 @@ impl<'w> Worker<'w> {
             return WalkState::Skip;
         }
         if self.tree.excludes(path, true) {
-            self.visitor.excluded();
+            self.excluded(path);
             return WalkState::Skip;
         }
         if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
@@ -289,7 +306,7 @@ impl<'w> Worker<'w> {
             return;
         }
         if self.tree.excludes(path, false) {
-            self.visitor.excluded();
+            self.excluded(path);
         } else {
             self.content(path, file_type);
         }
@@ -314,7 +331,7 @@ impl<'w> Worker<'w> {
             return; // It was counted with its folder.
         }
         if self.tree.excludes(path, metadata.is_dir()) {
-            self.visitor.excluded();
+            self.excluded(path);
         } else if !metadata.is_dir() {
             self.content(path, metadata.file_type());
         }
@@ -329,6 +346,9 @@ impl<'w> Worker<'w> {
     }
 
     fn link(&mut self, path: &Path) {
+        if !self.is_in_share(path) {
+            return;
+        }
         match std::fs::read_link(path) {
             Ok(target) => {
                 let target = path_bytes(&target).into_owned();
@@ -340,6 +360,9 @@ impl<'w> Worker<'w> {
     }
 
     fn file(&mut self, path: &Path, follow: bool) {
+        if !self.is_in_share(path) {
+            return;
+        }
         let open::Opened { mut file, size } = match open::open(path, follow) {
             Ok(opened) => opened,
             Err(reason) => return self.skip(path, reason),

@@ -5,6 +5,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use sf_scan::output::Format;
 use sf_scan::rule::{Confidence, Level};
+use sf_scan::source::Shard;
 use std::path::PathBuf;
 
 /// Finds leaked Sixtyfour API keys.
@@ -49,6 +50,19 @@ pub(crate) struct Args {
     /// Scan the message of a commit that is being written, in a commit-msg hook
     #[arg(long, value_name = "FILE", group = "what", help_heading = "What to scan")]
     pub(crate) commit_msg: Option<PathBuf>,
+
+    /// Scan what a CI job is about, by the environment of its build server
+    #[arg(long, value_name = "MODE", group = "what", help_heading = "What to scan")]
+    pub(crate) ci: Option<CiMode>,
+
+    /// Read one part of the working tree or the history, 1/4 say, so that several machines share the work
+    #[arg(
+        long,
+        value_name = "K/N",
+        conflicts_with_all = ["staged", "range", "pre_push", "pre_receive", "commit_msg"],
+        help_heading = "What to scan"
+    )]
+    pub(crate) shard: Option<Shard>,
 
     /// Let --history of a shallow clone count as complete
     #[arg(long, requires = "history", help_heading = "What to scan")]
@@ -167,7 +181,8 @@ impl Args {
 
     /// Whether a repository is read, and not (only) files.
     pub(crate) fn is_about_git(&self) -> bool {
-        self.staged || self.history || self.range.is_some() || self.pre_push || self.pre_receive
+        let is_in_git = matches!(self.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History));
+        is_in_git || self.staged || self.history || self.range.is_some() || self.pre_push || self.pre_receive
     }
 
     /// How the report is written.
@@ -179,6 +194,19 @@ impl Args {
     pub(crate) fn color(&self) -> When {
         self.color.unwrap_or(When::Auto)
     }
+}
+
+/// What of a CI job is scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CiMode {
+    /// The commits that the job runs for; where it runs for none, the whole history
+    Auto,
+    /// The working tree
+    Worktree,
+    /// The commits that the job runs for
+    Range,
+    /// The working tree and the whole history
+    History,
 }
 
 /// When to do something that depends on the terminal.

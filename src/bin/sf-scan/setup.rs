@@ -1,12 +1,13 @@
 //! What a run needs before it starts: the root, the configuration, the rules.
 
-use crate::args::Args;
+use crate::args::{Args, CiMode};
 use miette::{Report, miette};
+use sf_scan::ci::Job;
 use sf_scan::config::{Config, FILE_NAME};
 use sf_scan::detect::wrong_example;
 use sf_scan::mistake::Mistake;
 use sf_scan::rule::{Rule, RuleId, RuleSet, parse};
-use sf_scan::source::{Repository, read_small};
+use sf_scan::source::{Base, Repository, read_small, read_text};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,10 @@ pub(crate) struct Setup {
     pub(crate) notes: Vec<String>,
     /// What git says in the environment.
     pub(crate) git: Git,
+    /// What a CI job is about, if that was asked for.
+    pub(crate) job: Option<Job>,
+    /// Paths in the repository of the files that decide what counts.
+    pub(crate) watched: Vec<Vec<u8>>,
     /// The repository that the first path lies in, or that `GIT_DIR` names.
     repository: Option<Repository>,
 }
@@ -79,14 +84,35 @@ impl Setup {
         let paths: Vec<PathBuf> = args.paths.iter().map(|path| absolute(&here, path)).collect();
         let first = paths.first().map_or(&here, |path| path);
         // Git names the repository to its hooks; a scan of the working tree reads what the user names.
-        let git = if args.is_about_git() { Git::of(environment, &here) } else { Git::default() };
+        let git = if args.is_about_git() { Git::of(&environment, &here) } else { Git::default() };
         let repository = repository(&git, &here, first);
         let root = match &repository {
             Some(repository) if args.is_about_git() => repository.root.clone(),
             _ => root(&here, first),
         };
         let mut notes = Vec::new();
-        let Found { mut config, file: config_file, text, trusted } = find_config(args, &root)?;
+        let job = match args.ci {
+            Some(mode) => Some(find_job(mode, &environment)?),
+            None => None,
+        };
+        if let (Some(job), Some(CiMode::Auto | CiMode::Range)) = (&job, args.ci) {
+            let server = if job.server.is_empty() { "no build server that is known" } else { job.server };
+            let what = if job.commits.is_some() {
+                "the commits that it brings are scanned"
+            } else {
+                "all is scanned"
+            };
+            notes.push(format!("{server} runs this (event: {}): {what}", job.event));
+        }
+        let base = job.as_ref().and_then(|job| job.commits.as_ref()).zip(repository.as_ref());
+        let base =
+            base.and_then(|(commits, repository)| Base::of(commits, repository, &git.databases(repository)));
+        let shelf = Shelf { root: &root, base: base.as_ref() };
+        let Found { mut config, file: config_file, text, trusted } = find_config(args, &shelf, &mut notes)?;
+        let mut watched: Vec<Vec<u8>> = Vec::new();
+        watched.extend(
+            config_file.as_deref().or(Some(Path::new(FILE_NAME))).and_then(|file| shelf.inside(file)),
+        );
         let mut rules = RuleSet::builtin()?;
         let mut files = Vec::new();
         let builtin: Vec<RuleId> = rules.iter().map(|rule| rule.id.clone()).collect();
@@ -96,10 +122,11 @@ impl Setup {
             if !trusted {
                 check_inside(&root, &path)?;
             }
-            load_rules(&path, &mut rules, &mut files)?;
+            watched.extend(shelf.inside(&path));
+            load_rules(&path, &shelf, &mut rules, &mut files)?;
         }
         for path in &args.rules {
-            load_rules(path, &mut rules, &mut files)?;
+            load_rules(path, &Shelf { root: &root, base: None }, &mut rules, &mut files)?;
         }
         if let Some(file) = &config_file {
             let known: Vec<&str> = rules.iter().map(|rule| &*rule.id).collect();
@@ -141,7 +168,7 @@ impl Setup {
                     .into());
             }
         }
-        Ok(Setup { root, paths, config, config_file, rules, notes, git, repository })
+        Ok(Setup { root, paths, config, config_file, rules, notes, git, job, watched, repository })
     }
 
     /// The repository that is asked for.
@@ -219,24 +246,116 @@ struct Found {
     trusted: bool,
 }
 
-fn find_config(args: &Args, root: &Path) -> Result<Found, Report> {
+/// Where the files are that decide what counts: on disk, or in the commit that those of a CI job are based on.
+struct Shelf<'s> {
+    root: &'s Path,
+    base: Option<&'s Base>,
+}
+
+impl Shelf<'_> {
+    /// The path of a file in the repository.
+    fn inside(&self, file: &Path) -> Option<Vec<u8>> {
+        let file = self.root.join(file);
+        let inside = file.strip_prefix(self.root).ok()?;
+        let parts: Option<Vec<&str>> = inside.components().map(|part| part.as_os_str().to_str()).collect();
+        Some(parts?.join("/").into_bytes())
+    }
+
+    /// The commit in which a file is looked up, and its path there; nothing if it is read from the disk.
+    fn committed(&self, file: &Path) -> Option<(&Base, Vec<u8>)> {
+        Some((self.base?, self.inside(file)?))
+    }
+
+    /// The text of a file; nothing if the commit does not have it.
+    fn read(&self, file: &Path) -> Result<Option<String>, String> {
+        match self.committed(file) {
+            Some((base, path)) => base.read(&path),
+            None => read_small(file).map(Some),
+        }
+    }
+
+    /// Whether a file that nobody named is there.
+    fn has(&self, file: &Path) -> bool {
+        match self.committed(file) {
+            Some((base, path)) => !matches!(base.read(&path), Ok(None)),
+            None => file.symlink_metadata().is_ok(),
+        }
+    }
+
+    /// The files in a folder; nothing if it is none.
+    fn list(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, String> {
+        if let Some((base, path)) = self.committed(folder) {
+            let names = base.list(&path)?;
+            let join = |name: Vec<u8>| Some(folder.join(String::from_utf8(name).ok()?));
+            return Ok(names.map(|names| names.into_iter().filter_map(join).collect()));
+        }
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let entries = folder.read_dir().map_err(|error| error.to_string())?;
+        let mut files: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        files.sort();
+        Ok(Some(files))
+    }
+
+    /// The name of a file in complaints.
+    fn name(&self, file: &Path) -> String {
+        match self.committed(file) {
+            Some((base, path)) => format!("{} in {}", String::from_utf8_lossy(&path), base.id),
+            None => file.display().to_string(),
+        }
+    }
+}
+
+fn find_config(args: &Args, shelf: &Shelf<'_>, notes: &mut Vec<String>) -> Result<Found, Report> {
     let none = || Ok(Found { config: Config::default(), file: None, text: String::new(), trusted: true });
-    let discovered = root.join(FILE_NAME);
+    let discovered = shelf.root.join(FILE_NAME);
     let (file, trusted) = match &args.config {
         _ if args.no_config => return none(),
         Some(file) => (file.clone(), true),
-        None if discovered.symlink_metadata().is_ok() => {
-            check_inside(root, &discovered)?;
+        // Whoever reviewed the commit has seen its configuration.
+        None if shelf.has(&discovered) && shelf.base.is_some() => (discovered, true),
+        None if shelf.has(&discovered) => {
+            check_inside(shelf.root, &discovered)?;
             (discovered, false)
         }
         None => return none(),
     };
-    let name = file.display().to_string();
-    let text = read_small(&file).map_err(|why| {
+    let name = shelf.name(&file);
+    let text = shelf.read(&file).map_err(|why| {
         Mistake::new(format!("the configuration {name} cannot be used: {why}"))
             .help("name another file with --config, or use none with --no-config")
     })?;
+    let Some(text) = text else {
+        notes.push(format!("there is no configuration {name} yet, so none is used"));
+        return none();
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     Ok(Found { config: Config::parse(&name, &text)?, file: Some(file), text, trusted })
+}
+
+/// The job that a build server runs us in.
+fn find_job(mode: CiMode, environment: impl Fn(&str) -> Option<OsString>) -> Result<Job, Report> {
+    /// GitHub's events are no larger (docs.github.com, "Webhook events and payloads").
+    const LARGEST_EVENT: u64 = 25 << 20;
+    let variable = |name: &str| Some(environment(name)?.to_string_lossy().into_owned());
+    let job = Job::of(&variable, &|file| read_text(Path::new(file), LARGEST_EVENT));
+    let job = job.map_err(|why| {
+        Mistake::new(why)
+            .help("run it in a job of the build server, or say what to scan, with --range or --history")
+    })?;
+    if mode == CiMode::Range && job.commits.is_none() {
+        let mistake = match job.server {
+            "" => Mistake::new(
+                "no build server is known that runs this, so there is no range of commits to scan",
+            ),
+            server => {
+                Mistake::new(format!("{server} does not run this job for commits (event: {})", job.event))
+            }
+        };
+        return Err(mistake.help("use --ci auto, which scans the whole history then, or --range").into());
+    }
+    Ok(job)
 }
 
 /// Refuses a file that a configuration which came with the scanned tree names outside of it: a complaint about it would
@@ -262,23 +381,29 @@ struct RuleFile {
 }
 
 /// Adds the rule in the file, or the rules in the folder, at `path`.
-fn load_rules(path: &Path, rules: &mut Vec<Rule>, loaded: &mut Vec<RuleFile>) -> Result<(), Report> {
+fn load_rules(
+    path: &Path,
+    shelf: &Shelf<'_>,
+    rules: &mut Vec<Rule>,
+    loaded: &mut Vec<RuleFile>,
+) -> Result<(), Report> {
     let unusable = |path: &Path, why: &str| {
-        Mistake::new(format!("the rules at {} cannot be used: {why}", path.display()))
+        Mistake::new(format!("the rules at {} cannot be used: {why}", shelf.name(path)))
     };
-    let mut files = vec![path.to_owned()];
-    if path.is_dir() {
-        let entries = path.read_dir().map_err(|error| unusable(path, &error.to_string()))?;
-        files = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-        files.sort();
-        if files.is_empty() {
-            return Err(unusable(path, "the folder has no .toml file").into());
+    let files = match shelf.list(path).map_err(|why| unusable(path, &why))? {
+        Some(mut files) => {
+            files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+            if files.is_empty() {
+                return Err(unusable(path, "the folder has no .toml file").into());
+            }
+            files
         }
-    }
+        None => vec![path.to_owned()],
+    };
     for file in files {
-        let text = read_small(&file).map_err(|why| unusable(&file, &why))?;
-        let name = file.display().to_string();
+        let text = shelf.read(&file).and_then(|text| text.ok_or_else(|| "there is no such file".to_owned()));
+        let text = text.map_err(|why| unusable(&file, &why))?;
+        let name = shelf.name(&file);
         let rule = parse(&name, &text, rules, false)?;
         loaded.push(RuleFile { rule: rule.id.clone(), name, text });
         rules.push(rule);

@@ -1,12 +1,12 @@
 //! Which source a run reads, by its arguments and by what git tells its hooks in the environment.
 
-use crate::args::Args;
+use crate::args::{Args, CiMode};
 use crate::setup::Setup;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use miette::Report as Trouble;
 use sf_scan::mistake::Mistake;
 use sf_scan::source::{
-    CommitRange, Found, History, Limits, Message, Pushed, Source, Staged, Stdin, Worktree,
+    CommitRange, Event, Found, History, Limits, Message, Pushed, Share, Source, Staged, Stdin, Worktree,
 };
 use std::path::Path;
 
@@ -42,25 +42,36 @@ pub(crate) fn pick(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Troubl
         let (is_receiving, found) = (args.pre_receive, Found::default());
         return Ok(Box::new(Pushed { repository, databases, is_receiving, limits, threads, found }));
     }
+    let share = args.shard.map_or(Share::All, Share::Of);
     let worktree = Worktree {
         root: setup.root.clone(),
         paths: setup.paths.clone(),
         respect_ignores: !args.no_ignore,
         limits: limits.clone(),
+        share,
         threads,
     };
-    if args.history {
+    if args.history || matches!(args.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History)) {
         let repository = setup.repository()?;
         let databases = setup.git.databases(&repository);
         let root = repository.root.clone();
         let worktree = (!repository.is_bare).then_some(Worktree { paths: vec![root], ..worktree });
         let allow_shallow = args.allow_shallow;
-        return Ok(Box::new(History { repository, databases, worktree, allow_shallow, limits, threads }));
+        let all = History { repository, databases, worktree, allow_shallow, limits, share, threads };
+        let job = setup.job.clone().filter(|_| args.ci != Some(CiMode::History));
+        let Some((job, commits)) = job.and_then(|job| Some((job.clone(), job.commits?))) else {
+            return Ok(Box::new(all));
+        };
+        let watched = setup.watched.clone();
+        return Ok(Box::new(Event { job, commits, all, watched, found: Found::default() }));
     }
     if args.paths.iter().any(|path| path == Path::new("-")) {
         if args.paths.len() > 1 {
             let mistake = Mistake::new("`-` (standard input) cannot be combined with other paths");
             return Err(mistake.help("scan them in two runs").into());
+        }
+        if args.shard.is_some() {
+            return Err(Mistake::new("standard input cannot be cut into shards").into());
         }
         return Ok(Box::new(Stdin));
     }

@@ -21,6 +21,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) trait Walker {
     /// Whether objects of this sort are wanted.
     fn wants(&self, sort: Sort) -> bool;
+    /// Whether the object of this name is wanted, and all that are deltas of it.
+    fn wants_family(&self, _id: &ObjectId) -> bool {
+        true
+    }
     /// Takes an object: its number and its bytes. `fresh` are the stretches that the object which it is a delta of does not
     /// have: of a tree whole entries, of others also the empty stretch where two copies meet. `base_is_clean` is what
     /// this call gave for that object.
@@ -286,6 +290,9 @@ impl Thread<'_, '_> {
     /// Hands over the object of a root and all that are deltas of it.
     fn family(&mut self, root: &Root) {
         let entry = root.entry;
+        if !self.walker.wants_family(&self.plan.pack.id(self.plan.positions[entry as usize])) {
+            return;
+        }
         let whole = match &root.base {
             Ok(Base::None(sort)) if !self.walker.wants(*sort) => return,
             Ok(Base::None(sort)) => self.whole(entry, *sort).map(|whole| whole.map(|whole| (*sort, whole))),
@@ -506,6 +513,7 @@ pub(crate) fn walk_loose<'w>(
             }
             let number = number as u32;
             if !ids.is_repeated(number)
+                && walker.wants_family(&ids.id(number))
                 && let Err(reason) = read_loose(ids, number, &mut *walker, &mut bytes)
             {
                 walker.unreadable(number, reason);

@@ -16,6 +16,7 @@ use super::git::refs::{self, Refs, Target};
 use super::git::repository::Repository;
 use super::git::walk::{Plan, Walker, walk, walk_loose};
 use super::open::{open, reason};
+use super::shard::Share;
 use super::{Judge, Limits, NewVisitor, Reader, Source, Visitor, Worktree, scope_of};
 use crate::finding::{Finding, SecretId, Sighting};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
@@ -45,53 +46,21 @@ pub struct History {
     pub allow_shallow: bool,
     /// What of it the user does not want read.
     pub limits: Limits,
+    /// Which part of it is read.
+    pub share: Share,
     /// How many threads read.
     pub threads: usize,
 }
 
 impl Source for History {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
-        if let Some(worktree) = &self.worktree {
-            worktree.drive(new_visitor);
+        self.drive_share(self.share, new_visitor);
+    }
+
+    fn drive_rest(&self, new_visitor: &NewVisitor<'_>) {
+        if let Some(rest) = self.share.rest() {
+            self.drive_share(rest, new_visitor);
         }
-        let mut visitor = new_visitor();
-        let Some(Opened { format, objects }) = self.open(&mut *visitor) else { return };
-        let Some((ids, plans)) = self.number(&objects, &mut *visitor) else { return };
-        visitor.expect(ids.distinct().into());
-        let (missing, damaged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
-        let new_walker = || -> Box<dyn Walker + Send + '_> {
-            Box::new(Scan {
-                ids: &ids,
-                hash_length: format.hash.len_in_bytes(),
-                limits: &self.limits,
-                missing: &missing,
-                damaged: &damaged,
-                visitor: new_visitor(),
-                reader: Reader::default(),
-                names: Vec::new(),
-                recent: vec![u64::MAX; RECENT],
-            })
-        };
-        for (plan, first) in plans.iter().zip(ids.starts()) {
-            walk(&objects, plan, first, self.threads, &new_walker);
-        }
-        walk_loose(&ids, self.threads, &new_walker);
-        let damaged = damaged.lock().map(|mut damaged| std::mem::take(&mut *damaged)).unwrap_or_default();
-        self.read_copies(damaged, &ids, format.hash, &mut *new_walker(), &mut *visitor);
-        let mut missing = missing.into_inner().unwrap_or_default();
-        let refs = self.read_refs(&format, &mut *visitor);
-        for (name, target) in &refs.targets {
-            // What git noted on the way (ORIG_HEAD and others) may be gone: it keeps nothing from being pruned.
-            let keeps = name.starts_with(b"refs/") || name.ends_with(b"HEAD") && !name.contains(&b'_');
-            if let Target::Object(id) = target
-                && keeps
-                && ids.number(id.as_bytes()).is_none()
-            {
-                let from = format!("the ref {}", printable(&mask_shapes(name)));
-                missing.entry(*id).or_insert(from);
-            }
-        }
-        self.tell_missing(missing, &objects, &ids, &mut *visitor);
     }
 
     fn attribute(
@@ -116,6 +85,54 @@ impl Source for History {
 
     fn scope(&self) -> Scope {
         scope_of("history", &self.repository)
+    }
+}
+
+impl History {
+    /// Reads a part of it.
+    fn drive_share(&self, share: Share, new_visitor: &NewVisitor<'_>) {
+        if let Some(worktree) = &self.worktree {
+            Worktree { share, ..worktree.clone() }.drive(new_visitor);
+        }
+        let mut visitor = new_visitor();
+        let Some(Opened { format, objects }) = self.open(&mut *visitor) else { return };
+        let Some((ids, plans)) = self.number(&objects, &mut *visitor) else { return };
+        visitor.expect(ids.distinct().into());
+        let (missing, damaged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
+        let new_walker = || -> Box<dyn Walker + Send + '_> {
+            Box::new(Scan {
+                ids: &ids,
+                hash_length: format.hash.len_in_bytes(),
+                limits: &self.limits,
+                share,
+                missing: &missing,
+                damaged: &damaged,
+                visitor: new_visitor(),
+                reader: Reader::default(),
+                names: Vec::new(),
+                recent: vec![u64::MAX; RECENT],
+            })
+        };
+        for (plan, first) in plans.iter().zip(ids.starts()) {
+            walk(&objects, plan, first, self.threads, &new_walker);
+        }
+        walk_loose(&ids, self.threads, &new_walker);
+        let damaged = damaged.lock().map(|mut damaged| std::mem::take(&mut *damaged)).unwrap_or_default();
+        self.read_copies(damaged, &ids, format.hash, &mut *new_walker(), &mut *visitor);
+        let mut missing = missing.into_inner().unwrap_or_default();
+        let refs = if share.has_whole() { self.read_refs(&format, &mut *visitor) } else { Refs::default() };
+        for (name, target) in refs.targets.iter().filter(|_| share.has_whole()) {
+            // What git noted on the way (ORIG_HEAD and others) may be gone: it keeps nothing from being pruned.
+            let keeps = name.starts_with(b"refs/") || name.ends_with(b"HEAD") && !name.contains(&b'_');
+            if let Target::Object(id) = target
+                && keeps
+                && ids.number(id.as_bytes()).is_none()
+            {
+                let from = format!("the ref {}", printable(&mask_shapes(name)));
+                missing.entry(*id).or_insert(from);
+            }
+        }
+        self.tell_missing(missing, &objects, &ids, &mut *visitor);
     }
 }
 

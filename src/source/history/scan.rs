@@ -3,6 +3,7 @@
 use super::super::git::ids::Ids;
 use super::super::git::object::{Entries, EntryKind, Sort, links, target};
 use super::super::git::walk::Walker;
+use super::super::shard::Share;
 use super::super::{Limits, Reader, Visitor};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub(super) struct Scan<'s> {
     pub(super) ids: &'s Ids<'s>,
     pub(super) hash_length: usize,
     pub(super) limits: &'s Limits,
+    pub(super) share: Share,
     /// Objects that are not there, and what leads to them.
     pub(super) missing: &'s Mutex<BTreeMap<ObjectId, String>>,
     /// Objects that cannot be read where they are, and why.
@@ -91,6 +93,10 @@ impl Scan<'_> {
 impl Walker for Scan<'_> {
     fn wants(&self, _: Sort) -> bool {
         true
+    }
+
+    fn wants_family(&self, id: &ObjectId) -> bool {
+        self.share.has(id.as_bytes())
     }
 
     fn object(
