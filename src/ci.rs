@@ -102,10 +102,19 @@ fn github(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
         let text = text(pointer).filter(|text| !text.is_empty());
         text.ok_or_else(|| format!("it has no {}", &pointer[1..].replace('/', ".")))
     };
+    let need_id = |pointer: &str| {
+        let id = need(pointer)?;
+        let is_id = id.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if is_id {
+            Ok(id)
+        } else {
+            Err(format!("its {} is no id of a commit", &pointer[1..].replace('/', ".")))
+        }
+    };
     let proposal = |base: &str, head: &str, branch: Option<String>| {
         Ok(Some(Commits {
-            new: vec![need(head)?],
-            old: vec![need(base)?],
+            new: vec![need_id(head)?],
+            old: vec![need_id(base)?],
             published: branch.iter().map(|branch| remote(branch)).collect(),
             is_proposal: true,
             ..Commits::default()
@@ -118,8 +127,8 @@ fn github(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
         "merge_group" => proposal("/merge_group/base_sha", "/merge_group/head_sha", None),
         "push" => {
             // That a ref was deleted brings nothing; the job runs on the default branch.
-            let Some(after) = id(Some(need("/after")?)) else { return Ok(None) };
-            let before = id(Some(need("/before")?));
+            let Some(after) = id(Some(need_id("/after")?)) else { return Ok(None) };
+            let before = id(Some(need_id("/before")?));
             let branch = text("/repository/default_branch").or_else(|| text("/repository/master_branch"));
             let is_default =
                 branch.as_ref().is_some_and(|branch| text("/ref") == Some(format!("refs/heads/{branch}")));

@@ -49,7 +49,8 @@ impl Ends {
         let commit = |name: &String| {
             let id = match name.starts_with("refs/") || name == "HEAD" {
                 true => refs.resolve(name.as_bytes()),
-                false => parse_id(name.as_bytes(), objects.hash.len_in_bytes()),
+                false => parse_id(name.as_bytes(), objects.hash.len_in_bytes())
+                    .or_else(|| shortened(objects, name)),
             };
             let (id, sort, tags) = revisions.peeled(id?).ok()?;
             (sort == Sort::Commit).then_some((id, tags))
@@ -87,6 +88,15 @@ impl Ends {
         ends.hide.extend(published);
         ends
     }
+}
+
+/// The object that the beginning of its id names, as Bitbucket does.
+fn shortened(objects: &Objects, digits: &str) -> Option<ObjectId> {
+    /// Fewer digits are a chance.
+    const FEWEST: usize = 7;
+    let is_id = digits.len() >= FEWEST && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let mut found = is_id.then(|| objects.beginning_with(digits))?.into_iter();
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn parents(objects: &Objects, commit: ObjectId) -> Option<Vec<ObjectId>> {
