@@ -7,7 +7,7 @@ use sf_scan::detect::detect;
 use sf_scan::input::{Blob, Kind, Origin};
 use sf_scan::rule::{RuleSet, template};
 use sf_scan::scan::{Progress, scan};
-use sf_scan::source::{Limits, Worktree};
+use sf_scan::source::{Limits, Share, Worktree};
 
 fn main() {
     divan::main();
@@ -107,6 +107,7 @@ fn small_files(bencher: Bencher<'_, '_>) {
         root,
         respect_ignores: true,
         limits: Limits { exclude: ignore::gitignore::Gitignore::empty(), max_file_size: None },
+        share: Share::All,
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     bencher

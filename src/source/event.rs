@@ -78,7 +78,7 @@ impl Ends {
             ends.hide.insert(0, *first);
         }
         let is_shallow = repository.common_dir().join("shallow").symlink_metadata().is_ok();
-        if ends.hide.is_empty() && !(commits.is_rewritten && !is_shallow) {
+        if ends.hide.is_empty() && (is_shallow || !commits.is_rewritten) {
             ends.missing.extend(commits.old.iter().take(1).cloned());
         }
         let published: Vec<_> = commits.published.iter().filter_map(commit).map(|(id, _)| id).collect();
