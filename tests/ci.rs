@@ -370,7 +370,6 @@ fn other_build_servers() {
         (&branch, &[jenkins, ("GIT_PREVIOUS_SUCCESSFUL_COMMIT", before), ("GIT_COMMIT", head)]),
     ];
     for (clone, environment) in proposals {
-        println!("{environment:?}");
         check_found(&job(&hosted, clone, environment, &["--ci", "auto"]), &["leak.txt"]);
     }
     let pushes: &[(&Repo, &[(&str, &str)])] = &[
