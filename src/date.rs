@@ -14,6 +14,9 @@ pub struct Time {
 }
 
 impl Time {
+    /// The beginning of 1970 in UTC.
+    pub const START: Time = Time { seconds: 0, offset: 0 };
+
     /// The moment so many days later.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Time {

@@ -25,13 +25,15 @@ pub struct Scope {
     pub branch: Option<String>,
     /// The address of the repository, if the environment tells it.
     pub repository: Option<String>,
+    /// Whether all of it was to be read, and not only some paths or a shard.
+    pub is_whole: bool,
 }
 
 impl Scope {
     /// A scope of which no more is known than its name.
     #[must_use]
     pub fn new(name: &'static str) -> Scope {
-        Scope { name, revision: None, branch: None, repository: None }
+        Scope { name, revision: None, branch: None, repository: None, is_whole: false }
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! A module imports modules of lower layers only; `ARCHITECTURE.md` has the table and a test holds it.
 
+pub mod baseline;
 pub mod ci;
 pub mod config;
 pub mod date;
 pub mod detect;
 pub mod finding;
 pub mod input;
+pub mod merge;
 pub mod mistake;
 pub mod output;
 pub mod report;

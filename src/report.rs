@@ -1,5 +1,6 @@
 //! The report: all that a run has to say. Outputs read nothing else.
 
+use crate::date::Time;
 use crate::finding::{Allow, Finding};
 use crate::input::{Origin, Scope, Skip};
 use crate::rule::{Confidence, Level, RuleSet};
@@ -19,10 +20,16 @@ pub struct Report<'r> {
     pub unused_allows: Vec<(Origin<'static>, u64)>,
     /// What was to be read and was not, in order.
     pub skips: Vec<Skip>,
+    /// Entries of the baseline that no finding has any more, where the scan saw all that there is.
+    pub unused_baseline: usize,
     /// Remarks for the user.
     pub notes: Vec<String>,
     /// How much was read.
     pub counts: Counts,
+    /// When the scan began. Only a format that has to tell it does, since it differs from run to run.
+    pub began: Time,
+    /// When it ended.
+    pub ended: Time,
 }
 
 /// A finding that does not count.
@@ -41,6 +48,8 @@ pub enum Suppression {
     Inline(Allow),
     /// Its confidence is lower than the user asks for.
     Confidence(Confidence),
+    /// It was there before, as the baseline says.
+    Baseline,
 }
 
 /// How much was read.

@@ -56,6 +56,22 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+/// A UUID (of version 8, RFC 9562) that depends on these texts alone.
+#[must_use]
+pub fn uuid(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    let mut bytes: [u8; 16] = [0; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
 /// Masks a secret: its prefix, at most four characters, an ellipsis. What is not ASCII is not shown.
 #[must_use]
 pub fn mask(bytes: &[u8], prefix: usize) -> String {

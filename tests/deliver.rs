@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use support::{Project, findings};
 
-const FORMATS: [&str; 5] = ["text", "sarif", "json", "jsonl", "github"];
+const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 
 /// A folder for each level, with that level as the highest.
 fn levels() -> Project {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use support::{Project, Run};
 
-const FORMATS: [&str; 5] = ["text", "sarif", "json", "jsonl", "github"];
+const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 const STYLES: [&[&str]; 6] = [
     &[],
     &["-q"],

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use support::{Project, Run, check_region, findings};
 
-const FORMATS: [&str; 5] = ["text", "sarif", "json", "jsonl", "github"];
+const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 
 /// A user's rule of level note, so that all levels are there.
 const NOTE_RULE: &str = r#"

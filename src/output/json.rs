@@ -55,6 +55,9 @@ fn scope(scope: &Scope) -> Value {
     if let Some(branch) = &scope.branch {
         value["branch"] = json!(branch);
     }
+    if let Some(repository) = &scope.repository {
+        value["repository"] = json!(repository);
+    }
     value
 }
 
@@ -73,6 +76,7 @@ fn summary(report: &Report<'_>) -> Value {
         "bytes": report.counts.bytes,
         "excluded": report.counts.excluded,
         "unlisted": report.counts.unlisted,
+        "unused_baseline": report.unused_baseline,
     })
 }
 
@@ -146,6 +150,7 @@ fn suppressed(suppressed: &Suppressed) -> Value {
     value["suppression"] = match &suppressed.reason {
         Suppression::Inline(allow) => json!({"kind": "inline", "line": allow.line, "reason": allow.reason}),
         Suppression::Confidence(_) => json!({"kind": "confidence"}),
+        Suppression::Baseline => json!({"kind": "baseline"}),
     };
     value
 }

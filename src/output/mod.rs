@@ -1,8 +1,11 @@
 //! Outputs: a report becomes bytes. One file a format; to add one, add its file and its line in the list below.
 
 mod github;
+mod gitlab;
 mod history;
 mod json;
+mod junit;
+mod markdown;
 mod sarif;
 #[cfg(test)]
 mod tests;
@@ -62,6 +65,9 @@ formats! {
     Json = "json", json::write, "one JSON document (docs/report.schema.json)";
     Jsonl = "jsonl", json::write_lines, "the same, an object a line";
     Github = "github", github::write, "annotations of a GitHub Actions job";
+    Gitlab = "gitlab", gitlab::write, "GitLab's secret detection report";
+    Markdown = "markdown", markdown::write, "a summary, for GitHub's step summaries say";
+    Junit = "junit", junit::write, "JUnit XML, which most build servers show";
 }
 
 /// Writes JSON, indented or in one line. The GitHub runner takes `##[error]` in a log for a command; in JSON a `#` stands in
@@ -69,6 +75,14 @@ formats! {
 fn write_json(value: &impl Serialize, indented: bool, out: &mut dyn Write) -> io::Result<()> {
     let text = if indented { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
     writeln!(out, "{}", text.replace("##[", "\\u0023#["))
+}
+
+/// Writes a report that was merged from others.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_merged(report: &serde_json::Value, out: &mut dyn Write) -> io::Result<()> {
+    write_json(report, true, out)
 }
 
 /// What a run read and found, in a line.

@@ -73,7 +73,10 @@ fn report<'r>(rules: &'r RuleSet, scope: &'static str, findings: Vec<Finding>) -
         suppressed: Vec::new(),
         unused_allows: Vec::new(),
         skips: Vec::new(),
+        unused_baseline: 0,
         notes: Vec::new(),
+        began: MARCH,
+        ended: MARCH,
         counts: Counts {
             files: 2,
             commits: 91_050,
@@ -330,7 +333,10 @@ fn the_scope_of_a_scan_is_in_json_and_sarif() {
         report.scope.branch = Some("main".to_owned());
         report.scope.repository = Some("https://example.org/a/b".to_owned());
         let revision = "aa".repeat(20);
-        assert_eq!(of(&report).0, json!({"name": scope, "revision": revision, "branch": "main"}));
+        let told = json!({
+            "name": scope, "revision": revision, "branch": "main", "repository": "https://example.org/a/b",
+        });
+        assert_eq!(of(&report).0, told);
         let provenance =
             json!([{"repositoryUri": "https://example.org/a/b", "revisionId": revision, "branch": "main"}]);
         assert_eq!(of(&report).1, provenance);

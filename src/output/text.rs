@@ -119,6 +119,7 @@ fn reason(reason: &Suppression) -> String {
         Suppression::Inline(allow) if allow.reason.is_empty() => format!("allowed in line {}", allow.line),
         Suppression::Inline(allow) => format!("allowed in line {}: {}", allow.line, allow.reason),
         Suppression::Confidence(confidence) => format!("its confidence is {confidence}"),
+        Suppression::Baseline => "in the baseline".to_owned(),
     }
 }
 
@@ -151,10 +152,13 @@ pub(super) fn summary(report: &Report<'_>) -> String {
         text.push_str(&format!(" Not read: {}.", reasons.join(", ")));
     }
     let inline = report.suppressed.iter().filter(|one| matches!(one.reason, Suppression::Inline(_))).count();
-    let unsure = report.suppressed.len() - inline;
+    let known = report.suppressed.iter().filter(|one| one.reason == Suppression::Baseline).count();
+    let unsure = report.suppressed.len() - inline - known;
     let parts = [
         (inline as u64, "allowed by a comment"),
         (unsure as u64, "below the confidence asked for"),
+        (known as u64, "in the baseline"),
+        (report.unused_baseline as u64, "in the baseline and not found any more"),
         (counts.excluded, "excluded"),
         (report.unused_allows.len() as u64, "allow comments without a finding"),
         (counts.unlisted, "more in files with over 1000 findings"),

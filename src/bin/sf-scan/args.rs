@@ -101,6 +101,14 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Detection")]
     pub(crate) no_inline_allow: bool,
 
+    /// Findings in this file do not count: they were there before [env: SF_SCAN_BASELINE]
+    #[arg(long, value_name = "FILE", help_heading = "Detection")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// Write a baseline of all findings that there are, which count no longer
+    #[arg(long, value_name = "FILE", help_heading = "Detection")]
+    pub(crate) write_baseline: Option<PathBuf>,
+
     /// How the report is written [default: text] [env: SF_SCAN_FORMAT]
     #[arg(short, long, value_name = "FORMAT", help_heading = "Output")]
     pub(crate) format: Option<Word<Format>>,
@@ -137,6 +145,14 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     pub(crate) verbose: bool,
 
+    /// Join the reports that are named, of shards or repositories, into one of their format: SARIF or JSON
+    #[arg(
+        long,
+        conflicts_with_all = ["what", "shard", "baseline", "write_baseline"],
+        help_heading = "Other"
+    )]
+    pub(crate) merge: bool,
+
     /// List the rules
     #[arg(long, help_heading = "Other")]
     pub(crate) list_rules: bool,
@@ -169,6 +185,7 @@ impl Args {
             }
         }
         let mut args = Args::try_parse()?;
+        args.baseline = args.baseline.or_else(|| environment("SF_SCAN_BASELINE").map(PathBuf::from));
         args.config = args.config.or_else(|| environment("SF_SCAN_CONFIG").map(PathBuf::from));
         if args.format.is_none() {
             args.format = word("SF_SCAN_FORMAT", environment("SF_SCAN_FORMAT"))?;

@@ -2,6 +2,7 @@
 
 mod args;
 mod deliver;
+mod merging;
 mod progress;
 mod setup;
 mod sources;
@@ -9,9 +10,11 @@ mod sources;
 use args::{Args, When, Word};
 use miette::Report as Trouble;
 use setup::Setup;
+use sf_scan::baseline::Baseline;
+use sf_scan::date::Time;
 use sf_scan::mistake::Mistake;
 use sf_scan::output::{Format, Style, summary};
-use sf_scan::report::Report;
+use sf_scan::report::{Report, Suppressed, Suppression};
 use sf_scan::rule::{Confidence, RuleSet};
 use sf_scan::scan::{Progress, scan};
 use sf_scan::secret::mask_shapes_in;
@@ -22,6 +25,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The scan is incomplete, or could not run.
 const COULD_NOT: u8 = 2;
@@ -44,6 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<u8, Trouble> {
+    if args.merge {
+        return merging::merge_reports(args);
+    }
     let setup = Setup::new(args, in_ci(), variable)?;
     if args.list_rules {
         return list_rules(&setup.rules);
@@ -52,6 +59,7 @@ fn run(args: &Args) -> Result<u8, Trouble> {
         return explain(&setup.rules, id);
     }
     let source = sources::pick(args, &setup)?;
+    let began = now();
     let progress = Progress::default();
     let visible = match args.progress {
         When::Always => true,
@@ -69,8 +77,12 @@ fn run(args: &Args) -> Result<u8, Trouble> {
             .unwrap_or(Confidence::Low),
         inline_allow: !args.no_inline_allow,
         levels: setup.levels(),
+        baseline: &setup.baseline,
     };
-    let report = sift(scanned, &setup.rules, &policy);
+    scanned.scope.is_whole = is_whole(args, &setup);
+    let mut report = sift(scanned, &setup.rules, &policy);
+    (report.began, report.ended) = (began, now());
+    let is_kept = args.write_baseline.as_deref().is_none_or(|file| write_baseline(file, &mut report));
     if args.verbose {
         tell_settings(args, &setup);
     }
@@ -79,7 +91,45 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     }
     let delivered = deliver_all(args, &report);
     let fail_on = if args.exit_zero { None } else { args.fail_on.level() };
-    Ok(if delivered { report.exit_code(fail_on) } else { COULD_NOT })
+    Ok(if delivered && is_kept { report.exit_code(fail_on) } else { COULD_NOT })
+}
+
+/// Whether a scan reads all that there is, and not only some paths or a shard.
+fn is_whole(args: &Args, setup: &Setup) -> bool {
+    let is_one_tree = setup.paths.len() == 1 && setup.paths[0] == setup.root;
+    args.shard.is_none() && args.exclude.is_empty() && (args.history || is_one_tree)
+}
+
+/// Writes a baseline of all that counts, which from now on does not, and of what an older one has; false if that failed. What
+/// is incomplete makes no baseline.
+fn write_baseline(file: &Path, report: &mut Report<'_>) -> bool {
+    if report.is_incomplete() {
+        tell(&format!("sf-scan: the baseline {} is not written: the scan is incomplete", file.display()));
+        return false;
+    }
+    report.suppressed.extend(
+        std::mem::take(&mut report.findings)
+            .into_iter()
+            .map(|finding| Suppressed { finding, reason: Suppression::Baseline }),
+    );
+    report.suppressed.sort_by(|one, other| one.finding.cmp(&other.finding));
+    let known = report.suppressed.iter().filter(|one| one.reason == Suppression::Baseline);
+    let text = Baseline::of(known.map(|one| &one.finding)).to_text();
+    report.unused_baseline = 0;
+    match deliver::to_file(file, |out| out.write_all(text.as_bytes())) {
+        Ok(()) => true,
+        Err(error) => {
+            tell(&format!("sf-scan: the baseline {} could not be written: {error}", file.display()));
+            false
+        }
+    }
+}
+
+/// What the clock says, or `SOURCE_DATE_EPOCH` (reproducible-builds.org), so that a report can be made again.
+fn now() -> Time {
+    let given = environment("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
+    Time { seconds: given.or_else(clock).unwrap_or_default(), offset: 0 }
 }
 
 /// Writes every report that was asked for; false if one could not be written.

@@ -2,6 +2,7 @@
 
 use crate::args::{Args, CiMode};
 use miette::{Report, miette};
+use sf_scan::baseline::Baseline;
 use sf_scan::ci::Job;
 use sf_scan::config::{Config, FILE_NAME};
 use sf_scan::detect::wrong_example;
@@ -22,6 +23,8 @@ pub(crate) struct Setup {
     /// Where the configuration came from.
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) rules: RuleSet,
+    /// Findings that do not count.
+    pub(crate) baseline: Baseline,
     /// What the user should know of the configuration.
     pub(crate) notes: Vec<String>,
     /// What git says in the environment.
@@ -113,6 +116,8 @@ impl Setup {
         watched.extend(
             config_file.as_deref().or(Some(Path::new(FILE_NAME))).and_then(|file| shelf.inside(file)),
         );
+        let baseline = find_baseline(args, &shelf, &mut notes)?;
+        watched.extend(args.baseline.as_deref().and_then(|file| shelf.inside(file)));
         let mut rules = RuleSet::builtin()?;
         let mut files = Vec::new();
         let builtin: Vec<RuleId> = rules.iter().map(|rule| rule.id.clone()).collect();
@@ -168,7 +173,7 @@ impl Setup {
                     .into());
             }
         }
-        Ok(Setup { root, paths, config, config_file, rules, notes, git, job, watched, repository })
+        Ok(Setup { root, paths, config, config_file, rules, baseline, notes, git, job, watched, repository })
     }
 
     /// The repository that is asked for.
@@ -332,6 +337,23 @@ fn find_config(args: &Args, shelf: &Shelf<'_>, notes: &mut Vec<String>) -> Resul
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     Ok(Found { config: Config::parse(&name, &text)?, file: Some(file), text, trusted })
+}
+
+/// The findings that do not count. A file that is about to be written need not be there.
+fn find_baseline(args: &Args, shelf: &Shelf<'_>, notes: &mut Vec<String>) -> Result<Baseline, Report> {
+    let Some(file) = &args.baseline else { return Ok(Baseline::default()) };
+    let name = shelf.name(file);
+    let text = shelf.read(file).map_err(|why| {
+        Mistake::new(format!("the baseline {name} cannot be used: {why}"))
+            .help("write one with --write-baseline, or run without --baseline")
+    })?;
+    match text {
+        Some(text) => Ok(Baseline::parse(&name, &text)?),
+        None => {
+            notes.push(format!("there is no baseline {name} yet, so none is used"));
+            Ok(Baseline::default())
+        }
+    }
 }
 
 /// The job that a build server runs us in.
