@@ -6,6 +6,7 @@ pub mod config;
 pub mod date;
 pub mod detect;
 pub mod finding;
+pub mod hook;
 pub mod input;
 pub mod mistake;
 pub mod output;

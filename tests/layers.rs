@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the library, by layer from the lowest. `ARCHITECTURE.md` shows the same table.
 const LAYERS: &[&[&str]] = &[
-    &["date", "text", "secret"],
+    &["date", "hook", "text", "secret"],
     &["mistake", "input"],
     &["rule"],
     &["finding"],

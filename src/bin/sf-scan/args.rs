@@ -3,6 +3,7 @@
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use sf_scan::hook::Hook;
 use sf_scan::output::Format;
 use sf_scan::rule::{Confidence, Level};
 use std::path::PathBuf;
@@ -131,6 +132,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RULE", conflicts_with = "list_rules", help_heading = "Other")]
     pub(crate) explain: Option<String>,
 
+    /// Install git hooks that run the checks; repeatable; PATH names the repository
+    #[arg(
+        long,
+        value_name = "HOOK",
+        num_args = 0..=1,
+        default_missing_value = "pre-commit",
+        group = "what",
+        help_heading = "Hooks"
+    )]
+    pub(crate) install_hook: Vec<Word<Hook>>,
+
+    /// Remove every hook that was installed, and put back what was there before
+    #[arg(long, group = "what", help_heading = "Hooks")]
+    pub(crate) uninstall_hook: bool,
+
     /// How many threads read [default: one for each processor]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Other")]
     pub(crate) threads: Option<usize>,
@@ -220,6 +236,16 @@ impl ValueEnum for Word<Format> {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.0.name()).help(self.0.about()))
+    }
+}
+
+impl ValueEnum for Word<Hook> {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &words::<Hook, { Hook::ALL.len() }>(Hook::ALL) }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(format!("checks {}", self.0.about())))
     }
 }
 

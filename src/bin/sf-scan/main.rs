@@ -2,6 +2,7 @@
 
 mod args;
 mod deliver;
+mod hooks;
 mod progress;
 mod setup;
 mod sources;
@@ -44,6 +45,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<u8, Trouble> {
+    if !args.install_hook.is_empty() {
+        let wanted: Vec<_> = args.install_hook.iter().map(|&Word(hook)| hook).collect();
+        return say(&hooks::install(&wanted, &args.paths)?);
+    }
+    if args.uninstall_hook {
+        return say(&hooks::uninstall(&args.paths)?);
+    }
     let setup = Setup::new(args, in_ci(), variable)?;
     if args.list_rules {
         return list_rules(&setup.rules);
@@ -138,6 +146,11 @@ fn explain(rules: &RuleSet, id: &str) -> Result<u8, Trouble> {
             None => writeln!(out),
         }
     })
+}
+
+/// Says in lines what was done.
+fn say(lines: &[String]) -> Result<u8, Trouble> {
+    print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", mask_shapes_in(line))))
 }
 
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u8, Trouble> {
