@@ -38,6 +38,12 @@ fn script(path: &Path, text: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// By another process: what a thread of ours has open for writing, another one's child would keep from being run.
+fn copy_program(to: &Path) {
+    let status = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_sf-scan")).arg(to).status();
+    assert!(status.unwrap().success());
+}
+
 fn hook(repo: &Repo, name: &str) -> PathBuf {
     repo.folder.join(".git/hooks").join(name)
 }
@@ -94,7 +100,7 @@ fn three_hooks_in_a_folder_with_an_odd_name() {
     fs::create_dir(repo.project.path(odd)).unwrap();
     let repo = repo.moved_to(odd);
     repo.git(["init", "-q", "-b", "main"]);
-    fs::copy(env!("CARGO_BIN_EXE_sf-scan"), repo.folder.join(".git/sf-scan")).unwrap();
+    copy_program(&repo.folder.join(".git/sf-scan"));
     let output = repo
         .project
         .command()
@@ -226,7 +232,7 @@ fn without_the_program_nothing_is_committed() {
     let repo = Repo::new();
     let program = repo.project.path("bin/sf-scan");
     fs::create_dir(program.parent().unwrap()).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_sf-scan"), &program).unwrap();
+    copy_program(&program);
     let status =
         std::process::Command::new(&program).current_dir(&repo.folder).arg("--install-hook").status();
     assert!(status.unwrap().success());

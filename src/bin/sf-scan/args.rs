@@ -6,6 +6,7 @@ use clap::{CommandFactory as _, Parser, ValueEnum};
 use sf_scan::hook::Hook;
 use sf_scan::output::Format;
 use sf_scan::rule::{Confidence, Level};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Finds leaked Sixtyfour API keys.
@@ -42,6 +43,11 @@ pub(crate) struct Args {
     /// Scan what a push would publish; reads the lines of git's pre-push hook on standard input
     #[arg(long, group = "what", help_heading = "What to scan")]
     pub(crate) pre_push: bool,
+
+    /// The remote that is pushed to, as git tells its hook: only what is known to be there counts as published [default:
+    /// the remote that fits]
+    #[arg(long, value_name = "NAME", requires = "pre_push", help_heading = "What to scan")]
+    pub(crate) remote: Option<OsString>,
 
     /// Scan what a push brings to this server; reads the lines of git's pre-receive hook on standard input
     #[arg(long, group = "what", help_heading = "What to scan")]
@@ -170,7 +176,17 @@ impl Args {
                 }
             }
         }
-        let mut args = Args::try_parse()?;
+        let given = std::env::args_os().len() - 1;
+        let mut args = Args::try_parse().map_err(|error| {
+            // pre-commit passes names of files, and one of them may be `-h`: that scans nothing, and is no success.
+            let is_answer = !error.use_stderr();
+            if is_answer && given > 1 && environment("PRE_COMMIT").is_some() {
+                let what = "an argument asks for help or for the version among others, so nothing was scanned; \
+                            a file of such a name has to follow `--`: write `args: [\"--\"]` in pre-commit's configuration";
+                return Args::command().error(ErrorKind::UnknownArgument, what);
+            }
+            error
+        })?;
         args.config = args.config.or_else(|| environment("SF_SCAN_CONFIG").map(PathBuf::from));
         if args.format.is_none() {
             args.format = word("SF_SCAN_FORMAT", environment("SF_SCAN_FORMAT"))?;

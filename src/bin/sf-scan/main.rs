@@ -18,6 +18,7 @@ use sf_scan::scan::{Progress, scan};
 use sf_scan::secret::mask_shapes_in;
 use sf_scan::suppress::{Policy, sift};
 use sf_scan::text::printable;
+use sources::Push;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,7 +60,7 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     if let Some(id) = &args.explain {
         return explain(&setup.rules, id);
     }
-    let source = sources::pick(args, &setup)?;
+    let source = sources::pick(args, &setup, environment)?;
     let progress = Progress::default();
     let visible = match args.progress {
         When::Always => true,
@@ -68,6 +69,9 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     };
     let mut scanned = progress::watch(&progress, visible, || scan(&*source, &setup.rules, &progress));
     scanned.notes.splice(0..0, setup.notes.iter().cloned());
+    if args.pre_push && Push::of(args, environment) == Push::AllFiles {
+        scanned.notes.push("pre-commit names no push, so the working tree is read".to_owned());
+    }
     scanned.scope.repository = repository_address(&setup.root);
     let policy = Policy {
         min_confidence: args
