@@ -19,6 +19,8 @@ const LAYERS: &[&[&str]] = &[
 /// Where a crate may be used: paths under `src/`.
 const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["bin/sf-scan/args.rs", "bin/sf-scan/main.rs"]),
+    ("clap_complete", &["bin/sf-scan/args.rs"]),
+    ("clap_mangen", &["bin/sf-scan/args.rs"]),
     ("indicatif", &["bin/sf-scan/progress.rs"]),
     ("tempfile", &["bin/sf-scan/deliver.rs"]),
     ("rustix", &["bin/sf-scan/deliver.rs"]),

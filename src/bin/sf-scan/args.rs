@@ -1,8 +1,10 @@
-//! The command line. The only file that knows `clap`.
+//! The command line. The only file that knows `clap` and its kin.
 
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
 use sf_scan::hook::Hook;
 use sf_scan::output::Format;
 use sf_scan::rule::{Confidence, Level};
@@ -153,6 +155,14 @@ pub(crate) struct Args {
     #[arg(long, group = "what", help_heading = "Hooks")]
     pub(crate) uninstall_hook: bool,
 
+    /// Write what a shell needs to complete the command line
+    #[arg(long, value_name = "SHELL", group = "what", help_heading = "Other")]
+    pub(crate) completions: Option<Shell>,
+
+    /// Write the manual page
+    #[arg(long, group = "what", help_heading = "Other")]
+    pub(crate) man: bool,
+
     /// How many threads read [default: one for each processor]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Other")]
     pub(crate) threads: Option<usize>,
@@ -195,6 +205,21 @@ impl Args {
             args.color = word("SF_SCAN_COLOR", environment("SF_SCAN_COLOR"))?;
         }
         Ok(args)
+    }
+
+    /// What a shell needs to complete the command line, or the manual page, if one is asked for.
+    ///
+    /// # Errors
+    /// None in memory.
+    pub(crate) fn document(&self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut command = Args::command();
+        let mut text = Vec::new();
+        match self.completions {
+            Some(shell) => generate(shell, &mut command, "sf-scan", &mut text),
+            None if self.man => Man::new(command).render(&mut text)?,
+            None => return Ok(None),
+        }
+        Ok(Some(text))
     }
 
     /// Whether a repository is read, and not (only) files.

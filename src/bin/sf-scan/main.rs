@@ -46,6 +46,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<u8, Trouble> {
+    let document = args.document().map_err(|error| Mistake::new(error.to_string()))?;
+    if let Some(text) = document {
+        return print(|out| out.write_all(&text));
+    }
     if !args.install_hook.is_empty() {
         let wanted: Vec<_> = args.install_hook.iter().map(|&Word(hook)| hook).collect();
         return say(&hooks::install(&wanted, &args.paths)?);
