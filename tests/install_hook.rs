@@ -153,6 +153,18 @@ fn the_hook_that_was_there_runs_after_the_check_and_comes_back() {
 }
 
 #[test]
+fn a_hook_that_another_manager_has_put_aside_is_uninstalled_too() {
+    let repo = Repo::new();
+    script(&hook(&repo, "pre-commit"), "#!/bin/sh\necho first\n", 0o755);
+    done(&repo, &["--install-hook"]);
+    fs::rename(hook(&repo, "pre-commit"), hook(&repo, "pre-commit.legacy")).unwrap();
+    script(&hook(&repo, "pre-commit"), "#!/bin/sh\nexec \"$0.legacy\"\n", 0o755);
+    check_guarded(&repo);
+    assert!(done(&repo, &["--uninstall-hook"]).contains("pre-commit.before-sf-scan was set aside"));
+    assert!(!hook(&repo, "pre-commit.legacy").exists() && hook(&repo, "pre-commit").exists());
+}
+
+#[test]
 fn a_hook_that_git_would_not_run_does_not_run_and_a_link_is_moved_not_followed() {
     let repo = Repo::new();
     script(&hook(&repo, "pre-commit"), "#!/bin/sh\nexit 1\n", 0o644);

@@ -76,8 +76,9 @@ pub(crate) fn uninstall(paths: &[PathBuf]) -> Result<Vec<String>, Mistake> {
     folders.sort();
     folders.dedup();
     for folder in &folders {
-        for hook in Hook::ALL {
-            let path = folder.join(hook.name());
+        // pre-commit and lefthook, installed later, give the hook that they find another name.
+        let names = |hook: &Hook| ["", ".legacy", ".old"].map(|more| format!("{}{more}", hook.name()));
+        for path in Hook::ALL.iter().flat_map(names).map(|name| folder.join(name)) {
             // What is behind a link is not ours.
             let Ok(File { path, text: Some(text) }) = File::read(path) else { continue };
             match (owner_of_script(&text), owner_of_block(&text)) {
@@ -92,6 +93,14 @@ pub(crate) fn uninstall(paths: &[PathBuf]) -> Result<Vec<String>, Mistake> {
                 (Owner::Edited, _) | (_, Owner::Edited) => left.push(shown(&path)),
                 (Owner::Other, Owner::Other) => {}
             }
+        }
+    }
+    for path in Hook::ALL.iter().map(|hook| before(&place.folder.join(hook.name()))) {
+        if left.is_empty() && path.symlink_metadata().is_ok() {
+            lines.push(format!(
+                "{} was set aside, and what is a hook now is not of sf-scan: see which you want",
+                shown(&path)
+            ));
         }
     }
     if !left.is_empty() {
