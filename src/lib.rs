@@ -8,6 +8,7 @@ pub mod config;
 pub mod date;
 pub mod detect;
 pub mod finding;
+pub mod hook;
 pub mod input;
 pub mod merge;
 pub mod mistake;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the library, by layer from the lowest. `ARCHITECTURE.md` shows the same table.
 const LAYERS: &[&[&str]] = &[
-    &["date", "text", "secret"],
+    &["date", "hook", "text", "secret"],
     &["mistake", "input", "ci", "merge"],
     &["rule"],
     &["finding"],
@@ -19,6 +19,8 @@ const LAYERS: &[&[&str]] = &[
 /// Where a crate may be used: paths under `src/`.
 const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["bin/sf-scan/args.rs", "bin/sf-scan/main.rs"]),
+    ("clap_complete", &["bin/sf-scan/args.rs"]),
+    ("clap_mangen", &["bin/sf-scan/args.rs"]),
     ("indicatif", &["bin/sf-scan/progress.rs"]),
     ("tempfile", &["bin/sf-scan/deliver.rs"]),
     ("rustix", &["bin/sf-scan/deliver.rs"]),

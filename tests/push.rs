@@ -425,3 +425,73 @@ fn a_pushed_object_that_is_not_here_is_told() {
         assert!(message.contains(absent), "{message}");
     }
 }
+
+#[test]
+fn only_what_the_named_remote_has_counts_as_published() {
+    let push = Push::new("pre-push");
+    let hook = push.repo.git_dir().join("hooks/pre-push");
+    let script = fs::read_to_string(&hook).unwrap().replace("--pre-push", "--pre-push --remote=\"$1\"");
+    write_hook(&hook, &script);
+    // Another remote has the key already; a push to it was not checked.
+    let private = push.repo.project.path("private");
+    push.repo.git(["init", "-q", "--bare", "-b", "main", private.to_str().unwrap()]);
+    push.repo.git(["remote", "add", "private", private.to_str().unwrap()]);
+    push.plant("planted");
+    push.repo.git(["push", "-q", "--no-verify", "private", "main"]);
+    push.push(&["origin", "main:other"]).refused_for(&["planted"]);
+    push.push(&["origin", "main"]).refused_for(&["planted"]);
+    push.push(&["private", "main:other"]).accepted();
+    // Of an address it is not known what is there.
+    push.push(&[&format!("file://{}", private.display()), "main:third"]).refused_for(&["planted"]);
+}
+
+/// Runs the check as pre-commit does, which says in the environment what is pushed and has nothing on standard input.
+fn under_pre_commit(push: &Push, environment: &[(&str, &str)], args: &[&str]) -> Run {
+    let mut command = push.repo.project.command();
+    command.current_dir(&push.repo.folder).env("PRE_COMMIT", "1").envs(environment.iter().copied());
+    Run::of(command.args(args).output().unwrap())
+}
+
+#[test]
+fn under_pre_commit_the_environment_says_what_is_pushed() {
+    let push = Push::new("pre-push");
+    let clean = push.clean("clean");
+    let planted = push.plant("planted");
+    push.repo.git(["rm", "-q", "planted"]);
+    let gone = push.repo.commit("gone");
+    let check = |environment: &[(&str, &str)], code: i32, words: &str| {
+        let run = under_pre_commit(&push, environment, &["--pre-push"]);
+        assert_eq!(run.code, code, "{run:?}");
+        assert!((run.stdout.clone() + &run.stderr).contains(words), "{words}: {run:?}");
+    };
+    fn range<'r>(from: &'r str, to: &'r str) -> [(&'static str, &'r str); 2] {
+        [("PRE_COMMIT_FROM_REF", from), ("PRE_COMMIT_TO_REF", to)]
+    }
+    check(&range(&clean, &gone), 1, "planted");
+    check(&range(&planted, &gone), 0, "No findings in");
+    check(&range("origin/main", "HEAD"), 1, "planted");
+    check(&range(&"1".repeat(40), &gone), 2, "1111");
+    let branch =
+        |remote| [("PRE_COMMIT_LOCAL_BRANCH", "refs/heads/main"), ("PRE_COMMIT_REMOTE_NAME", remote)];
+    check(&branch("origin"), 1, "planted");
+    check(&branch("never-fetched"), 1, "planted");
+    push.repo.git(["push", "-q", "--no-verify", "origin", "main"]);
+    check(&branch("origin"), 0, "no commits that are not there already");
+    check(&branch("never-fetched"), 1, "planted");
+    // `pre-commit run --hook-stage pre-push --all-files`.
+    check(&[], 0, "the working tree is read");
+    push.plant("again");
+    check(&[], 1, "again");
+}
+
+#[test]
+fn under_pre_commit_the_name_of_a_file_is_no_call_for_help() {
+    let push = Push::new("pre-push");
+    for name in ["-h", "--help", "-V", "--version"] {
+        let run = under_pre_commit(&push, &[], &["a.txt", name]);
+        assert!(run.code == 2 && run.stderr.contains("nothing was scanned"), "{run:?}");
+        assert_eq!(under_pre_commit(&push, &[], &[name]).code, 0);
+        push.repo.write(name, line(&fresh_key(name)));
+        assert_eq!(under_pre_commit(&push, &[], &["--", name]).code, 1);
+    }
+}

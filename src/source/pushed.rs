@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-/// What a push brings. Standard input has the lines that git gives its hook.
+/// What a push brings.
 #[derive(Debug)]
 pub struct Pushed {
     /// The repository.
@@ -21,6 +21,10 @@ pub struct Pushed {
     pub databases: Vec<PathBuf>,
     /// Whether this is the side that receives (`old new ref` lines), not the one that pushes (`ref id remote-ref id`).
     pub is_receiving: bool,
+    /// The remote that is pushed to, if that is known: what its refs lead to is there already.
+    pub remote: Option<Vec<u8>>,
+    /// What is pushed, as a revision; else standard input has the lines that git gives its hook.
+    pub revision: Option<String>,
     /// What of it the user does not want read.
     pub limits: Limits,
     /// How many threads read.
@@ -42,24 +46,16 @@ struct Update {
 
 impl Source for Pushed {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
-        /// Far more lines than any push has.
-        const LIMIT: u64 = 256 << 20;
         let mut visitor = new_visitor();
         let Some((objects, refs)) = brought::open(&self.repository, &self.databases, &mut *visitor) else {
             return;
         };
-        let mut text = Vec::new();
-        if let Err(error) = std::io::stdin().lock().take(LIMIT).read_to_end(&mut text) {
-            visitor.skip(Skip { origin: Origin::stdin(), reason: open::reason(&error) });
-        }
-        let updates = self.updates(&text, objects.hash.len_in_bytes(), &mut *visitor);
-        if updates.iter().all(|update| update.new.is_none()) {
-            let deletes = if updates.is_empty() { "" } else { ": the push only deletes" };
-            visitor.note(format!("nothing is pushed{deletes}"));
-            return;
-        }
         let revisions = Revisions { repository: &self.repository, objects: &objects, refs: &refs };
-        let (wanted, is_missing) = self.wanted(&updates, &revisions, &mut *visitor);
+        let wanted = match &self.revision {
+            Some(revision) => self.wanted_of(revision, &revisions, &mut *visitor),
+            None => self.wanted_of_lines(&revisions, &mut *visitor),
+        };
+        let Some((wanted, is_missing)) = wanted else { return };
         if is_missing {
             brought::tell_damage(&self.repository, &objects, &mut *visitor);
         }
@@ -93,6 +89,55 @@ impl Source for Pushed {
 }
 
 impl Pushed {
+    /// What the lines on standard input say; nothing if nothing is pushed.
+    fn wanted_of_lines(
+        &self,
+        revisions: &Revisions<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Option<(Wanted, bool)> {
+        /// Far more lines than any push has.
+        const LIMIT: u64 = 256 << 20;
+        let mut text = Vec::new();
+        if let Err(error) = std::io::stdin().lock().take(LIMIT).read_to_end(&mut text) {
+            visitor.skip(Skip { origin: Origin::stdin(), reason: open::reason(&error) });
+        }
+        let updates = self.updates(&text, revisions.objects.hash.len_in_bytes(), visitor);
+        if updates.iter().all(|update| update.new.is_none()) {
+            let deletes = if updates.is_empty() { "" } else { ": the push only deletes" };
+            visitor.note(format!("nothing is pushed{deletes}"));
+            return None;
+        }
+        Some(self.wanted(&updates, revisions, visitor))
+    }
+
+    /// What a revision leads to and the remote does not have.
+    fn wanted_of(
+        &self,
+        revision: &str,
+        revisions: &Revisions<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Option<(Wanted, bool)> {
+        match revisions.range(revision) {
+            Ok(ends) => {
+                let known = self.known(&[], revisions).into_iter();
+                let known = known.filter_map(|id| match revisions.peeled(id) {
+                    Ok((id, Sort::Commit, _)) => Some(id),
+                    _ => None,
+                });
+                let hidden = ends.hide.into_iter().chain(known).collect();
+                let wanted = Wanted { commits: ends.want, hidden, tags: ends.tags, ..Wanted::default() };
+                Some((wanted, false))
+            }
+            Err(errors) => {
+                for (name, reason) in errors {
+                    visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.into_bytes()), reason });
+                }
+                brought::tell_damage(&self.repository, revisions.objects, visitor);
+                None
+            }
+        }
+    }
+
     /// Reads the lines that git gives its hook. A line that is none is told.
     fn updates(&self, text: &[u8], hash_length: usize, visitor: &mut dyn Visitor) -> Vec<Update> {
         let mut updates = Vec::new();
@@ -163,15 +208,17 @@ impl Pushed {
         (wanted, is_missing)
     }
 
-    /// What the side that receives is known to have: its own refs, or for who pushes the refs of the remote. Git does not
-    /// tell its hook which remote that is but in words that are not passed on here: it is taken for one that has what the
-    /// push says is there, and if there is none, for any.
+    /// What the side that receives is known to have: its own refs, or for who pushes the refs of the remote. If it
+    /// is not said which remote that is, it is taken for one that has what the push says is there, and if there is none,
+    /// for any.
     fn known(&self, updates: &[Update], revisions: &Revisions<'_>) -> Vec<ObjectId> {
         const REMOTES: &[u8] = b"refs/remotes/";
         let names = revisions.refs.targets.keys();
         let mut folders: Vec<Vec<u8>> = Vec::new();
         if self.is_receiving {
             folders.push(b"refs/".to_vec());
+        } else if let Some(remote) = &self.remote {
+            folders.push([REMOTES, remote, b"/"].concat());
         } else {
             for update in updates {
                 let Some(branch) = update.name.strip_prefix(b"refs/heads/") else { continue };

@@ -1,11 +1,15 @@
-//! The command line. The only file that knows `clap`.
+//! The command line. The only file that knows `clap` and its kin.
 
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+use sf_scan::hook::Hook;
 use sf_scan::output::Format;
 use sf_scan::rule::{Confidence, Level};
 use sf_scan::source::Shard;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Finds leaked Sixtyfour API keys.
@@ -42,6 +46,11 @@ pub(crate) struct Args {
     /// Scan what a push would publish; reads the lines of git's pre-push hook on standard input
     #[arg(long, group = "what", help_heading = "What to scan")]
     pub(crate) pre_push: bool,
+
+    /// The remote that is pushed to, as git tells its hook: only what is known to be there counts as published [default:
+    /// the remote that fits]
+    #[arg(long, value_name = "NAME", requires = "pre_push", help_heading = "What to scan")]
+    pub(crate) remote: Option<OsString>,
 
     /// Scan what a push brings to this server; reads the lines of git's pre-receive hook on standard input
     #[arg(long, group = "what", help_heading = "What to scan")]
@@ -161,6 +170,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RULE", conflicts_with = "list_rules", help_heading = "Other")]
     pub(crate) explain: Option<String>,
 
+    /// Install git hooks that run the checks; repeatable; PATH names the repository
+    #[arg(
+        long,
+        value_name = "HOOK",
+        num_args = 0..=1,
+        default_missing_value = "pre-commit",
+        group = "what",
+        help_heading = "Hooks"
+    )]
+    pub(crate) install_hook: Vec<Word<Hook>>,
+
+    /// Remove every hook that was installed, and put back what was there before
+    #[arg(long, group = "what", help_heading = "Hooks")]
+    pub(crate) uninstall_hook: bool,
+
+    /// Write what a shell needs to complete the command line
+    #[arg(long, value_name = "SHELL", group = "what", help_heading = "Other")]
+    pub(crate) completions: Option<Shell>,
+
+    /// Write the manual page
+    #[arg(long, group = "what", help_heading = "Other")]
+    pub(crate) man: bool,
+
     /// How many threads read [default: one for each processor]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Other")]
     pub(crate) threads: Option<usize>,
@@ -184,7 +216,17 @@ impl Args {
                 }
             }
         }
-        let mut args = Args::try_parse()?;
+        let given = std::env::args_os().len() - 1;
+        let mut args = Args::try_parse().map_err(|error| {
+            // pre-commit passes names of files, and one of them may be `-h`: that scans nothing, and is no success.
+            let is_answer = !error.use_stderr();
+            if is_answer && given > 1 && environment("PRE_COMMIT").is_some() {
+                let what = "an argument asks for help or for the version among others, so nothing was scanned; \
+                            a file of such a name has to follow `--`: write `args: [\"--\"]` in pre-commit's configuration";
+                return Args::command().error(ErrorKind::UnknownArgument, what);
+            }
+            error
+        })?;
         args.baseline = args.baseline.or_else(|| environment("SF_SCAN_BASELINE").map(PathBuf::from));
         args.config = args.config.or_else(|| environment("SF_SCAN_CONFIG").map(PathBuf::from));
         if args.format.is_none() {
@@ -194,6 +236,21 @@ impl Args {
             args.color = word("SF_SCAN_COLOR", environment("SF_SCAN_COLOR"))?;
         }
         Ok(args)
+    }
+
+    /// What a shell needs to complete the command line, or the manual page, if one is asked for.
+    ///
+    /// # Errors
+    /// None in memory.
+    pub(crate) fn document(&self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut command = Args::command();
+        let mut text = Vec::new();
+        match self.completions {
+            Some(shell) => generate(shell, &mut command, "sf-scan", &mut text),
+            None if self.man => Man::new(command).render(&mut text)?,
+            None => return Ok(None),
+        }
+        Ok(Some(text))
     }
 
     /// Whether a repository is read, and not (only) files.
@@ -265,6 +322,16 @@ impl ValueEnum for Word<Format> {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.0.name()).help(self.0.about()))
+    }
+}
+
+impl ValueEnum for Word<Hook> {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &words::<Hook, { Hook::ALL.len() }>(Hook::ALL) }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(format!("checks {}", self.0.about())))
     }
 }
 

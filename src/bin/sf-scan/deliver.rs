@@ -1,5 +1,6 @@
-//! Delivering reports: to standard output, or to files that appear whole or not at all.
+//! Delivering reports and hooks: to standard output, or to files that appear whole or not at all.
 
+use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -47,6 +48,31 @@ pub(crate) fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     let mut file = builder.tempfile_in(folder).map_err(|error| plain(&error))?;
     file.write_all(&report)?;
     file.persist(path).map_err(|failed| plain(&failed.error))?;
+    Ok(())
+}
+
+/// Writes a script that everybody may run. A link is replaced, not followed.
+///
+/// # Errors
+/// What went wrong.
+pub(crate) fn to_program(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut builder = temporary();
+    runnable_by_all(&mut builder);
+    let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text)?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    Ok(())
+}
+
+/// Writes a file with these permissions. A link is replaced, not followed.
+///
+/// # Errors
+/// What went wrong.
+pub(crate) fn with_permissions(path: &Path, text: &[u8], permissions: Permissions) -> io::Result<()> {
+    let mut file = temporary().tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text)?;
+    file.as_file().set_permissions(permissions)?;
+    file.persist(path).map_err(|failed| failed.error)?;
     Ok(())
 }
 
@@ -111,8 +137,17 @@ fn plain(error: &io::Error) -> io::Error {
 #[cfg(unix)]
 fn readable_by_all(builder: &mut tempfile::Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt as _;
-    builder.permissions(std::fs::Permissions::from_mode(0o666));
+    builder.permissions(Permissions::from_mode(0o666));
+}
+
+#[cfg(unix)]
+fn runnable_by_all(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    builder.permissions(Permissions::from_mode(0o777));
 }
 
 #[cfg(not(unix))]
 fn readable_by_all(_: &mut tempfile::Builder<'_, '_>) {}
+
+#[cfg(not(unix))]
+fn runnable_by_all(_: &mut tempfile::Builder<'_, '_>) {}

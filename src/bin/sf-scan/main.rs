@@ -2,6 +2,7 @@
 
 mod args;
 mod deliver;
+mod hooks;
 mod merging;
 mod progress;
 mod setup;
@@ -20,6 +21,7 @@ use sf_scan::scan::{Progress, scan};
 use sf_scan::secret::mask_shapes_in;
 use sf_scan::suppress::{Policy, sift};
 use sf_scan::text::printable;
+use sources::Push;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,6 +53,17 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     if args.merge {
         return merging::merge_reports(args);
     }
+    let document = args.document().map_err(|error| Mistake::new(error.to_string()))?;
+    if let Some(text) = document {
+        return print(|out| out.write_all(&text));
+    }
+    if !args.install_hook.is_empty() {
+        let wanted: Vec<_> = args.install_hook.iter().map(|&Word(hook)| hook).collect();
+        return say(&hooks::install(&wanted, &args.paths)?);
+    }
+    if args.uninstall_hook {
+        return say(&hooks::uninstall(&args.paths)?);
+    }
     let setup = Setup::new(args, in_ci(), variable)?;
     if args.list_rules {
         return list_rules(&setup.rules);
@@ -58,7 +71,7 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     if let Some(id) = &args.explain {
         return explain(&setup.rules, id);
     }
-    let source = sources::pick(args, &setup)?;
+    let source = sources::pick(args, &setup, environment)?;
     let began = now();
     let progress = Progress::default();
     let visible = match args.progress {
@@ -68,6 +81,9 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     };
     let mut scanned = progress::watch(&progress, visible, || scan(&*source, &setup.rules, &progress));
     scanned.notes.splice(0..0, setup.notes.iter().cloned());
+    if args.pre_push && Push::of(args, environment) == Push::AllFiles {
+        scanned.notes.push("pre-commit names no push, so the working tree is read".to_owned());
+    }
     scanned.scope.repository = repository_address(&setup.root);
     let policy = Policy {
         min_confidence: args
@@ -188,6 +204,11 @@ fn explain(rules: &RuleSet, id: &str) -> Result<u8, Trouble> {
             None => writeln!(out),
         }
     })
+}
+
+/// Says in lines what was done.
+fn say(lines: &[String]) -> Result<u8, Trouble> {
+    print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", mask_shapes_in(line))))
 }
 
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u8, Trouble> {

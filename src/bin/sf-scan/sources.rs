@@ -8,13 +8,18 @@ use sf_scan::mistake::Mistake;
 use sf_scan::source::{
     CommitRange, Event, Found, History, Limits, Message, Pushed, Share, Source, Staged, Stdin, Worktree,
 };
+use std::ffi::OsString;
 use std::path::Path;
 
 /// The source that `args` ask for.
 ///
 /// # Errors
 /// Arguments that do not go together, or no repository where one is asked for.
-pub(crate) fn pick(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Trouble> {
+pub(crate) fn pick(
+    args: &Args,
+    setup: &Setup,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Box<dyn Source>, Trouble> {
     let limits = Limits { exclude: exclude(args, setup)?, max_file_size: args.max_file_size };
     let threads = args
         .threads
@@ -30,17 +35,34 @@ pub(crate) fn pick(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Troubl
         let index = setup.git.index.clone();
         return Ok(Box::new(Staged { repository, databases, index, limits, threads }));
     }
-    if let Some(revisions) = &args.range {
+    let push = if args.pre_push { Push::of(args, environment) } else { Push::Lines };
+    let revisions = match &push {
+        Push::Range(revisions) => Some(revisions),
+        _ => args.range.as_ref(),
+    };
+    if let Some(revisions) = revisions {
         let repository = setup.repository()?;
         let databases = setup.git.databases(&repository);
         let (revisions, found) = (revisions.clone(), Found::default());
         return Ok(Box::new(CommitRange { repository, databases, revisions, limits, threads, found }));
     }
-    if args.pre_push || args.pre_receive {
+    if (args.pre_push || args.pre_receive) && push != Push::AllFiles {
         let repository = setup.repository()?;
         let databases = setup.git.databases(&repository);
-        let (is_receiving, found) = (args.pre_receive, Found::default());
-        return Ok(Box::new(Pushed { repository, databases, is_receiving, limits, threads, found }));
+        let (revision, remote) = match push {
+            Push::Branch { revision, remote } => (Some(revision), Some(remote.into_bytes())),
+            _ => (None, args.remote.clone().map(OsString::into_encoded_bytes)),
+        };
+        return Ok(Box::new(Pushed {
+            repository,
+            databases,
+            is_receiving: args.pre_receive,
+            remote,
+            revision,
+            limits,
+            threads,
+            found: Found::default(),
+        }));
     }
     let share = args.shard.map_or(Share::All, Share::Of);
     let worktree = Worktree {
@@ -76,6 +98,37 @@ pub(crate) fn pick(args: &Args, setup: &Setup) -> Result<Box<dyn Source>, Troubl
         return Ok(Box::new(Stdin));
     }
     Ok(Box::new(worktree))
+}
+
+/// What says what is pushed. pre-commit reads the lines of git's hook itself, and tells in the environment what it made of
+/// the first that pushes something (pre_commit/commands/hook_impl.py and run.py).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// Standard input, as git has it.
+    Lines,
+    /// A range, of pre-commit's.
+    Range(String),
+    /// All of a branch that the remote does not have: it has no commit of it yet, as far as pre-commit knows.
+    Branch { revision: String, remote: String },
+    /// No push: pre-commit was called by hand.
+    AllFiles,
+}
+
+impl Push {
+    pub(crate) fn of(args: &Args, environment: impl Fn(&str) -> Option<String>) -> Push {
+        // Our own hook passes the remote on. That it runs below a pre-commit that does something else is no matter.
+        if args.remote.is_some() || environment("PRE_COMMIT").is_none() {
+            return Push::Lines;
+        }
+        if let (Some(from), Some(to)) = (environment("PRE_COMMIT_FROM_REF"), environment("PRE_COMMIT_TO_REF"))
+        {
+            return Push::Range(format!("{from}..{to}"));
+        }
+        match (environment("PRE_COMMIT_LOCAL_BRANCH"), environment("PRE_COMMIT_REMOTE_NAME")) {
+            (Some(revision), Some(remote)) => Push::Branch { revision, remote },
+            _ => Push::AllFiles,
+        }
+    }
 }
 
 fn exclude(args: &Args, setup: &Setup) -> Result<Gitignore, Trouble> {
