@@ -45,7 +45,7 @@ class Place:
         self.folder = folder
         self.env = {name: os.environ[name] for name in os.environ if not name.startswith(("GIT_", "GITHUB_", "CI"))}
         home = folder / "home"
-        home.mkdir(exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
         self.env.update(
             HOME=str(home),
             PATH=f"{BIN.parent}:{os.environ['PATH']}",
