@@ -110,7 +110,7 @@ impl Hook {
             "if ! command -v sf-scan >/dev/null 2>&1; then".to_owned(),
             format!("    echo 'sf-scan: the {name} hook cannot find the program sf-scan, so nothing was checked.' >&2"),
             format!("    echo 'Install it and run: sf-scan --install-hook {name}' >&2"),
-            format!("    echo \"To do without it, remove its part of $0\" >&2"),
+            "    echo \"To do without it, remove its part of $0\" >&2".to_owned(),
             "    exit 2".to_owned(),
             "fi".to_owned(),
         ]
