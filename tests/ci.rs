@@ -483,3 +483,22 @@ fn comments_that_allow_what_a_pull_request_brings_are_told() {
     assert_eq!((run.code, findings(&report).len()), (0, 0), "{report}");
     assert_eq!(report["suppressed"][0]["suppression"]["reason"], "it is a test");
 }
+
+#[test]
+fn what_a_commit_is_based_on_has_to_be_there() {
+    let hosted = Hosted::new();
+    let repo = &hosted.repo;
+    repo.git(["checkout", "-q", "-b", "good", &hosted.before]);
+    let head = repo.commit_file("good.txt", "clean\n");
+    repo.git(["checkout", "-q", "--detach", "main"]);
+    repo.git(["merge", "-q", "--no-ff", "-m", "Merge", "good"]);
+    repo.git(["update-ref", "refs/pull/3/merge", "HEAD"]);
+    let event = json!({"pull_request": {"base": {"sha": hosted.base, "ref": "main"}, "head": {"sha": head}}});
+    check_found(
+        &github(&hosted, &hosted.checkout("refs/pull/3/merge", None), "pull_request", &event, "auto"),
+        &[],
+    );
+    // The commit is there, and so is the base, but not the one between them that it changes: what is new is not known.
+    let clone = hosted.checkout("refs/pull/3/merge", Some(2));
+    check_cut(&github(&hosted, &clone, "pull_request", &event, "auto"), "fetch-depth: 0", &[]);
+}

@@ -137,7 +137,7 @@ def events(hosted):
         "first push": ("push", hosted.push("refs/heads/change", ZEROS, hosted.head), "refs/heads/change", (1, 2, 2)),
         "forced push": ("push", hosted.push("refs/heads/change", gone, hosted.head, True), "refs/heads/change", (1, 2, 2)),
         "clean forced push": ("push", hosted.push("refs/heads/good", gone, hosted.good, True), "refs/heads/good", (0, 2, 2)),
-        "tag": ("push", hosted.push("refs/tags/v1", ZEROS, hosted.base), "refs/heads/main", (0, 2, 2)),
+        "tag": ("push", hosted.push("refs/tags/v1", ZEROS, hosted.base), "refs/heads/main", (0, 0, 0)),
         "schedule": ("schedule", {}, "refs/heads/main", (1, 2, 2)),
         "dispatch": ("workflow_dispatch", {}, "refs/heads/main", (1, 2, 2)),
     }
@@ -266,7 +266,7 @@ def install(tmp_path, server, version="", repository="o/r", system=("Linux", "X6
     job = Job(Repo(tmp_path / "work"), "push", {})
     fake = tmp_path / "fake"
     fake.mkdir(exist_ok=True)
-    (fake / "cargo").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{fake}/called"\nmkdir -p "$6/bin"\n')
+    (fake / "cargo").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{fake}/called"\nmkdir -p "$7/bin"\n')
     (fake / "cargo").chmod(0o755)
     job.env.update(PATH=f"{fake}:{job.env['PATH']}", RUNNER_TOOL_CACHE=str(tmp_path / "tool cache"), no_proxy="*")
     job.env["RUNNER_OS"], job.env["RUNNER_ARCH"] = system

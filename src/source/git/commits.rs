@@ -14,7 +14,7 @@ use std::collections::{BinaryHeap, HashMap};
 pub(crate) struct Walk {
     /// The newest first.
     pub(crate) commits: Vec<Commit>,
-    /// Commits that belong to them and cannot be read, what leads to them, and why.
+    /// Commits that belong to them, or that these are based on, and cannot be read, what leads to them, and why.
     pub(crate) unread: Vec<(ObjectId, Option<ObjectId>, Reason)>,
 }
 
@@ -168,6 +168,12 @@ pub(crate) fn walk(objects: &Objects, want: &[ObjectId], hide: &[ObjectId]) -> W
     met.retain(|&number| !graph.has(number, HIDDEN));
     for number in met {
         let parents = graph.parents(number);
+        // Without a parent that is not wanted it is not known what a commit brings, so that more is taken for new.
+        for &parent in parents.iter().filter(|&&parent| graph.has(parent, HIDDEN)) {
+            if let Err(reason) = &graph.nodes[parent].links {
+                walk.unread.push((graph.nodes[parent].id, Some(graph.nodes[number].id), reason.clone()));
+            }
+        }
         let tree = |parent: usize| graph.nodes[parent].links.as_ref().ok().map(|links| links.tree);
         let node = &graph.nodes[number];
         match &node.links {
