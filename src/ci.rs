@@ -177,17 +177,18 @@ fn gitlab(event: &str, environment: &Environment<'_>) -> Option<Commits> {
 
 /// CircleCI does not say what was there before: it is what the default branch has.
 fn circleci(environment: &Environment<'_>) -> Option<Commits> {
-    let published = "refs/remotes/origin/HEAD";
-    off_the_default_branch(environment("CIRCLE_BRANCH"), environment("CIRCLE_SHA1"), published)
+    off_the_default_branch(environment("CIRCLE_BRANCH"), environment("CIRCLE_SHA1"))
 }
 
 /// The commits of a branch that another one does not have. Nothing for the branch itself, or a tag.
-fn off_the_default_branch(branch: Option<String>, head: Option<String>, published: &str) -> Option<Commits> {
-    let branch = branch.filter(|branch| !["main", "master", "trunk"].contains(&&**branch))?;
+fn off_the_default_branch(branch: Option<String>, head: Option<String>) -> Option<Commits> {
+    /// `origin/HEAD` tells the default branch only in some clones, and in others the one that was cloned.
+    const DEFAULTS: [&str; 3] = ["main", "master", "trunk"];
+    let branch = branch.filter(|branch| !DEFAULTS.contains(&&**branch))?;
     // Where the checkout does not have the other branch, all commits of this one are read.
     (!branch.is_empty()).then(|| Commits {
         new: vec![id(head).unwrap_or_else(|| "HEAD".to_owned())],
-        published: vec![published.to_owned(), remote("main"), remote("master"), remote("trunk")],
+        published: DEFAULTS.map(remote).into(),
         is_rewritten: true,
         ..Commits::default()
     })
@@ -209,7 +210,7 @@ fn azure(event: &str, environment: &Environment<'_>) -> Option<Commits> {
         }),
         "IndividualCI" | "BatchedCI" => {
             let branch = branch("BUILD_SOURCEBRANCH").filter(|branch| !branch.starts_with("refs/"));
-            off_the_default_branch(branch, environment("BUILD_SOURCEVERSION"), "refs/remotes/origin/HEAD")
+            off_the_default_branch(branch, environment("BUILD_SOURCEVERSION"))
         }
         _ => None,
     }
@@ -232,7 +233,7 @@ fn bitbucket(environment: &Environment<'_>) -> Option<Commits> {
             ..Commits::default()
         });
     }
-    off_the_default_branch(environment("BITBUCKET_BRANCH"), head(), "refs/remotes/origin/HEAD")
+    off_the_default_branch(environment("BITBUCKET_BRANCH"), head())
 }
 
 fn jenkins(environment: &Environment<'_>) -> Option<Commits> {

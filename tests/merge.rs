@@ -174,7 +174,7 @@ fn what_is_no_report_is_refused_and_named() {
         }
     }
     assert_eq!(merge(&repo, &[good.clone(), sarif], &[]).code, 2);
-    assert_eq!(merge(&repo, &[good.clone()], &["-f", "text"]).code, 2);
+    assert_eq!(merge(&repo, std::slice::from_ref(&good), &["-f", "text"]).code, 2);
     assert_eq!(merge(&repo, &[good, "missing".to_owned()], &[]).code, 2);
     assert_eq!(repo.run(["--merge"]).code, 2);
 }

@@ -1,117 +1,167 @@
-"""The very text that action.yml runs, under the files and variables that the runner gives it."""
+"""The shell of action.yml, run as the runner of GitHub runs it.
+
+Needs bash, git, curl, pytest, PyYAML, and SF_SCAN_BIN: the program to scan with.
+"""
 
 import hashlib
+import http.server
+import io
 import json
 import os
+import random
+import re
+import shutil
+import string
 import subprocess
 import tarfile
+import threading
+from functools import partial
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import BIN, ROOT, Place, Repo, assert_hidden, fresh_key, line
 
+ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
-STEPS = {step.get("id", step["name"]): step for step in ACTION["runs"]["steps"]}
+STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
+PROGRAM = Path(os.environ.get("SF_SCAN_BIN", ROOT / "target/release/sf-scan")).resolve()
 ZEROS = "0" * 40
-OLD, LEAK = fresh_key("old"), fresh_key("leak")
+GONE = "0123456789" * 4
+NASTY = "a b 'c' \"d\" `touch pwned` $(touch pwned)\n::set-output name=x::y\nend<<END"
 
 
-class Job(Place):
-    """A job of GitHub Actions in a checkout."""
-
-    def __init__(self, checkout, event, payload):
-        super().__init__(checkout.folder.parent)
-        self.checkout = checkout
-        self.temp = self.folder / "runner temp"
-        self.temp.mkdir(exist_ok=True)
-        for name in ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_PATH", "GITHUB_ENV"]:
-            path = self.temp / name.lower()
-            path.write_text("")
-            self.env[name] = str(path)
-        (self.temp / "event.json").write_text(json.dumps(payload))
-        self.env.update(
-            CI="true",
-            GITHUB_ACTIONS="true",
-            GITHUB_EVENT_NAME=event,
-            GITHUB_EVENT_PATH=str(self.temp / "event.json"),
-            GITHUB_WORKSPACE=str(checkout.folder),
-            RUNNER_TEMP=str(self.temp),
-            RUNNER_OS="Linux",
-            RUNNER_ARCH="X64",
-        )
-
-    def step(self, name, **inputs):
-        """Runs a step as the runner does; what is not given has its default."""
-        env = {}
-        for variable, value in STEPS[name].get("env", {}).items():
-            value = value.strip("${} ")
-            if value.startswith("inputs."):
-                given = value.removeprefix("inputs.")
-                env[variable] = inputs.pop(given, ACTION["inputs"][given]["default"])
-            else:
-                env[variable] = inputs.pop(value, "")
-        assert not inputs, inputs
-        script = self.temp / "step.sh"
-        script.write_text(STEPS[name]["run"])
-        shell = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)]
-        return self.run(*shell, cwd=self.checkout.folder, env=env)
-
-    def outputs(self):
-        found, lines = {}, iter(open(self.env["GITHUB_OUTPUT"]).read().splitlines())
-        for entry in lines:
-            name, end = entry.split("<<")
-            value = []
-            for text in lines:
-                if text == end:
-                    break
-                value.append(text)
-            found[name] = "\n".join(value)
-        return found
-
-    def summary(self):
-        return open(self.env["GITHUB_STEP_SUMMARY"]).read()
+def fresh_key():
+    return "api_" + "".join(random.SystemRandom().choices(string.ascii_letters + string.digits, k=32))
 
 
-class Hosted:
-    """A repository with an old leak on main, and a pull request of which one commit adds a key and the next removes it."""
+def read_outputs(file):
+    """What the runner makes of a file of outputs."""
+    outputs, lines = {}, iter(file.read_text().splitlines())
+    for line in lines:
+        if plain := re.fullmatch(r"([\w-]+)=(.*)", line):
+            outputs[plain[1]] = plain[2]
+            continue
+        name, end = line.split("<<", 1)
+        value = []
+        for line in lines:
+            if line == end:
+                break
+            value.append(line)
+        else:
+            pytest.fail(f"the value of {name} has no end")
+        outputs[name] = "\n".join(value)
+    return outputs
+
+
+class Runner:
+    """The folders and files of one job."""
 
     def __init__(self, folder):
         self.folder = folder
-        repo = self.repo = Repo(folder, "hosted")
-        repo.must("git", "config", "uploadpack.allowAnySHA1InWant", "true")
-        repo.write("old.txt", line(OLD)).commit()
-        self.before = repo.write("readme", "hello\n").commit()
-        repo.must("git", "checkout", "-q", "-b", "change")
-        repo.write("leak.txt", line(LEAK)).commit()
-        repo.write("leak.txt", "clean\n").commit()
-        self.head = repo.write("more.txt", "clean\n").commit()
-        repo.must("git", "checkout", "-q", "-b", "good", self.before)
-        self.good = repo.write("good.txt", "clean\n").commit()
-        repo.must("git", "checkout", "-q", "main")
-        self.base = repo.write("main.txt", "later\n").commit()
-        for number, branch in [(1, "change"), (2, "good")]:
-            repo.must("git", "checkout", "-q", "--detach", "main")
-            repo.must("git", "merge", "-q", "--no-ff", "-m", "Merge", branch)
-            repo.must("git", "update-ref", f"refs/pull/{number}/merge", "HEAD")
-        repo.must("git", "checkout", "-q", "main")
+        self.temp = folder / "temp of it"
+        self.tools = folder / "tools"
+        self.bin = folder / "bin"
+        for made in (self.temp, self.tools, self.bin):
+            made.mkdir(parents=True)
 
-    def checkout(self, ref, depth):
-        """What actions/checkout makes."""
-        clone = Repo(self.folder / f"job {depth}", "check out")
-        clone.must("git", "remote", "add", "origin", f"file://{self.repo.folder}")
-        branches = [] if depth else ["+refs/heads/*:refs/remotes/origin/*"]
-        limit = [f"--depth={depth}"] if depth else []
-        clone.must("git", "fetch", "-q", "--no-tags", *limit, "origin", *branches, f"+{ref}:refs/remotes/checkout")
-        clone.must("git", "checkout", "-q", "--detach", "refs/remotes/checkout")
-        clone.must("git", "update-ref", "-d", "refs/remotes/checkout")
+    def fake(self, name, text):
+        (self.bin / name).write_text("#!/bin/sh\n" + text)
+        (self.bin / name).chmod(0o755)
+
+    def run(self, step, cwd, **environment):
+        """Runs a step; returns the run with its outputs and its summary."""
+        script, output, summary = (self.folder / name for name in ("step.sh", "output", "summary"))
+        script.write_text(STEPS[step]["run"])
+        output.write_text("")
+        summary.write_text("")
+        base = {
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_STEP_SUMMARY": str(summary),
+            "GITHUB_WORKSPACE": str(cwd),
+            "RUNNER_TEMP": str(self.temp),
+            "RUNNER_TOOL_CACHE": str(self.tools),
+            "RUNNER_OS": "Linux",
+            "RUNNER_ARCH": "X64",
+        }
+        run = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
+            cwd=cwd,
+            env=base | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        run.outputs, run.summary = read_outputs(output), summary.read_text()
+        run.text = run.stdout + run.stderr
+        return run
+
+
+@pytest.fixture
+def runner(tmp_path):
+    runner = Runner(tmp_path / "runner")
+    (runner.bin / "sf-scan").symlink_to(PROGRAM)
+    return runner
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
+    run = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return run.stdout.strip()
+
+
+class Hosted:
+    """A repository with an old leak on main, and a pull request that adds a key and takes it out again."""
+
+    def __init__(self, folder):
+        self.folder, self.clones = folder / "hosted", folder / "clones"
+        self.folder.mkdir()
+        self.clones.mkdir()
+        self.keys = [fresh_key(), fresh_key()]
+        git(self.folder, "init", "-q")
+        self.commit("old.txt", f'key = "{self.keys[0]}"\n')
+        self.before = self.commit("readme", "hello\n")
+        git(self.folder, "checkout", "-q", "-b", "change")
+        self.commit("leak.txt", f'key = "{self.keys[1]}"\n')
+        git(self.folder, "rm", "-q", "leak.txt")
+        self.head = self.commit("clean.txt", "clean\n")
+        git(self.folder, "checkout", "-q", "main")
+        self.base = self.commit("main.txt", "later\n")
+        self.merge = self.pull(1, "change")
+        git(self.folder, "checkout", "-q", "-b", "tidy", "main")
+        self.tidy = self.commit("tidy.txt", "tidy\n")
+        self.pull(2, "tidy")
+        git(self.folder, "checkout", "-q", "main")
+
+    def commit(self, name, text):
+        (self.folder / name).write_text(text)
+        git(self.folder, "add", "-A")
+        git(self.folder, "commit", "-q", "-m", "change")
+        return git(self.folder, "rev-parse", "HEAD")
+
+    def pull(self, number, branch):
+        git(self.folder, "checkout", "-q", "--detach", "main")
+        git(self.folder, "merge", "-q", "--no-ff", "-m", "Merge", branch)
+        git(self.folder, "update-ref", f"refs/pull/{number}/merge", "HEAD")
+        return git(self.folder, "rev-parse", "HEAD")
+
+    def checkout(self, ref, depth=0):
+        """As actions/checkout makes it; depth 0 is all."""
+        clone = self.clones / str(len(list(self.clones.iterdir())))
+        clone.mkdir()
+        git(clone, "init", "-q")
+        git(clone, "remote", "add", "origin", f"file://{self.folder}")
+        wanted = f"+{ref}:refs/remotes/checkout"
+        if depth:
+            git(clone, "fetch", "-q", "--no-tags", f"--depth={depth}", "origin", wanted)
+        else:
+            git(clone, "fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*", wanted)
+        git(clone, "checkout", "-q", "--detach", "refs/remotes/checkout")
+        git(clone, "update-ref", "-d", "refs/remotes/checkout")
         return clone
-
-    def pull_request(self, head, fork=False):
-        head = {"sha": head, "ref": "change", "repo": {"fork": fork}}
-        return {"pull_request": {"base": {"sha": self.base, "ref": "main"}, "head": head}}
-
-    def push(self, ref, before, after, forced=False):
-        return {"ref": ref, "before": before, "after": after, "forced": forced, "repository": {"default_branch": "main"}}
 
 
 @pytest.fixture(scope="module")
@@ -119,202 +169,253 @@ def hosted(tmp_path_factory):
     return Hosted(tmp_path_factory.mktemp("hosted"))
 
 
-def events(hosted):
-    """Event, payload, what is checked out, and the exit codes in a whole checkout, in depth 1 and in depth 2."""
-    gone = "0123456789" * 4
-    merge = hosted.repo.must("git", "rev-parse", "refs/pull/1/merge")
-    return {
-        "pull request": ("pull_request", hosted.pull_request(hosted.head), "refs/pull/1/merge", (1, 2, 2)),
-        "pull request of a fork": ("pull_request", hosted.pull_request(hosted.head, True), "refs/pull/1/merge", (1, 2, 2)),
-        "clean pull request": ("pull_request", hosted.pull_request(hosted.good), "refs/pull/2/merge", (0, 2, 2)),
-        "merge group": (
-            "merge_group",
-            {"merge_group": {"base_sha": hosted.base, "head_sha": merge}},
-            "refs/pull/1/merge",
-            (1, 2, 2),
-        ),
-        "push": ("push", hosted.push("refs/heads/main", hosted.before, hosted.base), "refs/heads/main", (0, 2, 0)),
-        "first push": ("push", hosted.push("refs/heads/change", ZEROS, hosted.head), "refs/heads/change", (1, 2, 2)),
-        "forced push": ("push", hosted.push("refs/heads/change", gone, hosted.head, True), "refs/heads/change", (1, 2, 2)),
-        "clean forced push": ("push", hosted.push("refs/heads/good", gone, hosted.good, True), "refs/heads/good", (0, 2, 2)),
-        "tag": ("push", hosted.push("refs/tags/v1", ZEROS, hosted.base), "refs/heads/main", (0, 0, 0)),
-        "schedule": ("schedule", {}, "refs/heads/main", (1, 2, 2)),
-        "dispatch": ("workflow_dispatch", {}, "refs/heads/main", (1, 2, 2)),
-    }
+def inputs(**given):
+    """The environment of the scan step: the defaults of action.yml, and what is given."""
+    values = {name: value.get("default", "") for name, value in ACTION["inputs"].items()}
+    values |= {name.replace("_", "-"): value for name, value in given.items()}
+    names = {name: re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", value) for name, value in STEPS["Scan"]["env"].items()}
+    return {name: values[found[1]] for name, found in names.items() if found} | {"PROGRAM": "sf-scan"}
 
 
-EVENTS = [
-    "pull request", "pull request of a fork", "clean pull request", "merge group", "push", "first push", "forced push",
-    "clean forced push", "tag", "schedule", "dispatch",
-]
+def scan(runner, hosted, clone, event, payload, **given):
+    """Runs the scan step for an event, and checks that no key is in anything that it wrote."""
+    file = runner.folder / "event.json"
+    file.write_text(json.dumps(payload))
+    environment = {"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": str(file)}
+    run = runner.run("Scan", clone, **environment, **inputs(**given))
+    files = [file for file in runner.folder.rglob("*") if file.is_file() and not file.is_symlink()]
+    written = [run.text, *(file.read_text(errors="replace") for file in files)]
+    assert not any(key in text for key in hosted.keys for text in written)
+    assert not list(clone.rglob("pwned"))
+    return run
 
 
-@pytest.mark.parametrize("depth", [0, 1, 2])
+def pull_request(base, head, is_fork=False):
+    repo = {"fork": is_fork, "full_name": "other/fork" if is_fork else "OWNER/repo"}
+    return {"pull_request": {"base": {"sha": base, "ref": "main"}, "head": {"sha": head, "ref": "x", "repo": repo}}}
+
+
+def push(before, after, ref, forced=False):
+    return {"ref": ref, "before": before, "after": after, "forced": forced, "repository": {"default_branch": "main"}}
+
+
+EVENTS = {
+    # name: (ref, depth, event, payload, exit code, findings)
+    "pull request": ("refs/pull/1/merge", 0, "pull_request", lambda h: pull_request(h.base, h.head), 1, 1),
+    "clean pull request": ("refs/pull/2/merge", 0, "pull_request", lambda h: pull_request(h.base, h.tidy), 0, 0),
+    "clean, depth 2": ("refs/pull/2/merge", 2, "pull_request", lambda h: pull_request(h.base, h.tidy), 0, 0),
+    "fork": ("refs/pull/1/merge", 0, "pull_request", lambda h: pull_request(h.base, h.head, True), 1, 1),
+    "pull request, depth 1": ("refs/pull/1/merge", 1, "pull_request", lambda h: pull_request(h.base, h.head), 2, None),
+    "pull request, depth 2": ("refs/pull/1/merge", 2, "pull_request", lambda h: pull_request(h.base, h.head), 2, None),
+    "merge group": ("refs/pull/1/merge", 0, "merge_group", lambda h: {"merge_group": {"base_sha": h.base, "head_sha": h.merge}}, 1, 1),
+    "push": ("refs/heads/main", 0, "push", lambda h: push(h.before, h.base, "refs/heads/main"), 0, 0),
+    "push, depth 2": ("refs/heads/main", 2, "push", lambda h: push(h.before, h.base, "refs/heads/main"), 0, 0),
+    "push, depth 1": ("refs/heads/main", 1, "push", lambda h: push(h.before, h.base, "refs/heads/main"), 2, None),
+    "first push": ("refs/heads/change", 0, "push", lambda h: push(ZEROS, h.head, "refs/heads/change"), 1, 1),
+    "forced push": ("refs/heads/change", 0, "push", lambda h: push(GONE, h.head, "refs/heads/change", True), 1, 1),
+    "tag": ("refs/heads/main", 0, "push", lambda h: push(ZEROS, h.before, "refs/tags/v1"), 0, 0),
+    "schedule": ("refs/heads/main", 0, "schedule", lambda h: {}, 1, 2),
+    "dispatch": ("refs/heads/main", 0, "workflow_dispatch", lambda h: {}, 1, 2),
+    "schedule, depth 1": ("refs/heads/main", 1, "schedule", lambda h: {}, 2, None),
+}
+
+
 @pytest.mark.parametrize("name", EVENTS)
-def test_events(hosted, name, depth, tmp_path):
-    event, payload, ref, codes = events(hosted)[name]
-    hosted.folder = tmp_path
-    job = Job(hosted.checkout(ref, depth), event, payload)
-    result = job.step("scan", format="json")
-    code, outputs = codes[depth], job.outputs()
-    assert result.code == code, result
-    assert outputs["exit-code"] == str(code)
-    sarif = json.load(open(outputs["sarif-file"]))
-    report = json.load(open(outputs["report-file"]))
-    assert outputs["sarif-file"].endswith(".sarif")
-    assert outputs["findings"] == str(len(sarif["runs"][0]["results"])) == str(len(report["findings"]))
-    assert sarif["runs"][0]["invocations"][0]["executionSuccessful"] == (code != 2)
+def test_every_event_in_every_clone(runner, hosted, name):
+    ref, depth, event, payload, code, findings = EVENTS[name]
+    run = scan(runner, hosted, hosted.checkout(ref, depth), event, payload(hosted))
+    assert run.returncode == code, run.text
+    assert run.outputs["exit-code"] == str(code)
+    if findings is not None:
+        assert run.outputs["findings"] == str(findings), run.outputs
+        assert ("::error" in run.stdout or "::warning" in run.stdout) == (findings > 0), run.text
     if code == 2:
-        assert "fetch-depth: 0" in result.text, result
-        assert "Incomplete" in job.summary()
-    if code == 1:
-        assert "::error" in result.text, result
-        assert "What to do" in job.summary()
-        paths = {finding["path"] for finding in report["findings"]}
-        assert ("old.txt" in paths) == (event in ("schedule", "workflow_dispatch")), paths
-    if code == 0:
-        assert "No secrets found" in job.summary() and outputs["findings"] == "0"
-    for path in job.temp.rglob("*"):
-        if path.is_file():
-            assert_hidden(path.read_text(errors="replace"), OLD, LEAK)
-    assert_hidden(result.text, OLD, LEAK)
+        assert "fetch-depth: 0" in run.text
+    sarif = json.loads(Path(run.outputs["sarif-file"]).read_text())
+    assert sarif["runs"][0]["invocations"][0]["executionSuccessful"] == (code != 2)
+    assert run.summary
+    assert run.outputs["report-file"] == ""
 
 
-def whole(hosted, tmp_path, event="schedule", payload=None, ref="refs/heads/main"):
-    hosted.folder = tmp_path
-    return Job(hosted.checkout(ref, 0), event, payload or {})
+def test_reports_go_where_they_are_asked_for(runner, hosted):
+    clone = hosted.checkout("refs/heads/main")
+    run = scan(
+        runner, hosted, clone, "schedule", {}, sarif_file=NASTY.replace("/", ""), format="junit", summary="false", annotations="false"
+    )
+    assert run.returncode == 1, run.text
+    assert run.outputs["sarif-file"] == NASTY
+    assert json.loads((clone / NASTY).read_text())["version"] == "2.1.0"
+    assert "<testsuite" in Path(run.outputs["report-file"]).read_text()
+    assert run.summary == ""
+    assert not re.search(r"^::", run.stdout, re.M), run.stdout
 
 
-def test_inputs_are_data(hosted, tmp_path):
-    hostile = "$(touch gone) `touch gone` \"quoted\" 'single'\nnew line; touch gone"
-    job = whole(hosted, tmp_path)
-    folder = job.checkout.folder / hostile
-    folder.mkdir()
-    (folder / "clean.txt").write_text("clean\n")
-    result = job.step("scan", mode="worktree", path=hostile)
-    assert result.code == 0, result
-    sarif = str(tmp_path / "a b\n$(touch gone).sarif")
-    result = job.step("scan", mode="worktree", path=hostile, **{"sarif-file": sarif})
-    assert result.code == 0 and os.path.exists(sarif), result
-    assert job.outputs()["sarif-file"] == sarif
-    for name in ["config", "baseline"]:
-        assert job.step("scan", mode="worktree", path=hostile, **{name: hostile}).code == 2
-    for name in ["mode", "fail-on", "format", "annotations", "summary"]:
-        result = job.step("scan", **{name: hostile})
-        assert result.code == 2 and "::error title=sf-scan::the input " + name in result.text, result
-    for name in ["-h", "--version"]:
-        assert job.step("scan", path=name).code == 2
-    assert not list(tmp_path.rglob("gone"))
+def test_every_input_reaches_the_program(runner, hosted):
+    runner.fake("recorder", f'printf "%s\\0" "$@" >"{runner.folder}/arguments"\nexit 0\n')
+    (runner.bin / "sf-scan").unlink()
+    (runner.bin / "recorder").rename(runner.bin / "sf-scan")
+    clone = hosted.checkout("refs/heads/main")
+    given = {"mode": "range", "config": "-" + NASTY, "baseline": NASTY, "fail_on": "error", "path": "-" + NASTY}
+    run = scan(runner, hosted, clone, "schedule", {}, **given)
+    arguments = (runner.folder / "arguments").read_text().split("\0")[:-1]
+    assert arguments[:4] == ["--ci", "range", "--fail-on", "error"]
+    assert {f"--config=-{NASTY}", f"--baseline={NASTY}"} <= set(arguments)
+    assert arguments[-2:] == ["--", "-" + NASTY]
+    assert run.outputs == {"exit-code": "0", "findings": "", "sarif-file": "", "report-file": ""}
 
 
-def test_options(hosted, tmp_path):
-    job = whole(hosted, tmp_path)
-    assert job.step("scan", **{"fail-on": "never"}).code == 0
-    assert job.outputs()["findings"] != "0"
-    result = job.step("scan", annotations="false", summary="false")
-    assert result.code == 1 and "::error" not in result.text and "::warning" not in result.text, result
-    for name in ["jsonl", "gitlab", "junit", "markdown", "text"]:
-        assert job.step("scan", format=name).code == 1
-        assert os.path.getsize(job.outputs()["report-file"]) > 0
-    job.checkout.run("sf-scan", ".", "--write-baseline", "known.json")
-    assert job.step("scan", mode="worktree", baseline="known.json").code == 0
+def test_a_baseline_holds_what_is_known(runner, hosted):
+    clone = hosted.checkout("refs/heads/main")
+    baseline = runner.folder / "known findings.json"
+    subprocess.run([PROGRAM, "--history", "--write-baseline", baseline], cwd=clone, check=False, capture_output=True)
+    run = scan(runner, hosted, clone, "schedule", {}, baseline=str(baseline))
+    assert (run.returncode, run.outputs["findings"]) == (0, "0"), run.text
 
 
-def test_a_pull_request_cannot_hide_what_it_brings(hosted, tmp_path):
-    repo = hosted.repo
-    repo.must("git", "checkout", "-q", "-B", "hiding", "main")
-    repo.write(".sf-scan.toml", 'exclude = ["*.txt"]\n').write("leak.txt", line(LEAK))
-    head = repo.commit()
-    repo.run("sf-scan", ".", "--no-config", "--write-baseline", "known.json")
-    head = repo.commit()
-    repo.must("git", "checkout", "-q", "main")
-    job = whole(hosted, tmp_path, "pull_request", hosted.pull_request(head), "refs/heads/hiding")
-    for inputs in [{}, {"config": ".sf-scan.toml"}, {"baseline": "known.json"}]:
-        result = job.step("scan", **inputs)
-        assert result.code == 1 and "these commits change .sf-scan.toml" in result.text, result
+def test_a_path_is_no_shell(runner, hosted):
+    clone = hosted.checkout("refs/heads/main")
+    (clone / NASTY).mkdir()
+    (clone / NASTY / "k.txt").write_text(f'key = "{hosted.keys[0]}"\n')
+    run = scan(runner, hosted, clone, "schedule", {}, mode="worktree", path=NASTY)
+    assert (run.returncode, run.outputs["findings"]) == (1, "1"), run.text
+    assert "\n::set-output" not in run.text and "\n::set-output" not in run.summary
 
 
-def release(folder, version, name, broken=False):
-    """A server's folder with a release of a program that says its version."""
-    place = folder / f"server/o/r/releases/download/v{version}"
-    place.mkdir(parents=True)
-    (folder / "sf-scan").write_text("#!/bin/sh\necho released\n")
-    (folder / "sf-scan").chmod(0o755)
-    with tarfile.open(place / name, "w:gz") as archive:
-        archive.add(folder / "sf-scan", f"{name.removesuffix('.tar.gz')}/sf-scan")
-    digest = hashlib.sha256((place / name).read_bytes()).hexdigest()
-    (place / f"{name}.sha256").write_text(f"{ZEROS + ZEROS[:24] if broken else digest}  {name}\n")
+@pytest.mark.parametrize("name", ["mode", "fail_on", "format", "upload_sarif", "annotations", "summary"])
+def test_an_unknown_value_is_an_error(runner, hosted, name):
+    run = scan(runner, hosted, hosted.checkout("refs/heads/main"), "schedule", {}, **{name: "auto\n::warning::x $(touch pwned)"})
+    assert run.returncode == 2
+    assert run.stdout.startswith("::error") and run.stdout.count("::") == 2, run.stdout
+    assert run.outputs == {}
+
+
+def test_an_old_report_is_no_report_of_a_scan_that_could_not_run(runner, hosted):
+    clone = hosted.checkout("refs/heads/main")
+    (clone / "old.sarif").write_text("{}")
+    run = scan(runner, hosted, clone, "schedule", {}, sarif_file="old.sarif", config="missing.toml")
+    assert run.returncode == 2, run.text
+    assert run.outputs["exit-code"] == "2"
+    assert run.outputs["sarif-file"] == "" and not (clone / "old.sarif").exists()
+
+
+def test_nothing_is_expanded_in_a_script():
+    assert not [name for name, step in STEPS.items() if "${{" in step.get("run", "")]
+    upload = STEPS["Upload to code scanning"]
+    assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", upload["uses"])
+    assert "head.repo.full_name == github.repository" in upload["if"]
+
+
+VERSION = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+NAME = f"sf-scan-{VERSION}-x86_64-unknown-linux-musl"
+
+
+class Releases:
+    """A server of releases, on this machine."""
+
+    def __init__(self, folder):
+        self.folder = folder / f"OWNER/sf-scan/releases/download/v{VERSION}"
+        self.folder.mkdir(parents=True)
+        handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+        handler.func.log_message = lambda *_: None
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def publish(self, checksum=None):
+        program = b"#!/bin/sh\necho released\n"
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w:gz") as archive:
+            entry = tarfile.TarInfo(f"{NAME}/sf-scan")
+            entry.size, entry.mode = len(program), 0o755
+            archive.addfile(entry, io.BytesIO(program))
+        (self.folder / f"{NAME}.tar.gz").write_bytes(data.getvalue())
+        checksum = checksum or hashlib.sha256(data.getvalue()).hexdigest()
+        (self.folder / f"{NAME}.tar.gz.sha256").write_text(f"{checksum}  {NAME}.tar.gz\n")
+
+    def withdraw(self):
+        shutil.rmtree(self.folder)
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A server on loopback that has what is in a folder."""
-    (tmp_path / "server").mkdir()
-    process = subprocess.Popen(
-        ["python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path / "server"), "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+def releases(tmp_path):
+    releases = Releases(tmp_path / "server")
+    yield releases
+    releases.server.shutdown()
+    releases.server.server_close()
+
+
+def install(runner, url, version="", repository="OWNER/sf-scan", **environment):
+    """Runs the install step with a cargo that records its arguments and builds a script."""
+    runner.fake(
+        "cargo",
+        f'printf "%s\\n" "$@" >"{runner.folder}/cargo"\n'
+        'while [ "$1" != --root ]; do shift; done\n'
+        'mkdir -p "$2/bin"; printf "#!/bin/sh\\necho built\\n" >"$2/bin/sf-scan"; chmod +x "$2/bin/sf-scan"\n',
     )
-    port = process.stdout.readline().split("port ")[1].split()[0]
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    runner.fake("sleep", "exit 0\n")
+    environment |= {"VERSION": version, "ACTION_PATH": str(ROOT), "ACTION_REPOSITORY": repository, "SERVER_URL": url}
+    run = runner.run("Install sf-scan", runner.folder, **environment)
+    run.cargo = (runner.folder / "cargo").read_text().splitlines() if (runner.folder / "cargo").exists() else None
+    return run
 
 
-def install(tmp_path, server, version="", repository="o/r", system=("Linux", "X64")):
-    job = Job(Repo(tmp_path / "work"), "push", {})
-    fake = tmp_path / "fake"
-    fake.mkdir(exist_ok=True)
-    (fake / "cargo").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{fake}/called"\nmkdir -p "$7/bin"\n')
-    (fake / "cargo").chmod(0o755)
-    job.env.update(PATH=f"{fake}:{job.env['PATH']}", RUNNER_TOOL_CACHE=str(tmp_path / "tool cache"), no_proxy="*")
-    job.env["RUNNER_OS"], job.env["RUNNER_ARCH"] = system
-    result = job.step(
-        "install",
-        version=version,
-        **{"github.action_path": str(ROOT), "github.action_repository": repository, "github.server_url": server},
-    )
-    called = (fake / "called").read_text() if (fake / "called").exists() else None
-    path = open(job.env["GITHUB_PATH"]).read().strip()
-    return result, called, path
+def installed(run):
+    return subprocess.run([run.outputs["program"]], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_a_release_is_installed_once_and_checked(tmp_path, server):
-    release(tmp_path, "1.2.3", "sf-scan-1.2.3-x86_64-unknown-linux-musl.tar.gz")
-    result, called, path = install(tmp_path, server, "1.2.3")
-    assert result.code == 0 and called is None, result
-    assert subprocess.check_output([f"{path}/sf-scan"]) == b"released\n"
-    result, _, again = install(tmp_path, "http://127.0.0.1:9", "1.2.3")
-    assert result.code == 0 and again == path and "here already" in result.text, result
+def test_a_release_is_installed_and_kept(runner, releases):
+    releases.publish()
+    run = install(runner, releases.url)
+    assert run.returncode == 0, run.text
+    assert installed(run) == "released" and run.cargo is None
+    assert Path(run.outputs["program"]).is_relative_to(runner.tools)
+    releases.withdraw()
+    again = install(runner, releases.url, VERSION)
+    assert again.outputs == run.outputs and again.cargo is None, again.text
 
 
-def test_a_wrong_checksum_is_never_installed(tmp_path, server):
-    release(tmp_path, "1.2.3", "sf-scan-1.2.3-aarch64-apple-darwin.tar.gz", broken=True)
-    result, called, path = install(tmp_path, server, "1.2.3", system=("macOS", "ARM64"))
-    assert result.code == 2 and called is None and path == "" and "checksum" in result.text, result
+@pytest.mark.parametrize("checksum", ["0" * 64, "no checksum", "\n"])
+def test_a_wrong_checksum_is_never_worked_around(runner, releases, checksum):
+    releases.publish(checksum)
+    run = install(runner, releases.url)
+    assert run.returncode == 2 and "checksum" in run.stdout, run.text
+    assert run.outputs == {} and run.cargo is None
+    assert not [file for file in runner.tools.rglob("*") if file.is_file()]
 
 
-def test_where_there_is_no_release_it_is_built(tmp_path, server):
-    for version, repository in [("9.9.9", "o/r"), ("source", "o/r"), ("", "")]:
-        result, called, _ = install(tmp_path, server, version, repository)
-        assert result.code == 0 and "built from source" in result.text, result
-        assert called.splitlines()[:5] == ["install", "--quiet", "--locked", "--path", str(ROOT)]
+def test_an_archive_without_a_checksum_is_refused(runner, releases):
+    releases.publish()
+    (releases.folder / f"{NAME}.tar.gz.sha256").unlink()
+    run = install(runner, releases.url)
+    assert run.returncode == 2 and run.outputs == {} and run.cargo is None, run.text
 
 
-def test_a_server_that_fails_is_no_reason_to_go_on(tmp_path):
-    result, called, _ = install(tmp_path, "http://127.0.0.1:9", "1.2.3")
-    assert result.code == 2 and called is None, result
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"version": "source"}, {"repository": ""}, {"RUNNER_ARCH": "RISCV"}],
+    ids=["404", "source", "local", "platform"],
+)
+def test_what_is_not_released_is_built(runner, releases, given):
+    run = install(runner, releases.url, **given)
+    assert run.returncode == 0, run.text
+    assert run.cargo[:4] == ["install", "--locked", "--path", str(ROOT)]
+    assert installed(run) == "built" and "built from source" in run.stdout
 
 
-@pytest.mark.parametrize("version", ["1", "v1.2.3", "../1.2.3", "1.2.3/../..", "$(touch gone)", "1.2.3\n4.5.6", "-o"])
-def test_a_version_is_a_version(tmp_path, version):
-    result, called, _ = install(tmp_path, "http://127.0.0.1:9", version)
-    assert result.code == 2 and called is None and "::error" in result.text, result
+def test_the_source_does_not_stand_in_for_another_version(runner, releases):
+    run = install(runner, releases.url, "99.0.0")
+    assert run.returncode == 2 and run.cargo is None, run.text
 
 
-def test_no_expression_is_in_a_script():
-    assert BIN.exists()
-    for step in ACTION["runs"]["steps"]:
-        assert "${{" not in step.get("run", "")
-        assert "@" not in step.get("uses", "") or len(step["uses"].split("@")[1]) == 40
+def test_a_server_that_cannot_be_reached_is_tried_again_and_then_an_error(runner):
+    run = install(runner, "http://127.0.0.1:1")
+    assert run.returncode == 2 and run.cargo is None, run.text
+    assert run.stdout.count("download ") == 4
+
+
+@pytest.mark.parametrize("version", ["../../x", "v1.0.0", "1.0.0/../..", "1.0.0\n::warning::x", "$(touch pwned)", "latest", "1.0.0 x"])
+def test_a_hostile_version_is_refused(runner, releases, version):
+    releases.publish()
+    run = install(runner, releases.url, version)
+    assert run.returncode == 2 and run.outputs == {} and run.cargo is None, run.text
+    assert version not in run.stdout and not (runner.folder / "pwned").exists()
