@@ -5,7 +5,7 @@ import subprocess
 import xml.etree.ElementTree as xml
 
 import pytest
-from conftest import BIN, NODE, ROOT, Repo, fresh_key, line
+from conftest import BIN, ROOT, Repo, fresh_key, line
 
 BUILTIN = {
     "vendor.github-actions": ["action.yml"],
@@ -84,17 +84,8 @@ def reports(repo):
 
 
 def test_sarif(reports):
-    multitool = NODE / "@microsoft/sarif-multitool-linux/Sarif.Multitool"
-    for name, files in reports.items():
-        sarif = files["sarif"]
-        done = subprocess.run(
-            [multitool, "validate", sarif, "--rule-kind", "Sarif;Ghas", "--level", "Error", "--kind", "Fail"],
-            capture_output=True,
-            text=True,
-            env={"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "HOME": str(sarif.parent)},
-        )
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-        must("check-jsonschema", "--schemafile", "tests/schemas/sarif-2.1.0.json", "--regex-variant", "nonunicode", sarif)
+    for files in reports.values():
+        must("check-jsonschema", "--schemafile", "tests/schemas/sarif-2.1.0.json", "--regex-variant", "nonunicode", files["sarif"])
 
 
 def test_json(reports):
