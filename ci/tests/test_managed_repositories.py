@@ -1,4 +1,4 @@
-"""The hook managers really commit and push, with the very examples that users copy."""
+"""Under prek, husky and lefthook as users set them up: odd names, partial commits, messages, pushes."""
 
 import shutil
 
