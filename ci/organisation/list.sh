@@ -16,8 +16,8 @@ printf '%s\n' "$names" | LC_ALL=C sort | awk '
     batches = NR < 256 ? NR : 256
     printf "{\"batch\":["
     for (at = 1; at <= batches; at++) {
-      printf "%s\"", at > 1 ? "," : ""
-      for (one = at; one <= NR; one += batches) printf "%s%s", one > at ? " " : "", name[one]
+      printf "%s\"", (at > 1 ? "," : "")
+      for (one = at; one <= NR; one += batches) printf "%s%s", (one > at ? " " : ""), name[one]
       printf "\""
     }
     print "]}"

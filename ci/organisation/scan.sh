@@ -4,6 +4,7 @@
 # incomplete report, so that the whole is incomplete.
 set -euo pipefail
 mkdir -p "$REPORTS"
+reports=$(cd "$REPORTS" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export GIT_TERMINAL_PROMPT=0 GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=credential.helper
@@ -17,11 +18,11 @@ for name in $BATCH; do
   code=0
   if [ -e "$clone/HEAD" ]; then
     GITHUB_WORKSPACE=$clone GITHUB_SERVER_URL=$SERVER GITHUB_REPOSITORY="$ORGANISATION/$name" \
-      sf-scan --history --no-config --report "json=$REPORTS/$name.json" "$clone" || code=$?
+      sf-scan --history --no-config --report "json=$reports/$name.json" "$clone" || code=$?
   else
-    (cd "$work" && sf-scan --no-config --report "json=$REPORTS/$name.json" "$name.git/could-not-be-cloned") || code=$?
+    (cd "$work" && sf-scan --no-config --report "json=$reports/$name.json" "$name.git/could-not-be-cloned") || code=$?
   fi
-  if [ ! -s "$REPORTS/$name.json" ] || [ "$code" -gt 2 ]; then
+  if [ ! -s "$reports/$name.json" ] || [ "$code" -gt 2 ]; then
     echo "no report of $name could be made" >&2
     exit 2
   fi
