@@ -47,3 +47,17 @@ fn every_target_is_released_and_installed() {
         assert!(target.contains("windows") || formula.contains(target), "the formula does not know {target}");
     }
 }
+
+#[test]
+fn every_package_describes_itself_in_the_same_words() {
+    for file in [
+        "packages/pypi/pyproject.toml",
+        "packages/npm/build.mjs",
+        "packages/homebrew/sf-scan.rb",
+        "Dockerfile",
+    ] {
+        for text in [env!("CARGO_PKG_DESCRIPTION"), "Apache-2.0"] {
+            assert!(read(file).contains(text), "{file} does not say {text}");
+        }
+    }
+}

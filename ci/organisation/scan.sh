@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Scans the repositories in BATCH, one after the other, with all of their history, and writes a report of each to the folder
 # REPORTS. SERVER and ORGANISATION say where they are; GH_TOKEN may be what reads them. One that cannot be cloned makes an
-# incomplete report, so that the whole is incomplete.
+# incomplete report, so that the whole is incomplete. (No report begins with a dot, though a repository may be called .github.)
 set -euo pipefail
 mkdir -p "$REPORTS"
 reports=$(cd "$REPORTS" && pwd)
@@ -18,11 +18,11 @@ for name in $BATCH; do
   code=0
   if [ -e "$clone/HEAD" ]; then
     GITHUB_WORKSPACE=$clone GITHUB_SERVER_URL=$SERVER GITHUB_REPOSITORY="$ORGANISATION/$name" \
-      sf-scan --history --no-config --report "json=$reports/$name.json" "$clone" || code=$?
+      sf-scan --history --no-config --report "json=$reports/repository-$name.json" "$clone" || code=$?
   else
-    (cd "$work" && sf-scan --no-config --report "json=$reports/$name.json" "$name.git/could-not-be-cloned") || code=$?
+    (cd "$work" && sf-scan --no-config --report "json=$reports/repository-$name.json" "$name.git/could-not-be-cloned") || code=$?
   fi
-  if [ ! -s "$reports/$name.json" ] || [ "$code" -gt 2 ]; then
+  if [ ! -s "$reports/repository-$name.json" ] || [ "$code" -gt 2 ]; then
     echo "no report of $name could be made" >&2
     exit 2
   fi

@@ -46,7 +46,10 @@ const made = {};
 for (const [name, { target, os, cpu }] of Object.entries(targets)) {
   const program = os === "win32" ? "sf-scan.exe" : "sf-scan";
   const binary = join(binaries, target, program);
-  if (!existsSync(binary)) continue;
+  if (!existsSync(binary)) {
+    console.error(`left out: ${name}, as there is no ${binary}`);
+    continue;
+  }
   write(`sf-scan-${name}`, { os: [os], cpu: [cpu] }, [[binary, `bin/${program}`]]);
   made[`sf-scan-${name}`] = version;
 }

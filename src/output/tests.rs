@@ -3,9 +3,9 @@
 use super::{Format, Style};
 use crate::date::Time;
 use crate::detect::detect;
-use crate::finding::{Commit, Exposure, Finding, History, Introduction, Reach};
-use crate::input::{Blob, Kind, ObjectId, Origin, Scope};
-use crate::report::{Counts, Report};
+use crate::finding::{Allow, Commit, Exposure, Finding, History, Introduction, Reach};
+use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
+use crate::report::{Counts, Report, Suppressed, Suppression};
 use crate::rule::RuleSet;
 use crate::rule::template::key;
 use serde_json::{Value, json};
@@ -454,4 +454,85 @@ fn the_summary_counts_what_was_asked_for() {
     report.scope = Scope::new("history");
     report.counts = Counts { commits: 1, objects: 3, ..Counts::default() };
     assert_eq!(super::summary(&report), "No findings in 3 objects (1 commit), 0 bytes.");
+}
+
+/// A report with all that can be told, of a file whose name is markup of every sort.
+fn hostile(rules: &RuleSet) -> Report<'_> {
+    let name = "a|b`<img src=x>[l](http://x)\n## h @me \u{ffff}&\".py";
+    let origin = Origin::new(Kind::File, name.as_bytes());
+    let found = finding(rules, origin.to_owned(), past(None));
+    let mut report = report(rules, "worktree", vec![found.clone()]);
+    report.skips = vec![Skip { origin, reason: Reason::Unreadable("<b>`|".to_owned()) }];
+    report.notes = vec!["note <i> | `x` [l](http://y)".to_owned()];
+    let allow = Allow { line: 1, reason: "</code><script> | @all".to_owned() };
+    report.suppressed = vec![Suppressed { finding: found, reason: Suppression::Inline(allow) }];
+    report
+}
+
+#[test]
+fn a_name_forges_no_markup_in_a_summary() {
+    let rules = rules();
+    let text = render(&hostile(&rules), Format::Markdown);
+    for forged in ["<img", "<script", "<b>", "<i>", "](", "\n## h", "@me", "@all", "http://"] {
+        assert!(!text.contains(forged), "{forged}: {text}");
+    }
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| error")).collect();
+    assert_eq!(rows.len(), 1, "{text}");
+    assert_eq!(rows[0].matches('|').count(), 5, "{text}");
+    assert!(text.starts_with("## sf-scan: ❌ Incomplete"), "{text}");
+    assert!(
+        ["### Not read", "### Suppressed", "### Notes", "### What to do"]
+            .iter()
+            .all(|part| text.contains(part))
+    );
+}
+
+#[test]
+fn a_summary_of_very_much_is_cut_and_says_so() {
+    let rules = rules();
+    let long = "x".repeat(4000);
+    let found = finding(&rules, Origin::new(Kind::File, long.into_bytes()), None);
+    let mut report = report(&rules, "worktree", vec![found; 5000]);
+    report.notes = vec!["y".repeat(100_000); 100];
+    let text = render(&report, Format::Markdown);
+    assert!(text.len() < 1 << 20, "{}", text.len());
+    assert!(text.contains("and 4800 more") && text.contains("and 50 more"));
+}
+
+#[test]
+fn junit_has_a_failure_for_each_finding_and_an_error_for_each_skip() {
+    let rules = rules();
+    let text = render(&hostile(&rules), Format::Junit);
+    assert!(text.contains("tests=\"2\" failures=\"1\" errors=\"1\""), "{text}");
+    assert!(!text.contains("<img") && !text.contains("<b>") && !text.contains('\u{ffff}'), "{text}");
+    let clean = render(&report(&rules, "worktree", Vec::new()), Format::Junit);
+    assert!(
+        clean.contains("tests=\"1\" failures=\"0\" errors=\"0\"") && clean.contains("no secrets"),
+        "{clean}"
+    );
+}
+
+#[test]
+fn gitlab_gets_what_its_schema_wants() {
+    let rules = rules();
+    let schema = include_str!("../../tests/schemas/gitlab-secret-detection-15.json");
+    let mut report = hostile(&rules);
+    let value = parse(&render(&report, Format::Gitlab));
+    check(schema, &value);
+    assert_eq!(value["scan"]["status"], "failure");
+    assert_eq!(value["scan"]["start_time"], "2026-03-01T11:30:00");
+    let found = &value["vulnerabilities"][0];
+    assert_eq!(found["location"]["commit"]["sha"], "1a".repeat(20));
+    assert_eq!((&found["severity"], &found["location"]["start_line"]), (&json!("Critical"), &json!(3)));
+    assert!(!value.to_string().contains("hidden@example.org"));
+    // The id is the same in every run, and another one for another place.
+    assert_eq!(parse(&render(&report, Format::Gitlab))["vulnerabilities"][0]["id"], found["id"]);
+    report.findings[0].origin = blob();
+    report.findings[0].history = None;
+    report.skips.clear();
+    let other = parse(&render(&report, Format::Gitlab));
+    check(schema, &other);
+    assert_eq!(other["scan"]["status"], "success");
+    assert_ne!(other["vulnerabilities"][0]["id"], found["id"]);
+    assert_eq!(other["vulnerabilities"][0]["location"]["commit"]["sha"], "0".repeat(40));
 }
