@@ -216,7 +216,13 @@ EVENTS = {
     "tag": ("refs/heads/main", 0, "push", lambda h: push(ZEROS, h.before, "refs/tags/v1"), 0, 0),
     "schedule": ("refs/heads/main", 0, "schedule", lambda h: {}, 1, 2),
     "dispatch": ("refs/heads/main", 0, "workflow_dispatch", lambda h: {}, 1, 2),
-    "schedule, depth 1": ("refs/heads/main", 1, "schedule", lambda h: {}, 2, None),
+}
+# In clones that are cut off, what is missing is told; a tag of what the default branch has brings nothing in any of them.
+CUT = [name for name, event in EVENTS.items() if event[1] == 0 and name not in ("tag", "push", "pull request", "clean pull request")]
+EVENTS |= {f"{name}, depth {depth}": (EVENTS[name][0], depth, *EVENTS[name][2:4], 2, None) for name in CUT for depth in (1, 2)}
+EVENTS |= {
+    "tag, depth 1": (*EVENTS["tag"][:1], 1, *EVENTS["tag"][2:4], 2, None),
+    "tag, depth 2": (*EVENTS["tag"][:1], 2, *EVENTS["tag"][2:]),
 }
 
 
