@@ -16,8 +16,8 @@ def load(name):
 
 
 def gitlab():
-    job = load("gitlab/sf-scan.yml")["sf-scan"]
-    return job["script"], job["variables"]
+    template = load("gitlab/sf-scan.yml")
+    return template["sf-scan"]["script"], template["variables"]
 
 
 def circleci():
@@ -144,7 +144,7 @@ def test_shards_of_github(hosted):
     assert shards == list(range(1, flow["env"]["SHARDS"] + 1))
     script = next(step["run"] for step in flow["jobs"]["part"]["steps"] if "--shard" in step.get("run", ""))
     assert set(parts(script, work, len(shards))) == {0}
-    check_joined(work, flow["jobs"]["join"]["steps"][-1]["run"])
+    check_joined(work, next(step["run"] for step in flow["jobs"]["join"]["steps"] if "--merge" in step.get("run", "")))
 
 
 def check_joined(work, script):
