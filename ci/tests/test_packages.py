@@ -15,7 +15,7 @@ KEY = fresh_key("packages")
 
 def test_wheel(tmp_path):
     place = Place(tmp_path)
-    place.must("maturin", "build", "--release", "--locked", "-m", ROOT / "packages/pypi/pyproject.toml", "-o", "wheels")
+    place.must("maturin", "build", "--release", "--locked", "-o", tmp_path / "wheels", cwd=ROOT / "packages/pypi")
     place.must("python", "-m", "venv", "fresh")
     place.must("fresh/bin/pip", "install", "--quiet", "--no-index", "--find-links", "wheels", "sf-scan")
     assert place.must("fresh/bin/sf-scan", "--version") == VERSION

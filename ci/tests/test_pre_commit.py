@@ -225,7 +225,7 @@ def test_built_from_source(repo, hooks):
 
 
 def test_installed_as_a_wheel(repo, hooks, tmp_path):
-    repo.must("maturin", "build", "--release", "--locked", "-m", ROOT / "packages/pypi/pyproject.toml", "-o", tmp_path / "wheels")
+    repo.must("maturin", "build", "--release", "--locked", "-o", tmp_path / "wheels", cwd=ROOT / "packages/pypi")
     env = {"PIP_FIND_LINKS": str(tmp_path / "wheels")}
     repo.write("a.txt", line(KEY)).must("git", "add", "-A")
     result = repo.run("pre-commit", "try-repo", hooks.folder, "sf-scan-py", "--all-files", env=env)
