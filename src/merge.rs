@@ -246,6 +246,9 @@ fn sarif_reports(reports: Vec<(String, Value)>) -> Result<Merged, String> {
             if !part.is_object() {
                 return Err(format!("{wrong}: a run of it is no object"));
             }
+            if !part.pointer("/tool/driver").is_some_and(Value::is_object) {
+                return Err(format!("{wrong}: a run of it does not say which tool made it"));
+            }
             let repository =
                 part.pointer("/versionControlProvenance/0/repositoryUri").cloned().unwrap_or_default();
             let id = part.pointer("/automationDetails/id").cloned().unwrap_or_default();

@@ -162,7 +162,9 @@ fn what_is_no_report_is_refused_and_named() {
         ("other", "{\"schema\": 2, \"summary\": {}}"),
         ("lists", "{\"schema\": 1, \"summary\": {}, \"findings\": 7}"),
         ("runs", "{\"version\": \"2.1.0\", \"runs\": [7]}"),
-        ("results", "{\"version\": \"2.1.0\", \"runs\": [{\"results\": {}}]}"),
+        ("results", "{\"version\": \"2.1.0\", \"runs\": [{\"tool\": {\"driver\": {}}, \"results\": {}}]}"),
+        ("tool", "{\"version\": \"2.1.0\", \"runs\": [{\"tool\": 7, \"results\": []}]}"),
+        ("driver", "{\"version\": \"2.1.0\", \"runs\": [{\"tool\": {\"driver\": 7}, \"results\": []}]}"),
         ("deep", &"[".repeat(100_000)),
     ] {
         project.write(name, text);

@@ -1,6 +1,4 @@
-"""prek, husky and lefthook really commit, with the very files that users copy."""
-
-import shutil
+"""The check in a husky that has a hook already, and the configuration that users copy for pre-commit and prek."""
 
 import pytest
 import yaml
@@ -21,13 +19,6 @@ def check(repo):
     assert result.code == 0 and repo.head() != before, result
 
 
-def test_husky(repo):
-    repo.write("package.json", "{}").commit()
-    repo.must(NODE / ".bin/husky")
-    shutil.copy(ROOT / "ci/husky/pre-commit", repo.folder / ".husky/pre-commit")
-    check(repo)
-
-
 def test_husky_by_install_hook(repo):
     repo.write("package.json", "{}").commit()
     repo.must(NODE / ".bin/husky")
@@ -37,24 +28,6 @@ def test_husky_by_install_hook(repo):
     check(repo)
     repo.must("sf-scan", "--uninstall-hook")
     assert (repo.folder / ".husky/pre-commit").read_text() == own
-
-
-def test_lefthook(repo):
-    shutil.copy(ROOT / "ci/lefthook/lefthook.yml", repo.folder / "lefthook.yml")
-    repo.commit()
-    path = {"PATH": f"{NODE / '.bin'}:{repo.env['PATH']}"}
-    repo.env.update(path)
-    repo.must("lefthook", "install")
-    check(repo)
-    result = repo.write("b.txt", "b").run("git", "commit", "--allow-empty", "-m", KEY)
-    assert result.code != 0, result
-    origin = repo.folder.parent / "origin"
-    repo.must("git", "init", "-q", "--bare", str(origin))
-    repo.must("git", "remote", "add", "origin", str(origin))
-    assert repo.run("git", "push", "origin", "HEAD:main").code == 0
-    repo.write("c.txt", line(KEY)).commit()
-    result = repo.run("git", "push", "origin", "HEAD:main")
-    assert result.code != 0 and "sixtyfour_api_key" in result.text, result
 
 
 @pytest.mark.parametrize("manager", ["prek", "pre-commit"])
