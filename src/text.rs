@@ -118,20 +118,20 @@ impl Mark {
     }
 }
 
-/// A stretch of UTF-16 text read as UTF-8, with the way back to the bytes as they are written.
-#[derive(Debug)]
-pub struct Utf16View {
-    /// The text as UTF-8; a unit that is no text becomes U+FFFD.
+/// A stretch of text decoded from how it is written, with the way back to the bytes as they are written.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The decoded text.
     pub text: Vec<u8>,
     /// For each byte of `text`, and once for its end, the offset in the bytes that were read.
     pub offsets: Vec<usize>,
 }
 
-impl Utf16View {
-    /// Reads `bytes`, which begin at a whole unit.
+impl View {
+    /// Reads `bytes`, which begin at a whole unit, as UTF-16. A unit that is no text becomes U+FFFD.
     #[must_use]
-    pub fn read(bytes: &[u8], encoding: Encoding) -> Utf16View {
-        let mut view = Utf16View { text: Vec::with_capacity(bytes.len() / 2), offsets: Vec::new() };
+    pub fn of_utf16(bytes: &[u8], encoding: Encoding) -> View {
+        let mut view = View { text: Vec::with_capacity(bytes.len() / 2), offsets: Vec::new() };
         let mut at = 0;
         let units = bytes.chunks_exact(2).map(|pair| encoding.unit(pair));
         for unit in char::decode_utf16(units) {
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn utf16_is_read_with_the_way_back() {
-        let view = Utf16View::read(b"a\0\x3D\xD8\x00\xDE\xe9\0", Encoding::Utf16Le);
+        let view = View::of_utf16(b"a\0\x3D\xD8\x00\xDE\xe9\0", Encoding::Utf16Le);
         assert_eq!(view.text, "a\u{1f600}é".as_bytes());
         assert_eq!(view.offsets, [0, 2, 2, 2, 2, 6, 6, 8]);
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Project, findings};
+use support::{Project, Run, findings};
 
 const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 
@@ -82,15 +82,21 @@ fn a_closed_or_full_standard_output_does_not_hide_findings() {
 fn several_reports_of_one_run_are_what_standard_output_would_get() {
     let (project, reports) = (levels(), Project::new());
     let file = |format: &str| reports.path(format).display().to_string();
+    // Two runs of which one is to be like the other must not see another second on the clock.
+    let run = |args: &[String]| -> Run {
+        let output = project.command().env("SOURCE_DATE_EPOCH", "1700000000").args(args).output();
+        Run::of(output.expect("the program runs"))
+    };
     for style in [&[][..], &["-v"], &["-q"]] {
         let mut args: Vec<String> = style.iter().map(|arg| (*arg).to_owned()).collect();
         args.push("--color=always".to_owned());
         args.extend(FORMATS.iter().map(|format| format!("--report={format}={}", file(format))));
         args.extend(["-f", "jsonl", "-o", &file("output"), "error", "missing"].map(str::to_owned));
-        let run = project.run(&args);
-        assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+        let written = run(&args);
+        assert_eq!((written.code, written.stdout.as_str()), (2, ""));
         for (name, format) in FORMATS.iter().map(|format| (*format, *format)).chain([("output", "jsonl")]) {
-            let direct = project.run([style, &["-f", format, "--color=never", "error", "missing"]].concat());
+            let args = [style, &["-f", format, "--color=never", "error", "missing"]].concat();
+            let direct = run(&args.iter().map(|&arg| arg.to_owned()).collect::<Vec<_>>());
             assert_eq!(read(&reports, name), direct.stdout, "{name} {style:?}");
         }
     }

@@ -17,7 +17,7 @@ use crate::finding::{Allow, Finding, Region};
 use crate::input::{Blob, MARGIN};
 use crate::rule::{Confidence, Form, Hit, Level, Rule, RuleSet, Starts};
 use crate::secret::Secret;
-use crate::text::{Encoding, Mark, Utf16View};
+use crate::text::{Encoding, Mark, View};
 use std::ops::Range;
 
 /// How many bytes a match may have, from its anchor on.
@@ -131,16 +131,16 @@ fn encoding(form: Form) -> Option<Encoding> {
 }
 
 /// The UTF-16 text around the byte `at`, where in `bytes` it begins, and where in it `at` is.
-fn view_around(bytes: &[u8], at: usize, encoding: Encoding) -> (Utf16View, usize, usize) {
+fn view_around(bytes: &[u8], at: usize, encoding: Encoding) -> (View, usize, usize) {
     let start = at - at.min(MARGIN) / 2 * 2;
-    let view = Utf16View::read(&bytes[start..bytes.len().min(at + MARGIN)], encoding);
+    let view = View::of_utf16(&bytes[start..bytes.len().min(at + MARGIN)], encoding);
     let at = view.offsets.partition_point(|&offset| offset < at - start);
     (view, start, at)
 }
 
 /// The UTF-16 text from the byte `at` on, as far as a match can reach.
-fn view_ahead(bytes: &[u8], at: usize, encoding: Encoding) -> Utf16View {
-    Utf16View::read(&bytes[at..bytes.len().min(at + 2 * LONGEST_MATCH)], encoding)
+fn view_ahead(bytes: &[u8], at: usize, encoding: Encoding) -> View {
+    View::of_utf16(&bytes[at..bytes.len().min(at + 2 * LONGEST_MATCH)], encoding)
 }
 
 /// Where the secrets are that a rule's patterns match at a hit, whatever its filters say.
