@@ -24,8 +24,8 @@ pub struct Finding {
     pub secret: Secret,
     /// Why it was taken for a secret, for people: "bound to SIXTYFOUR_API_KEY".
     pub evidence: String,
-    /// How the secret was written, where that is not plainly: "UTF-16".
-    pub reading: Option<&'static str>,
+    /// How the secret is written, where that is not plainly, from the outside in: "base64, then gzip".
+    pub reading: Option<String>,
     /// The line that it stands in, masked.
     pub excerpt: Excerpt,
     /// The comment that allows it, if there is one.

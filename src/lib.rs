@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod ci;
 pub mod config;
 pub mod date;
+pub mod decode;
 pub mod detect;
 pub mod finding;
 pub mod hook;

@@ -4,6 +4,7 @@
 //! what an editor counts: a byte order mark is no column, a tab and a combining mark are one each.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// How a file's text is written, as far as counting lines needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,36 +15,107 @@ pub enum Encoding {
     Utf16Le,
     /// UTF-16, high byte first.
     Utf16Be,
+    /// UTF-32, low byte first.
+    Utf32Le,
+    /// UTF-32, high byte first.
+    Utf32Be,
 }
 
 impl Encoding {
     /// Guesses from the first bytes of a file (a kilobyte is plenty): by the byte order mark, else by the zero bytes
-    /// that Western text in UTF-16 is full of. A wrong guess moves columns; it never hides a key.
+    /// that Western text in UTF-16 and UTF-32 is full of. A wrong guess moves columns; it never hides a key.
     #[must_use]
     pub fn guess(head: &[u8]) -> Encoding {
         match head {
-            [0xFF, 0xFE, 0, 0, ..] => return Encoding::Utf8, // UTF-32
+            [0xFF, 0xFE, 0, 0, ..] => return Encoding::Utf32Le,
+            [0, 0, 0xFE, 0xFF, ..] => return Encoding::Utf32Be,
             [0xFF, 0xFE, ..] => return Encoding::Utf16Le,
             [0xFE, 0xFF, ..] => return Encoding::Utf16Be,
             _ => {}
         }
         let head = &head[..head.len().min(1024)];
-        let pairs = head.len() / 2;
-        if pairs < 4 || memchr::memchr(0, head).is_none() {
+        if head.len() < 8 || memchr::memchr(0, head).is_none() {
             return Encoding::Utf8;
         }
-        let zeros = |odd: usize| head.chunks_exact(2).filter(|pair| pair[odd] == 0).count();
-        match (zeros(0), zeros(1)) {
-            (even, odd) if odd * 10 >= pairs * 4 && even * 20 <= pairs => Encoding::Utf16Le,
-            (even, odd) if even * 10 >= pairs * 4 && odd * 20 <= pairs => Encoding::Utf16Be,
+        // How many bytes at this place of each unit are zero, in percent.
+        let zeros = |unit: usize, place: usize| {
+            let units = head.chunks_exact(unit);
+            let count = units.len();
+            units.filter(|bytes| bytes[place] == 0).count() * 100 / count
+        };
+        match (zeros(4, 0), zeros(4, 1).min(zeros(4, 2)), zeros(4, 3)) {
+            (first, 95.., 95..) if first <= 5 => return Encoding::Utf32Le,
+            (95.., 95.., last) if last <= 5 => return Encoding::Utf32Be,
+            _ => {}
+        }
+        match (zeros(2, 0), zeros(2, 1)) {
+            (even, 40..) if even <= 5 => Encoding::Utf16Le,
+            (40.., odd) if odd <= 5 => Encoding::Utf16Be,
             _ => Encoding::Utf8,
         }
     }
 
-    /// Reads the two bytes of one UTF-16 unit.
-    fn unit(self, pair: &[u8]) -> u16 {
-        let bytes = [pair[0], pair[1]];
-        if self == Encoding::Utf16Be { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
+    /// How many bytes each unit of the text has.
+    #[must_use]
+    pub fn unit(self) -> usize {
+        match self {
+            Encoding::Utf8 => 1,
+            Encoding::Utf16Le | Encoding::Utf16Be => 2,
+            Encoding::Utf32Le | Encoding::Utf32Be => 4,
+        }
+    }
+
+    /// The encoding with the bytes of each unit the other way round, and whether this one has the low one first.
+    #[must_use]
+    pub fn other_order(self) -> (Encoding, bool) {
+        let other = match self {
+            Encoding::Utf8 => Encoding::Utf8,
+            Encoding::Utf16Le => Encoding::Utf16Be,
+            Encoding::Utf16Be => Encoding::Utf16Le,
+            Encoding::Utf32Le => Encoding::Utf32Be,
+            Encoding::Utf32Be => Encoding::Utf32Le,
+        };
+        (other, self.is_low_first())
+    }
+
+    /// Whether the bytes of a unit stand with the low one first.
+    fn is_low_first(self) -> bool {
+        matches!(self, Encoding::Utf16Le | Encoding::Utf32Le)
+    }
+
+    /// The units of text that is not in UTF-8.
+    fn units(self, bytes: &[u8]) -> impl Iterator<Item = u32> {
+        bytes.chunks_exact(self.unit()).map(move |unit| {
+            let add = |value: u32, &byte: &u8| value << 8 | u32::from(byte);
+            if self.is_low_first() { unit.iter().rev().fold(0, add) } else { unit.iter().fold(0, add) }
+        })
+    }
+
+    /// Reads `bytes`, which begin at a whole unit. What is no text becomes U+FFFD.
+    #[must_use]
+    pub fn view(self, bytes: &[u8]) -> View {
+        let mut view = View::with_capacity(bytes.len() / self.unit());
+        let mut at = 0;
+        let mut add = |character: Result<char, _>, units: usize| {
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            let end = at + units * self.unit();
+            view.push_char(character, &(at..end));
+            at = end;
+        };
+        match self {
+            Encoding::Utf8 => bytes.iter().enumerate().for_each(|(at, &byte)| view.push(byte, at..at + 1)),
+            Encoding::Utf16Le | Encoding::Utf16Be => {
+                let units = self.units(bytes).map(|unit| u16::try_from(unit).unwrap_or_default());
+                char::decode_utf16(units).for_each(|character| {
+                    let units = character.as_ref().map_or(1, |character| character.len_utf16());
+                    add(character.map_err(drop), units);
+                });
+            }
+            Encoding::Utf32Le | Encoding::Utf32Be => {
+                self.units(bytes).for_each(|unit| add(char::try_from(unit).map_err(drop), 1));
+            }
+        }
+        view
     }
 }
 
@@ -64,20 +136,21 @@ impl Mark {
     /// The first byte of a file.
     pub const START: Mark = Mark { offset: 0, line: 1, column: 0, utf16: 0 };
 
-    /// Moves over `bytes`, which are the file's next ones and whole characters: of UTF-16 an even number from an even
-    /// offset, of UTF-8 up to a byte that begins a character ([`is_cut`])
+    /// Moves over `bytes`, which are the file's next ones and whole characters: of UTF-16 and UTF-32 whole units, of UTF-8 up to a byte that begins a character ([`is_cut`])
     pub fn advance(&mut self, bytes: &[u8], encoding: Encoding) {
-        let counted = match (self.offset, encoding) {
-            (0, Encoding::Utf8) => bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes),
-            (0, _) => {
-                bytes.strip_prefix(b"\xFF\xFE").or_else(|| bytes.strip_prefix(b"\xFE\xFF")).unwrap_or(bytes)
-            }
-            _ => bytes,
+        let mark: &[u8] = match encoding {
+            Encoding::Utf8 => b"\xEF\xBB\xBF",
+            Encoding::Utf16Le => b"\xFF\xFE",
+            Encoding::Utf16Be => b"\xFE\xFF",
+            Encoding::Utf32Le => b"\xFF\xFE\0\0",
+            Encoding::Utf32Be => b"\0\0\xFE\xFF",
         };
+        let unmarked = bytes.strip_prefix(mark).filter(|_| self.offset == 0);
+        let counted = unmarked.unwrap_or(bytes);
         self.offset += bytes.len() as u64;
         match encoding {
             Encoding::Utf8 => self.count_utf8(counted),
-            _ => self.count_utf16(counted, encoding),
+            _ => self.count_units(counted, encoding),
         }
     }
 
@@ -104,46 +177,95 @@ impl Mark {
         }
     }
 
-    fn count_utf16(&mut self, bytes: &[u8], encoding: Encoding) {
-        for pair in bytes.chunks_exact(2) {
-            let unit = encoding.unit(pair);
-            if unit == u16::from(b'\n') {
+    fn count_units(&mut self, bytes: &[u8], encoding: Encoding) {
+        for unit in encoding.units(bytes) {
+            if unit == u32::from(b'\n') {
                 self.line += 1;
                 (self.column, self.utf16) = (0, 0);
             } else {
-                self.utf16 += 1;
-                self.column += u64::from(!(0xDC00..=0xDFFF).contains(&unit));
+                self.utf16 += 1 + u64::from(unit > 0xFFFF);
+                self.column += u64::from(encoding.unit() == 4 || !(0xDC00..=0xDFFF).contains(&unit));
             }
         }
     }
 }
 
-/// A stretch of text decoded from how it is written, with the way back to the bytes as they are written.
-#[derive(Debug, Default)]
+/// Text that was decoded from how it is written, with the way back to the bytes as they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     /// The decoded text.
     pub text: Vec<u8>,
-    /// For each byte of `text`, and once for its end, the offset in the bytes that were read.
-    pub offsets: Vec<usize>,
+    /// For each byte of `text` where in the written bytes that which it is read from begins.
+    starts: Vec<usize>,
+    /// For each byte of `text` where that ends.
+    ends: Vec<usize>,
 }
 
 impl View {
-    /// Reads `bytes`, which begin at a whole unit, as UTF-16. A unit that is no text becomes U+FFFD.
+    /// An empty view with room for so many bytes of text.
     #[must_use]
-    pub fn of_utf16(bytes: &[u8], encoding: Encoding) -> View {
-        let mut view = View { text: Vec::with_capacity(bytes.len() / 2), offsets: Vec::new() };
-        let mut at = 0;
-        let units = bytes.chunks_exact(2).map(|pair| encoding.unit(pair));
-        for unit in char::decode_utf16(units) {
-            let character = unit.unwrap_or(char::REPLACEMENT_CHARACTER);
-            let mut room = [0; 4];
-            let written = character.encode_utf8(&mut room).as_bytes();
-            view.text.extend_from_slice(written);
-            view.offsets.extend(std::iter::repeat_n(at, written.len()));
-            at += 2 * character.len_utf16();
+    pub fn with_capacity(bytes: usize) -> View {
+        View {
+            text: Vec::with_capacity(bytes),
+            starts: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(bytes),
         }
-        view.offsets.push(at);
-        view
+    }
+
+    /// Adds a byte that is read from `written`.
+    pub fn push(&mut self, byte: u8, written: Range<usize>) {
+        self.text.push(byte);
+        self.starts.push(written.start);
+        self.ends.push(written.end);
+    }
+
+    /// Adds a character that is read from `written`.
+    pub fn push_char(&mut self, character: char, written: &Range<usize>) {
+        for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
+            self.push(byte, written.clone());
+        }
+    }
+
+    /// Where the byte `at` of the text begins as it is written; behind the last byte of the text where that ends.
+    ///
+    /// # Panics
+    /// For what is farther behind the text.
+    #[must_use]
+    pub fn start(&self, at: usize) -> usize {
+        if at == self.text.len() { self.ends.last().copied().unwrap_or_default() } else { self.starts[at] }
+    }
+
+    /// What a part of the text is read from.
+    ///
+    /// # Panics
+    /// For what lies behind the text.
+    #[must_use]
+    pub fn written(&self, part: &Range<usize>) -> Range<usize> {
+        let start = self.start(part.start);
+        start..if part.is_empty() { start } else { self.ends[part.end - 1] }
+    }
+
+    /// The first byte of the text that is read from the written byte `written` or one behind it.
+    #[must_use]
+    pub fn position(&self, written: usize) -> usize {
+        self.starts.partition_point(|&start| start < written)
+    }
+
+    /// The same view of bytes that stand `by` bytes farther on.
+    #[must_use]
+    pub fn moved(mut self, by: usize) -> View {
+        self.starts.iter_mut().chain(&mut self.ends).for_each(|place| *place += by);
+        self
+    }
+
+    /// The same text, where what it was read from was itself decoded: `outer` knows how that is written.
+    #[must_use]
+    pub fn within(mut self, outer: &View) -> View {
+        for (start, end) in self.starts.iter_mut().zip(&mut self.ends) {
+            let written = outer.written(&(*start..*end));
+            (*start, *end) = (written.start, written.end);
+        }
+        self
     }
 }
 
@@ -215,6 +337,7 @@ mod tests {
         assert_eq!(mark(b"\n\n\n", Encoding::Utf8), (4, 0, 0));
         assert_eq!(mark(b"\xFF\xFEa\0\n\0b\0", Encoding::Utf16Le), (2, 1, 1));
         assert_eq!(mark(b"\xFE\xFF\0a\xD8\x3D\xDE\x00", Encoding::Utf16Be), (1, 2, 3));
+        assert_eq!(mark(b"\xFF\xFE\0\0a\0\0\0\x00\xf6\x01\0", Encoding::Utf32Le), (1, 2, 3));
     }
 
     #[test]
@@ -237,6 +360,9 @@ mod tests {
         assert_eq!(Encoding::guess(b"\xFE\xFF\0a"), Encoding::Utf16Be);
         assert_eq!(Encoding::guess(b"k\0e\0y\0=\0v\0"), Encoding::Utf16Le);
         assert_eq!(Encoding::guess(b"\0k\0e\0y\0=\0v"), Encoding::Utf16Be);
+        assert_eq!(Encoding::guess(b"\xFF\xFE\0\0a\0\0\0"), Encoding::Utf32Le);
+        assert_eq!(Encoding::guess(b"k\0\0\0e\0\0\0y\0\0\0"), Encoding::Utf32Le);
+        assert_eq!(Encoding::guess(b"\0\0\0k\0\0\0e\0\0\0y"), Encoding::Utf32Be);
         assert_eq!(Encoding::guess(&[0; 64]), Encoding::Utf8);
     }
 
@@ -247,9 +373,22 @@ mod tests {
     }
 
     #[test]
-    fn utf16_is_read_with_the_way_back() {
-        let view = View::of_utf16(b"a\0\x3D\xD8\x00\xDE\xe9\0", Encoding::Utf16Le);
-        assert_eq!(view.text, "a\u{1f600}é".as_bytes());
-        assert_eq!(view.offsets, [0, 2, 2, 2, 2, 6, 6, 8]);
+    fn wide_text_is_read_with_the_way_back() {
+        let view = Encoding::Utf16Le.view(b"a\0\x3D\xD8\x00\xDE\xe9\0\x00\xD8");
+        assert_eq!(view.text, "a\u{1f600}é\u{fffd}".as_bytes());
+        assert_eq!((view.written(&(0..1)), view.written(&(1..5)), view.written(&(5..7))), (0..2, 2..6, 6..8));
+        assert_eq!((view.start(10), view.position(6), view.position(7)), (10, 5, 7));
+        assert_eq!(Encoding::Utf32Be.view(b"\0\0\0a\0\x01\xf6\0").text, "a\u{1f600}".as_bytes());
+        assert_eq!(Encoding::Utf32Le.view(b"a\0\0\0b\0\0").text, b"a");
+    }
+
+    #[test]
+    fn a_view_of_a_view_leads_to_the_first() {
+        let outer = Encoding::Utf16Le.view(b"a\0b\0c\0");
+        let mut inner = View::default();
+        inner.push(b'X', 0..2);
+        inner.push(b'Y', 2..3);
+        let both = inner.within(&outer);
+        assert_eq!((both.written(&(0..1)), both.written(&(0..2)), both.written(&(1..2))), (0..4, 0..6, 4..6));
     }
 }

@@ -22,9 +22,23 @@ pub(super) struct Found {
     pub(super) bound: bool,
 }
 
-/// Looks for context of the match at `span`: first on its line, then in what encloses it, then on the lines around,
-/// at last in the file's name.
-pub(super) fn find(context: &Context, text: &[u8], span: &Range<usize>, file_name: &[u8]) -> Option<Found> {
+/// Looks for context in the texts that a match stands in, from the inside out, each with the part that is meant. What names
+/// the match itself goes before what only stands near; the file's name comes last.
+pub(super) fn find(context: &Context, texts: &[(&[u8], Range<usize>)], file_name: &[u8]) -> Option<Found> {
+    let mut found = texts.iter().filter_map(|(text, span)| find_in(context, text, span));
+    let first = found.next();
+    let bound = match first {
+        Some(Found { bound: false, .. }) => found.find(|found| found.bound),
+        _ => None,
+    };
+    bound.or(first).or_else(|| {
+        let named = context.enclosing.iter().find_map(|pattern| pattern.regex().find(file_name))?;
+        Some(Found { evidence: format!("{} in the file's name", words(named.as_bytes())), bound: false })
+    })
+}
+
+/// Looks for context of what stands at `span`: first on its line, then in what encloses it, then on the lines around.
+fn find_in(context: &Context, text: &[u8], span: &Range<usize>) -> Option<Found> {
     let around = nearest(&context.near, context.lines, text, span);
     if let Some(Near { lines: 0, words, before }) = &around {
         let evidence = if *before { format!("bound to {words}") } else { format!("next to {words}") };
@@ -33,14 +47,11 @@ pub(super) fn find(context: &Context, text: &[u8], span: &Range<usize>, file_nam
     if let Some(words) = enclosing(&context.enclosing, text, span.start) {
         return Some(Found { evidence: format!("under {words}"), bound: true });
     }
-    if let Some(near) = around {
-        let lines = if near.lines == 1 { "line" } else { "lines" };
-        let side = if near.before { "above" } else { "below" };
-        let evidence = format!("with {} {} {lines} {side}", near.words, near.lines);
-        return Some(Found { evidence, bound: false });
-    }
-    let named = context.enclosing.iter().find_map(|pattern| pattern.regex().find(file_name))?;
-    Some(Found { evidence: format!("{} in the file's name", words(named.as_bytes())), bound: false })
+    let near = around?;
+    let lines = if near.lines == 1 { "line" } else { "lines" };
+    let side = if near.before { "above" } else { "below" };
+    let evidence = format!("with {} {} {lines} {side}", near.words, near.lines);
+    Some(Found { evidence, bound: false })
 }
 
 /// Whether what `require` asks for stands near `span`.

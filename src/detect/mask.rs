@@ -1,7 +1,9 @@
 //! Text from a file made fit to show: every key in it masked, every character printable.
 
+use super::reading::{Found, Layer, look};
+use super::{Matched, matches};
 use crate::finding::Excerpt;
-use crate::rule::{RuleSet, Starts};
+use crate::rule::RuleSet;
 use crate::secret::{mask, shapes};
 use crate::text::printable;
 use memchr::{memchr, memrchr};
@@ -83,11 +85,12 @@ fn masks(
     );
     // A secret may begin before the zone and reach into it.
     let reach = zone.start.saturating_sub(super::LONGEST_MATCH)..zone.end;
-    rules.search(text, reach, |hit| {
-        let Starts::Match(rule) = hit.anchor.starts else { return };
+    look(rules, &Layer::of_text(text), reach, &mut |layer, seen, at| {
+        let Found::Match(rule) = seen else { return };
         let rule = &rules.rules()[rule];
-        for secret in super::secrets(rule, text, hit) {
-            found.push((secret.clone(), rule.prefix(&text[secret])));
+        for Matched { secret, .. } in matches(rule, layer.text, at) {
+            let prefix = if layer.is_outermost() { rule.prefix(&layer.text[secret.clone()]) } else { 0 };
+            found.push((layer.written(secret), prefix));
         }
     });
     found.retain(|(span, _)| span.end > zone.start && span.start < zone.end);

@@ -1,8 +1,8 @@
 //! Detection: rules and a blob become findings. Pure: the same bytes give the same findings, and nothing else is read
 //! or written.
 //!
-//! One search finds the anchors of all rules. Only where one stands does the rule's pattern look; then boundaries,
-//! filters and context decide.
+//! One search finds the anchors of all rules, and runs that something could be encoded in. Only there anything is decoded and
+//! a rule's pattern looks; then boundaries, filters and context decide on the decoded text.
 
 mod allow;
 mod body;
@@ -10,14 +10,16 @@ mod boundary;
 mod context;
 mod example;
 mod mask;
+mod reading;
 
 pub use example::wrong_example;
 
 use crate::finding::{Allow, Finding, Region};
-use crate::input::{Blob, MARGIN};
-use crate::rule::{Confidence, Form, Hit, Level, Rule, RuleSet, Starts};
+use crate::input::Blob;
+use crate::rule::{Confidence, Level, Rule, RuleSet};
 use crate::secret::Secret;
-use crate::text::{Encoding, Mark, View};
+use crate::text::Mark;
+use reading::{Found, Layer, Reading, look};
 use std::ops::Range;
 
 /// How many bytes a match may have, from its anchor on.
@@ -40,15 +42,26 @@ pub struct Detected {
 pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut judged: Vec<Judged> = Vec::new();
     let mut allows: Vec<usize> = Vec::new();
-    rules.search(blob.bytes, blob.own.clone(), |hit| match hit.anchor.starts {
-        Starts::Match(_) => judged.extend(judge_hit(rules, blob, hit)),
-        Starts::Allow if is_comment(blob, hit) => allows.push(hit.at),
-        Starts::Allow => {}
+    look(rules, &Layer::of(blob), blob.own.clone(), &mut |layer, found, at| {
+        let start = layer.written(at..at + 1).start;
+        if !blob.own.contains(&start) {
+            return;
+        }
+        let reading = Reading::of(blob.bytes, layer, at);
+        match found {
+            Found::Match(rule) => judged.extend(judge(rules, &rules.rules()[rule], blob, &reading)),
+            Found::Allow if allow::is_comment(reading.text(), reading.at) => allows.push(start),
+            Found::Allow => {}
+        }
     });
     if judged.is_empty() && allows.is_empty() {
         return Detected::default();
     }
-    judged.sort_by_key(|judged| (judged.span.start, judged.span.end, judged.finding.rule.clone()));
+    let order = |judged: &Judged| {
+        let Finding { rule, reading, .. } = &judged.finding;
+        (judged.span.start, judged.span.end, rule.clone(), reading.clone())
+    };
+    judged.sort_by_cached_key(order);
     judged.dedup_by(|b, a| a.span == b.span && a.finding.rule == b.finding.rule);
     let mut cursor = Cursor::new(blob);
     let locate = |judged: Judged| {
@@ -61,6 +74,8 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
         finding
     };
     let findings = judged.into_iter().map(locate).collect();
+    allows.sort_unstable();
+    allows.dedup();
     let mut cursor = Cursor::new(blob);
     let allows = allows.into_iter().map(|at| cursor.mark_at(at).line).collect();
     Detected { findings, allows }
@@ -79,81 +94,6 @@ struct Matched {
     name: Option<Range<usize>>,
 }
 
-fn judge_hit(rules: &RuleSet, blob: &Blob<'_>, hit: Hit<'_>) -> Option<Judged> {
-    let Starts::Match(rule) = hit.anchor.starts else { return None };
-    let rule = &rules.rules()[rule];
-    let Some(encoding) = encoding(hit.anchor.form) else {
-        return judge(rules, rule, blob, blob.bytes, hit.at);
-    };
-    // A look at the match alone first: text full of anchors must not be decoded again and again.
-    let matches_at =
-        |at, encoding| matches(rule, &view_ahead(blob.bytes, at, encoding).text, 0).next().is_some();
-    if !matches_at(hit.at, encoding) {
-        return None;
-    }
-    // Between ASCII characters, one byte further on, the text reads the same in the other byte order. The file's own
-    // order counts, or else the one that makes whole units from its start.
-    let (twin, order) = match encoding {
-        Encoding::Utf16Le => (hit.at.checked_sub(1), Encoding::Utf16Be),
-        _ => (Some(hit.at + 1), Encoding::Utf16Le),
-    };
-    let is_aligned = (blob.start.offset + hit.at as u64).is_multiple_of(2);
-    let is_files_own = if blob.encoding == Encoding::Utf8 { is_aligned } else { blob.encoding == encoding };
-    if !is_files_own && twin.is_some_and(|twin| matches_at(twin, order)) {
-        return None;
-    }
-    let (view, start, at) = view_around(blob.bytes, hit.at, encoding);
-    let mut judged = judge(rules, rule, blob, &view.text, at)?;
-    judged.finding.reading = Some("UTF-16");
-    judged.span = start + view.offsets[judged.span.start]..start + view.offsets[judged.span.end];
-    Some(judged)
-}
-
-/// Whether the tag at a hit stands in a comment.
-fn is_comment(blob: &Blob<'_>, hit: Hit<'_>) -> bool {
-    match encoding(hit.anchor.form) {
-        None => allow::is_comment(blob.bytes, hit.at),
-        Some(encoding) if encoding != blob.encoding => false,
-        Some(encoding) => {
-            let (view, _, at) = view_around(blob.bytes, hit.at, encoding);
-            allow::is_comment(&view.text, at)
-        }
-    }
-}
-
-/// How the text around an anchor is read; nothing if it is plain.
-fn encoding(form: Form) -> Option<Encoding> {
-    match form {
-        Form::Plain => None,
-        Form::Utf16Le => Some(Encoding::Utf16Le),
-        Form::Utf16Be => Some(Encoding::Utf16Be),
-    }
-}
-
-/// The UTF-16 text around the byte `at`, where in `bytes` it begins, and where in it `at` is.
-fn view_around(bytes: &[u8], at: usize, encoding: Encoding) -> (View, usize, usize) {
-    let start = at - at.min(MARGIN) / 2 * 2;
-    let view = View::of_utf16(&bytes[start..bytes.len().min(at + MARGIN)], encoding);
-    let at = view.offsets.partition_point(|&offset| offset < at - start);
-    (view, start, at)
-}
-
-/// The UTF-16 text from the byte `at` on, as far as a match can reach.
-fn view_ahead(bytes: &[u8], at: usize, encoding: Encoding) -> View {
-    View::of_utf16(&bytes[at..bytes.len().min(at + 2 * LONGEST_MATCH)], encoding)
-}
-
-/// Where the secrets are that a rule's patterns match at a hit, whatever its filters say.
-fn secrets(rule: &Rule, text: &[u8], hit: Hit<'_>) -> Vec<Range<usize>> {
-    let Some(encoding) = encoding(hit.anchor.form) else {
-        return matches(rule, text, hit.at).map(|matched| matched.secret).collect();
-    };
-    let view = view_ahead(text, hit.at, encoding);
-    matches(rule, &view.text, 0)
-        .map(|Matched { secret, .. }| hit.at + view.offsets[secret.start]..hit.at + view.offsets[secret.end])
-        .collect()
-}
-
 /// The matches of a rule's patterns that begin at `at`.
 fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item = Matched> + use<'a> {
     let ahead = &text[at..text.len().min(at + LONGEST_MATCH)];
@@ -164,8 +104,8 @@ fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item 
     })
 }
 
-/// Decides on the match of `rule` that begins at `at`: boundaries, filters, then context.
-fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) -> Option<Judged> {
+/// Decides on a match of `rule`: boundaries, filters, then context.
+fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -> Option<Judged> {
     // Of an object of a repository the path is not known at first. It is judged again when it is.
     if let Some(paths) = rule.paths.as_ref().filter(|_| !blob.origin.is_nameless()) {
         let path = String::from_utf8_lossy(&blob.origin.path()).trim_start_matches('/').to_owned();
@@ -173,24 +113,32 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) 
             return None;
         }
     }
-    matches(rule, text, at).find_map(|matched| {
+    let text = reading.text();
+    matches(rule, text, reading.at).find_map(|matched| {
         let span = matched.secret.clone();
         let secret = &text[span.clone()];
         let whole = Whole::of(rule, text, &span);
         if whole == Whole::No || is_no_secret(rule, text, &matched) {
             return None;
         }
-        if rule.require.as_ref().is_some_and(|require| !context::satisfied(require, text, &span)) {
+        let surroundings = reading.surroundings(&span);
+        let mut places = surroundings.iter();
+        if let Some(require) = &rule.require
+            && !places.any(|(text, span)| context::satisfied(require, text, span))
+        {
             return None;
         }
         if rule.yields && is_another_rules(rules, rule, text, &span) {
             return None;
         }
-        let Verdict { level, confidence, evidence } = verdict(rules, rule, blob, text, &matched, whole)?;
+        let file_name = blob.origin.file_name();
+        let found = rule.context.as_ref().and_then(|context| context::find(context, &surroundings, file_name));
+        let Verdict { level, confidence, evidence } = verdict(rules, rule, text, &matched, whole, found)?;
         let prefix = rule.prefix(secret);
-        let allowed = allow::find(&rule.id, text, &span).map(|comment| Allow {
+        let (page, place) = reading.page(span.clone());
+        let allowed = allow::find(&rule.id, page, &place).map(|comment| Allow {
             line: comment.lines_before,
-            reason: mask::masked(rules, text, &comment.reason).trim().chars().take(120).collect(),
+            reason: mask::masked(rules, page, &comment.reason).trim().chars().take(120).collect(),
         });
         let finding = Finding {
             origin: blob.origin.to_owned(),
@@ -200,12 +148,12 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, text: &[u8], at: usize) 
             confidence,
             secret: Secret::seal(&rule.id, secret, prefix, rule.guessable),
             evidence,
-            reading: None,
-            excerpt: mask::excerpt(rules, text, &span, prefix),
+            reading: reading.name(),
+            excerpt: mask::excerpt(rules, page, &place, if reading.is_plain() { prefix } else { 0 }),
             allowed,
             history: None,
         };
-        Some(Judged { span, finding })
+        Some(Judged { span: reading.written(span), finding })
     })
 }
 
@@ -244,17 +192,21 @@ fn is_no_secret(rule: &Rule, text: &[u8], matched: &Matched) -> bool {
         || name.is_some_and(|name| rule.reject_name.iter().any(|pattern| pattern.regex().is_match(name)))
 }
 
-/// Whether a whole match of another rule stands in `span`. That rule has decided on it.
+/// Whether a whole match of another rule stands in `span`, as it is or encoded. That rule has decided on it.
 fn is_another_rules(rules: &RuleSet, rule: &Rule, text: &[u8], span: &Range<usize>) -> bool {
     let mut taken = false;
-    rules.search(text, span.clone(), |hit| {
-        let Starts::Match(other) = hit.anchor.starts else { return };
+    look(rules, &Layer::of_text(text), span.clone(), &mut |layer, found, at| {
+        let Found::Match(other) = found else { return };
         let other = &rules.rules()[other];
         // A rule that somebody added must not take a value away from a built-in one.
         let may_take = other.id != rule.id && (other.builtin || !rule.builtin);
+        let is_inside = |secret: &Range<usize>| {
+            let written = layer.written(secret.clone());
+            span.start <= written.start && written.end <= span.end
+        };
         taken |= may_take
-            && matches(other, text, hit.at).any(|matched| {
-                matched.secret.end <= span.end && Whole::of(other, text, &matched.secret) == Whole::Yes
+            && matches(other, layer.text, at).any(|matched| {
+                is_inside(&matched.secret) && Whole::of(other, layer.text, &matched.secret) == Whole::Yes
             });
     });
     taken
@@ -270,20 +222,17 @@ struct Verdict {
 fn verdict(
     rules: &RuleSet,
     rule: &Rule,
-    blob: &Blob<'_>,
     text: &[u8],
     matched: &Matched,
     whole: Whole,
+    found: Option<context::Found>,
 ) -> Option<Verdict> {
     let span = &matched.secret;
     let secret = &text[span.clone()];
     let body = &secret[rule.prefix(secret)..];
     let flaw = body::flaw(&rule.body, body)
         .or_else(|| (body::entropy(body) < rule.min_entropy).then_some("little entropy"));
-    let found = rule.context.as_ref().and_then(|context| {
-        let found = context::find(context, text, span, blob.origin.file_name())?;
-        Some((context, found))
-    });
+    let found = rule.context.as_ref().zip(found);
     let plain = |confidence, evidence| Some(Verdict { level: rule.level, confidence, evidence });
     match (found, flaw, whole) {
         (Some((_, found)), Some(flaw), _) if found.bound => {
@@ -325,8 +274,8 @@ impl<'a> Cursor<'a> {
         if at < self.at {
             *self = Cursor::new(self.blob);
         }
-        // Of UTF-16 text whole units are counted; a match at an odd byte is told by the unit that it begins in.
-        let whole = if self.blob.encoding == Encoding::Utf8 { at } else { at & !1 };
+        // Whole units are counted; a match that begins within one is told by the unit that it begins in.
+        let whole = at / self.blob.encoding.unit() * self.blob.encoding.unit();
         self.mark.advance(&self.blob.bytes[self.at..whole.max(self.at)], self.blob.encoding);
         self.at = whole.max(self.at);
         Mark { offset: self.blob.start.offset + at as u64, ..self.mark }

@@ -94,7 +94,7 @@ fn finding(finding: &Finding) -> Value {
         "evidence": finding.evidence,
         "excerpt": finding.excerpt.text,
     });
-    if let Some(reading) = finding.reading {
+    if let Some(reading) = &finding.reading {
         value["reading"] = json!(reading);
     }
     if let Some(object) = finding.origin.object_id() {

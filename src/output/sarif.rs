@@ -127,7 +127,7 @@ fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
     let text = format!("{name} {}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
     let fingerprint = finding.secret.fingerprint().to_string();
     let mut properties = BTreeMap::from([("confidence".to_owned(), json!(finding.confidence.name()))]);
-    if let Some(reading) = finding.reading {
+    if let Some(reading) = &finding.reading {
         properties.insert("reading".to_owned(), json!(reading));
     }
     properties.extend(past(finding));

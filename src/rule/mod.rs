@@ -5,7 +5,7 @@ mod set;
 pub mod template;
 
 pub use file::parse;
-pub use set::{ALLOW_TAG, Anchor, Form, Hit, RuleSet, Starts};
+pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
 
 use ignore::gitignore::Gitignore;
 use regex::bytes::{Regex, RegexBuilder};

@@ -2,23 +2,14 @@
 
 use super::Rule;
 use super::file::{SHORTEST_ANCHOR, parse};
+use crate::decode::{Form, LEAST, alignments, runs};
 use crate::mistake::Mistake;
+use crate::text::Encoding;
 use aho_corasick::{AhoCorasick, MatchKind, packed};
 use std::ops::Range;
 
 /// The rules that came with sf-scan: file name and text.
 const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_rules.rs"));
-
-/// How an anchor is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As it is.
-    Plain,
-    /// UTF-16, low byte first.
-    Utf16Le,
-    /// UTF-16, high byte first.
-    Utf16Be,
-}
 
 /// What an anchor begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +26,12 @@ pub const ALLOW_TAG: &str = "sf-scan:allow";
 /// A literal that starts every match of a rule, in one of the forms that are read.
 #[derive(Debug)]
 pub struct Anchor {
-    literal: Vec<u8>,
-    /// How many of its bytes come before those that are searched for.
+    /// How many bytes before it are decoded together with its first.
     before: usize,
+    /// The bytes that stand there.
+    written: Vec<u8>,
+    /// Which of them are searched for.
+    core: Range<usize>,
     /// What begins with it.
     pub starts: Starts,
     /// How it is written.
@@ -89,26 +83,22 @@ impl RuleSet {
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id)));
         }
-        const FORMS: [Form; 3] = [Form::Plain, Form::Utf16Le, Form::Utf16Be];
-        let anchor = |literal: &[u8], starts, form: Form| {
-            // Of UTF-16 in either order the same bytes are searched for: those from the first letter to the last. None
-            // begins with a zero then, which files are full of.
-            let before = usize::from(form == Form::Utf16Be);
-            Anchor { literal: form.write(literal), before, starts, form }
-        };
-        let mut anchors: Vec<Anchor> =
-            FORMS.map(|form| anchor(ALLOW_TAG.as_bytes(), Starts::Allow, form)).into();
-        for (rule, literal) in rules
-            .iter()
-            .enumerate()
-            .flat_map(|(at, rule)| rule.anchors.iter().map(move |anchor| (at, anchor)))
-        {
-            for form in FORMS {
-                anchors.push(anchor(literal, Starts::Match(rule), form));
+        let mut anchors: Vec<Anchor> = wide(ALLOW_TAG.as_bytes(), Starts::Allow);
+        for (at, rule) in rules.iter().enumerate() {
+            for literal in &rule.anchors {
+                let starts = Starts::Match(at);
+                anchors.extend(wide(literal, starts));
+                if rule.token {
+                    anchors.extend(escaped(literal, starts));
+                    anchors.extend(apart(literal, starts));
+                }
+                if !rule.builtin {
+                    anchors.extend(dense(literal, starts));
+                }
             }
         }
         // Where two begin with the same bytes, the one that begins before them is met first.
-        anchors.sort_by_key(|anchor| std::cmp::Reverse(anchor.before));
+        anchors.sort_by_key(|anchor| std::cmp::Reverse(anchor.before + anchor.core.start));
         let mut literals: Vec<&[u8]> = anchors.iter().map(Anchor::core).collect();
         literals.sort_unstable();
         literals.dedup();
@@ -126,7 +116,7 @@ impl RuleSet {
         };
         let candidates = shared.iter().map(standing_at).collect();
         let searcher = Searcher::new(&shared)?;
-        let longest = anchors.iter().map(|anchor| anchor.literal.len()).max().unwrap_or(0);
+        let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
         Ok(RuleSet { rules, candidates, searcher, longest, anchors })
     }
 
@@ -142,20 +132,33 @@ impl RuleSet {
         self.rules.iter().find(|rule| &*rule.id == id)
     }
 
-    /// How many bytes an anchor has at most beyond its first.
+    /// How many bytes beyond the first tell at most that something could be found: those of an anchor, or of a run.
     #[must_use]
     pub fn reach(&self) -> usize {
-        self.longest.saturating_sub(1)
+        self.longest.max(2 * LEAST) - 1
     }
 
-    /// Whether an anchor stands in this stretch of `bytes`, in part at least. Of an empty stretch: whether one lies across.
+    /// Whether this stretch of `bytes` has part in something that could lead to a finding: an anchor, or a run that
+    /// something may be encoded in. Of an empty stretch: whether one lies across.
     #[must_use]
     pub fn touches(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
         let reach = self.reach();
-        let mut touched = false;
         let own = stretch.start.saturating_sub(reach)..stretch.end;
-        self.search(bytes, own, |hit| touched |= hit.at + hit.anchor.literal.len() > stretch.start);
+        let mut touched = false;
+        self.search(bytes, own, |hit| touched |= hit.at + hit.anchor.length() > stretch.start);
+        if !touched {
+            let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
+            runs(bytes, &around, |_, _, run| touched |= run.end > stretch.start && run.start < stretch.end.max(1));
+        }
         touched
+    }
+
+    /// Whether an anchor begins in this part of the text.
+    #[must_use]
+    pub fn has_anchor(&self, text: &[u8], part: Range<usize>) -> bool {
+        let mut has = false;
+        self.search(text, part, |_| has = true);
+        has
     }
 
     /// Calls `visit` for each anchor that begins within `own`, in order.
@@ -168,10 +171,11 @@ impl RuleSet {
             }
             for &anchor in &self.candidates[literal] {
                 let anchor = &self.anchors[anchor];
-                let Some(at) = start.checked_sub(anchor.before).filter(|at| own.contains(at)) else {
+                let before = anchor.before + anchor.core.start;
+                let Some(at) = start.checked_sub(before).filter(|at| own.contains(at)) else {
                     continue;
                 };
-                if bytes[at..].starts_with(&anchor.literal) {
+                if bytes[at + anchor.before..].starts_with(&anchor.written) {
                     visit(Hit { at, anchor });
                 }
             }
@@ -183,19 +187,103 @@ impl RuleSet {
 impl Anchor {
     /// The bytes that are searched for.
     fn core(&self) -> &[u8] {
-        let behind = usize::from(self.form == Form::Utf16Le);
-        &self.literal[self.before..self.literal.len() - behind]
+        &self.written[self.core.clone()]
+    }
+
+    /// How many bytes it has as it is written.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.before + self.written.len()
     }
 }
 
-impl Form {
-    fn write(self, literal: &[u8]) -> Vec<u8> {
-        match self {
-            Form::Plain => literal.to_vec(),
-            Form::Utf16Le => literal.iter().flat_map(|&byte| [byte, 0]).collect(),
-            Form::Utf16Be => literal.iter().flat_map(|&byte| [0, byte]).collect(),
+/// A literal as it is, and in units of several bytes.
+fn wide(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+    use Encoding::{Utf16Be, Utf16Le, Utf32Be, Utf32Le};
+    let plain = Anchor { written: literal.to_vec(), core: 0..literal.len(), starts, form: Form::Plain, before: 0 };
+    let in_units = [Utf16Le, Utf16Be, Utf32Le, Utf32Be].map(|encoding| {
+        let low_first = matches!(encoding, Utf16Le | Utf32Le);
+        let zeros = encoding.unit() - 1;
+        let written: Vec<u8> = literal
+            .iter()
+            .flat_map(|&byte| {
+                let mut unit = vec![0; zeros];
+                unit.insert(if low_first { 0 } else { zeros }, byte);
+                unit
+            })
+            .collect();
+        // In either order the same bytes are searched for: those from the first letter to the last. None begins with a
+        // zero then, which files are full of.
+        let start = if low_first { 0 } else { zeros };
+        let core = start..start + written.len() - zeros;
+        Anchor { written, core, starts, form: Form::Wide(encoding), before: 0 }
+    });
+    std::iter::once(plain).chain(in_units).collect()
+}
+
+/// A literal whose characters that are neither letter nor digit are escaped, and one that the end of a line cuts.
+fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+    let mut anchors = Vec::new();
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
+    let mut words: Vec<&[u8]> = literal.split(|byte| !is_word(byte)).collect();
+    // What stands behind the last word is none of the literal's.
+    words.pop();
+    let longest = words.into_iter().rev().max_by_key(|word| word.len()).unwrap_or_default();
+    if longest.len() + 1 >= SHORTEST_ANCHOR {
+        for (form, opener) in [
+            (Form::Percent, b'%'),
+            (Form::Backslash, b'\\'),
+            (Form::Entity, b'&'),
+            (Form::QuotedPrintable, b'='),
+        ] {
+            let written = [longest, &[opener]].concat();
+            anchors.push(Anchor { before: 0, core: 0..written.len(), written, starts, form });
         }
     }
+    for end in [&b"=\n"[..], b"=\r\n"] {
+        for cut in 1..literal.len() {
+            let written = [&literal[..cut], end, &literal[cut..]].concat();
+            let core = match cut {
+                // With so much of the line's end as makes it long enough.
+                1 | 2 => {
+                    let least = written.len() - (literal.len() - cut) - 1;
+                    least.min(written.len().saturating_sub(SHORTEST_ANCHOR))..written.len()
+                }
+                _ => 0..written.len(),
+            };
+            anchors.push(Anchor { before: 0, written, core, starts, form: Form::QuotedPrintable });
+        }
+    }
+    anchors
+}
+
+/// A literal in hexadecimal bytes that are apart.
+fn apart(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+    let mut anchors = Vec::new();
+    for gap in [" ", ":", ", 0x", ",0x"] {
+        for digits in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
+            let written = literal.iter().map(digits).collect::<Vec<_>>().join(gap).into_bytes();
+            anchors.push(Anchor { before: 0, core: 0..written.len(), written, starts, form: Form::HexBytes });
+        }
+    }
+    anchors
+}
+
+/// A literal in the encodings that [`runs`] would find, were the secret sure to be as long as a run.
+fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+    let in_base64 = |(before, written): (usize, Vec<u8>)| Anchor {
+        before,
+        core: 0..written.len(),
+        written,
+        starts,
+        form: Form::Base64,
+    };
+    let mut anchors: Vec<Anchor> = alignments(literal).map(in_base64).into();
+    for digits in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
+        let written: Vec<u8> = literal.iter().map(digits).collect::<String>().into_bytes();
+        anchors.push(Anchor { before: 0, core: 0..written.len(), written, starts, form: Form::Hex });
+    }
+    anchors
 }
 
 impl Searcher {
@@ -247,7 +335,13 @@ mod tests {
             set.search(text, own, |hit| hits.push((hit.at, hit.anchor.form)));
             hits
         };
-        let all = [(2, Form::Plain), (8, Form::Utf16Le), (18, Form::Utf16Be), (28, Form::Plain)];
+        let wide = |encoding| Form::Wide(encoding);
+        let all = [
+            (2, Form::Plain),
+            (8, wide(Encoding::Utf16Le)),
+            (18, wide(Encoding::Utf16Be)),
+            (28, Form::Plain),
+        ];
         assert_eq!(hits(0..text.len()), all);
         for cut in 0..=text.len() {
             let mut both = hits(0..cut);

@@ -21,10 +21,10 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// A reader whose windows have `window` bytes (at least eight, made even) and the margins around them.
+    /// A reader whose windows have `window` bytes (at least eight, made a multiple of four) and the margins around them.
     #[must_use]
     pub fn with_window(window: usize) -> Reader {
-        Reader { buffer: vec![0; (window.max(8) & !1) + 2 * MARGIN] }
+        Reader { buffer: vec![0; (window.max(8) & !3) + 2 * MARGIN] }
     }
 
     /// Hands what `input` gives to the visitor. `size` is how many bytes are expected, if that is known: a file of
@@ -55,7 +55,7 @@ impl Reader {
             if let Some(end) = end {
                 return end;
             }
-            let mut kept = (own_end - MARGIN) & !1;
+            let mut kept = (own_end - MARGIN) & !3;
             while encoding == Encoding::Utf8 && is_cut(&self.buffer[..filled], kept) {
                 kept -= 1;
             }

@@ -1,0 +1,107 @@
+//! Hexadecimal: two digits are a byte, one after the other or with something between each two.
+
+use super::run::around;
+use crate::text::View;
+use std::ops::Range;
+
+/// The value of a hexadecimal digit.
+pub(super) fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// Reads the digits around `at`, where a byte begins.
+pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
+    let (before, behind) = around(text, at, reach, |byte| byte.is_ascii_hexdigit());
+    let whole = &before[before.len() % 2..];
+    let run = whole.first().copied().unwrap_or(at)..behind.last().map_or(at, |last| last + 1);
+    let places: Vec<usize> = whole.iter().chain(&behind).copied().collect();
+    let mut view = View::with_capacity(places.len() / 2);
+    for pair in places.chunks_exact(2) {
+        if let (Some(high), Some(low)) = (digit(text[pair[0]]), digit(text[pair[1]])) {
+            view.push(high << 4 | low, pair[0]..pair[1] + 1);
+        }
+    }
+    (view, run)
+}
+
+/// Reads the bytes around `at`, which are apart from each other.
+pub(super) fn decode_bytes(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
+    let mut starts = Vec::new();
+    let mut first = at;
+    while let Some(before) = byte_before(&text[..first], reach.start) {
+        first = before;
+        starts.push(first);
+    }
+    starts.reverse();
+    let mut next = Some(at).filter(|&at| is_byte(text, at));
+    let mut end = at;
+    while let Some(place) = next.filter(|place| place + 2 <= reach.end) {
+        starts.push(place);
+        end = place + 2;
+        next = byte_behind(text, end);
+    }
+    let mut view = View::with_capacity(starts.len());
+    for start in starts {
+        if let (Some(high), Some(low)) = (digit(text[start]), digit(text[start + 1])) {
+            view.push(high << 4 | low, start..start + 2);
+        }
+    }
+    (view, first..end)
+}
+
+/// The most characters between two bytes.
+const LONGEST_GAP: usize = 40;
+
+fn is_byte(text: &[u8], at: usize) -> bool {
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_hexdigit);
+    is_digit(at) && is_digit(at + 1) && !is_digit(at + 2)
+}
+
+fn is_gap(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b",:;-\"'+.(){}[]\\".contains(&byte)
+}
+
+/// Where the digits of the next byte are: behind something that is no digit, and perhaps `0x`.
+fn byte_behind(text: &[u8], end: usize) -> Option<usize> {
+    let rest = &text[end..text.len().min(end + LONGEST_GAP)];
+    let gap = rest.iter().take_while(|&&byte| is_gap(byte)).count();
+    let marked = [&b"0x"[..], b"0X", b"x"].into_iter().find(|mark| rest[gap..].starts_with(mark));
+    let at = end + gap + marked.map_or(0, <[u8]>::len);
+    (gap > 0 && is_byte(text, at)).then_some(at)
+}
+
+/// Where the digits of the byte before are.
+fn byte_before(text: &[u8], floor: usize) -> Option<usize> {
+    let marked = [&b"0x"[..], b"0X", b"x"].into_iter().find(|mark| text.ends_with(mark));
+    let text = &text[..text.len() - marked.map_or(0, <[u8]>::len)];
+    let gap = text.iter().rev().take(LONGEST_GAP).take_while(|&&byte| is_gap(byte)).count();
+    let at = (text.len() - gap).checked_sub(2).filter(|&at| gap > 0 && at >= floor)?;
+    let is_alone = at == 0 || !text[at - 1].is_ascii_hexdigit();
+    (is_alone && is_byte(text, at)).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_read_to_both_sides() {
+        let text = b"x'666f6F'";
+        for at in [2, 4, 6] {
+            let (view, run) = decode(text, at, &(0..text.len()));
+            assert_eq!((view.text.as_slice(), run), (&b"foo"[..], 2..8), "{at}");
+            assert_eq!(view.written(&(1..2)), 4..6);
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_with_what_is_between_them() {
+        for text in ["66 6f 6f", "66:6F:6f", "{0x66, 0x6f,\n  0x6f}", "66-6f-6f", "\"\\x66\" \"\\x6f\" \"\\x6f\""] {
+            let at = text.find("6f").expect("a byte");
+            let (view, run) = decode_bytes(text.as_bytes(), at, &(0..text.len()));
+            assert_eq!(view.text, b"foo", "{text}");
+            assert_eq!(&text[run.start..run.start + 2], "66");
+            assert_eq!(text[run.end - 2..run.end].to_ascii_lowercase(), "6f");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Reading: where a rule's pattern matches, in the bytes as they stand and in what they say once they are decoded.
+//!
+//! First a quick look: the search for anchors and [`runs`] lead to places where an encoding is used; what stands there is
+//! decoded, and looked at in the same way, so that an encoding may hold another one. What was found is then read once more
+//! in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks were cut.
+
+use super::{LONGEST_MATCH, matches};
+use crate::decode::{Decoded, Form, runs};
+use crate::input::{Blob, MARGIN};
+use crate::rule::{Hit, RuleSet, Starts};
+use crate::text::Encoding;
+use std::ops::Range;
+
+/// How many encodings may lie in each other.
+const DEEPEST: usize = 4;
+
+/// How far before a place it is decoded for context.
+const BACK: usize = 3 * 1024;
+
+/// How far from a place on it is decoded: through three encodings a key has 7,776 characters at most.
+const AHEAD: usize = MARGIN;
+
+/// How much of a long run is looked at together.
+const STEP: usize = 2 * MARGIN;
+
+/// How many bytes an anchor has at most where it is encoded.
+const LONGEST_ANCHOR: usize = 96;
+
+/// How far before a run something could begin that is read together with it: the rest of a line before.
+const BEFORE_RUN: usize = 256;
+
+/// Text that is looked at: the bytes of a blob, or what a part of the text around says.
+pub(super) struct Layer<'l> {
+    pub(super) text: &'l [u8],
+    /// How the bytes of a blob are written as a whole, and how far into a unit they begin.
+    encoding: Encoding,
+    shift: usize,
+    /// The way back to the outer text, and the form that it is in there; nothing for the bytes of a blob.
+    outer: Option<(&'l Layer<'l>, &'l Decoded, Form)>,
+    depth: usize,
+}
+
+impl<'l> Layer<'l> {
+    pub(super) fn of(blob: &Blob<'l>) -> Layer<'l> {
+        let shift = (blob.start.offset % 4) as usize;
+        Layer { encoding: blob.encoding, shift, ..Layer::of_text(blob.bytes) }
+    }
+
+    /// Text of which no more is known.
+    pub(super) fn of_text(text: &'l [u8]) -> Layer<'l> {
+        Layer { text, encoding: Encoding::Utf8, shift: 0, outer: None, depth: 0 }
+    }
+
+    /// Whether it is the bytes of a blob.
+    pub(super) fn is_outermost(&self) -> bool {
+        self.outer.is_none()
+    }
+
+    fn inner<'i>(&'i self, decoded: &'i Decoded, form: Form) -> Layer<'i> {
+        let outer = Some((self, decoded, form));
+        Layer { outer, depth: self.depth + 1, ..Layer::of_text(&decoded.view.text) }
+    }
+
+    /// Where a part of the text is in the blob.
+    pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
+        match self.outer {
+            Some((outer, decoded, _)) => outer.written(decoded.view.written(&part)),
+            None => part,
+        }
+    }
+
+    /// The way to the byte `at`, from the blob on, and where in the blob it begins.
+    fn way(&self, at: usize) -> (Vec<Step>, usize) {
+        let Some((outer, decoded, form)) = self.outer else { return (Vec::new(), at) };
+        let beyond = at % form.group();
+        let (mut steps, start) = outer.way(decoded.view.start(at - beyond));
+        steps.push(Step { form, beyond });
+        (steps, start)
+    }
+
+    /// Whether all of the way from the blob is in units of several bytes.
+    fn is_page(&self) -> bool {
+        self.outer.is_none_or(|(outer, _, form)| matches!(form, Form::Wide(_)) && outer.is_page())
+    }
+}
+
+/// What is decoded from one text to the next on the way to a byte.
+struct Step {
+    form: Form,
+    /// How many bytes behind the start of its group the byte is.
+    beyond: usize,
+}
+
+/// What was come by.
+pub(super) enum Found {
+    /// A match of the rule at this place of [`RuleSet::rules`].
+    Match(usize),
+    /// The tag of a comment that allows a finding, in text as it stands.
+    Allow,
+}
+
+/// Looks for what begins in the part `own` of the layer, in it and in what it says. `found` gets the layer, what was
+/// found, and where in the layer's text it begins.
+pub(super) fn look(
+    rules: &RuleSet,
+    layer: &Layer<'_>,
+    own: Range<usize>,
+    found: &mut dyn FnMut(&Layer<'_>, Found, usize),
+) {
+    Look { rules, found }.at(layer, own);
+}
+
+struct Look<'r, 'f> {
+    rules: &'r RuleSet,
+    found: &'f mut dyn FnMut(&Layer<'_>, Found, usize),
+}
+
+/// What was decoded of a layer and looked at.
+struct Seen {
+    form: Form,
+    decoded: Decoded,
+    /// Up to where.
+    end: usize,
+}
+
+impl Look<'_, '_> {
+    fn at(&mut self, layer: &Layer<'_>, own: Range<usize>) {
+        let rules = self.rules;
+        // An anchor in another form may be told by a place that is not quite its first.
+        let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + LONGEST_ANCHOR;
+        rules.search(layer.text, around, |hit| {
+            if hit.anchor.form != Form::Plain || own.contains(&hit.at) {
+                self.hit(layer, hit);
+            }
+        });
+        if layer.depth == DEEPEST {
+            return;
+        }
+        let mut seen: Vec<Seen> = Vec::new();
+        let unit = layer.encoding.unit();
+        if unit > 1 {
+            let at = own.start + (unit - (layer.shift + own.start) % unit) % unit;
+            self.run(layer, Form::Wide(layer.encoding), at, own.clone(), &mut seen);
+        }
+        runs(layer.text, &own, |form, at, run| self.run(layer, form, at, run, &mut seen));
+    }
+
+    /// Looks at what begins with an anchor.
+    fn hit(&mut self, layer: &Layer<'_>, hit: Hit<'_>) {
+        let form = hit.anchor.form;
+        match hit.anchor.starts {
+            Starts::Allow if form == Form::Plain && layer.is_page() => (self.found)(layer, Found::Allow, hit.at),
+            Starts::Allow => {}
+            Starts::Match(rule) if form == Form::Plain => {
+                if matches(&self.rules.rules()[rule], layer.text, hit.at).next().is_some() {
+                    (self.found)(layer, Found::Match(rule), hit.at);
+                }
+            }
+            Starts::Match(rule) if layer.depth < DEEPEST => {
+                if let Form::Wide(encoding) = form
+                    && self.is_twin(layer, rule, hit.at, encoding)
+                {
+                    return;
+                }
+                // A look at the anchor alone first: text full of them must not be decoded again and again.
+                let back = if form.is_escape() { LONGEST_ANCHOR } else { 0 };
+                let start = hit.at.saturating_sub(back);
+                let near = form.decode(layer.text, hit.at, start..hit.at + LONGEST_ANCHOR);
+                let end = near.view.position(hit.at) + form.group();
+                if self.rules.has_anchor(&near.view.text, 0..end) {
+                    let decoded = form.decode(layer.text, hit.at, start..hit.at + AHEAD);
+                    self.at(&layer.inner(&decoded, form), 0..end);
+                }
+            }
+            Starts::Match(_) => {}
+        }
+    }
+
+    /// Whether what is read at `at` in units of several bytes is rather read in the other order: between ASCII characters
+    /// the text is the same in both. The order of the file counts, or else the one that makes whole units from its start.
+    fn is_twin(&self, layer: &Layer<'_>, rule: usize, at: usize, encoding: Encoding) -> bool {
+        let (other, low_first) = encoding.other_order();
+        let shift = encoding.unit() - 1;
+        let twin = if low_first { at.checked_sub(shift) } else { Some(at + shift) };
+        let is_at_home = match (layer.is_outermost(), layer.encoding) {
+            (true, Encoding::Utf8) => (layer.shift + at).is_multiple_of(encoding.unit()),
+            (true, own) => own == encoding,
+            (false, _) => low_first,
+        };
+        let reads = |at: usize| {
+            let decoded = Form::Wide(other).decode(layer.text, at, at..at + 2 * LONGEST_MATCH);
+            matches(&self.rules.rules()[rule], &decoded.view.text, 0).next().is_some()
+        };
+        !is_at_home && twin.is_some_and(|at| at <= layer.text.len() && reads(at))
+    }
+
+    /// Looks at a run from `at` on, where something could be decoded.
+    fn run(&mut self, layer: &Layer<'_>, form: Form, mut at: usize, run: Range<usize>, seen: &mut Vec<Seen>) {
+        // Lines that are read together are runs of their own.
+        let is_seen = |seen: &Seen| {
+            seen.form == form && at < seen.end && {
+                let place = seen.decoded.view.position(at);
+                place < seen.decoded.view.text.len()
+                    && seen.decoded.view.start(place) == at
+                    && place % form.group() == 0
+            }
+        };
+        if seen.iter().any(is_seen) {
+            return;
+        }
+        while at < run.end {
+            let reach = at.saturating_sub(BEFORE_RUN)..at + STEP + AHEAD;
+            let decoded = form.decode(layer.text, at, reach);
+            let end = decoded.view.position(at + STEP);
+            let next = decoded.view.start(end.next_multiple_of(form.group()).min(decoded.view.text.len()));
+            self.at(&layer.inner(&decoded, form), 0..end);
+            if seen.len() >= 4 {
+                seen.remove(0);
+            }
+            seen.push(Seen { form, decoded, end: at + STEP });
+            at = next.max(at + 1);
+        }
+    }
+}
+
+/// The text around a match, as far as it decides, and the texts that it is written in.
+pub(super) struct Reading<'a> {
+    bytes: &'a [u8],
+    /// From the blob on: the form, and what it says.
+    steps: Vec<(Form, Decoded)>,
+    /// Where the match begins in the innermost text.
+    pub(super) at: usize,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads what is around the byte `at` of a layer of the blob.
+    pub(super) fn of(bytes: &'a [u8], layer: &Layer<'_>, at: usize) -> Reading<'a> {
+        let (way, mut at) = layer.way(at);
+        let mut reading = Reading { bytes, steps: Vec::with_capacity(way.len()), at };
+        for Step { form, beyond } in way {
+            let decoded = form.decode(reading.text(), at, at.saturating_sub(BACK)..at + AHEAD);
+            at = decoded.view.position(at) + beyond;
+            reading.steps.push((form, decoded));
+        }
+        reading.at = at;
+        reading
+    }
+
+    /// The decoded text.
+    pub(super) fn text(&self) -> &[u8] {
+        self.steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text)
+    }
+
+    /// Where a part of the decoded text is in the blob.
+    pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
+        self.steps.iter().rev().fold(part, |part, (_, decoded)| decoded.view.written(&part))
+    }
+
+    /// The texts to look for context in, from the inside out, each with the part that context is about: the match, or the
+    /// run that it is encoded in.
+    pub(super) fn surroundings(&self, part: &Range<usize>) -> Vec<(&[u8], Range<usize>)> {
+        let mut surroundings = vec![(self.text(), part.clone())];
+        for (place, (form, decoded)) in self.steps.iter().enumerate().rev() {
+            // Escapes stand in text that is decoded with them.
+            if matches!(form, Form::Base64 | Form::Hex | Form::HexBytes) {
+                let outer = place.checked_sub(1).map_or(self.bytes, |outer| &self.steps[outer].1.view.text);
+                surroundings.push((outer, decoded.run.clone()));
+            }
+        }
+        surroundings
+    }
+
+    /// The text that people see, and where in it a part of the decoded text is: that of the blob, in units of one byte.
+    pub(super) fn page(&self, part: Range<usize>) -> (&[u8], Range<usize>) {
+        let wide = self.steps.iter().take_while(|(form, _)| matches!(form, Form::Wide(_))).count();
+        let inner = self.steps[wide..].iter().rev();
+        let part = inner.fold(part, |part, (_, decoded)| decoded.view.written(&part));
+        let text = wide.checked_sub(1).map_or(self.bytes, |last| &self.steps[last].1.view.text);
+        (text, part)
+    }
+
+    /// How the match is written, from the outside in, for people; nothing if it stands as it is.
+    pub(super) fn name(&self) -> Option<String> {
+        let names: Vec<&str> = self.steps.iter().filter_map(|(form, _)| form.name()).collect();
+        (!names.is_empty()).then(|| names.join(", then "))
+    }
+
+    /// Whether people see the match itself in the page.
+    pub(super) fn is_plain(&self) -> bool {
+        self.steps.iter().all(|(form, _)| matches!(form, Form::Wide(_)))
+    }
+}

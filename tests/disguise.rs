@@ -1,0 +1,140 @@
+//! Keys in disguise: encoded, encoded again, and put anywhere.
+
+#![allow(clippy::disallowed_methods, reason = "tests make files")]
+
+mod support;
+
+use proptest::prelude::*;
+use sf_scan::detect::detect;
+use sf_scan::finding::Finding;
+use sf_scan::input::{Blob, Kind, Origin, Skip};
+use sf_scan::rule::{RuleSet, template};
+use sf_scan::secret::Secret;
+use sf_scan::source::{Reader, Visitor};
+use std::ops::Range;
+use std::sync::LazyLock;
+use support::encode::{Encoder, Written};
+
+static RULES: LazyLock<RuleSet> =
+    LazyLock::new(|| RuleSet::new(RuleSet::builtin().expect("rules")).expect("a set"));
+
+/// Keeps findings.
+#[derive(Default)]
+struct Keeper {
+    findings: Vec<Finding>,
+}
+
+impl Visitor for Keeper {
+    fn blob(&mut self, blob: &Blob<'_>) {
+        self.findings.extend(detect(&RULES, blob).findings);
+    }
+    fn skip(&mut self, _: Skip) {}
+    fn excluded(&mut self) {}
+    fn note(&mut self, _: String) {}
+}
+
+/// Encodings that may lie in each other, in any order.
+const CHAINED: [Encoder; 17] = [
+    Encoder::Base64,
+    Encoder::Base64Url,
+    Encoder::Base64Lines(76, "\r\n", 0),
+    Encoder::Base64Lines(64, "\n", 4),
+    Encoder::Hex,
+    Encoder::HexUpper,
+    Encoder::Percent,
+    Encoder::PercentAll,
+    Encoder::BackslashX,
+    Encoder::BackslashU,
+    Encoder::BackslashBraces,
+    Encoder::Octal,
+    Encoder::Json,
+    Encoder::JsonStrict,
+    Encoder::EntityDecimal,
+    Encoder::EntityHex,
+    Encoder::EntityNamed,
+];
+
+/// Encodings of a file as a whole.
+const WIDE: [Encoder; 8] = [
+    Encoder::Utf16Le(true),
+    Encoder::Utf16Le(false),
+    Encoder::Utf16Be(true),
+    Encoder::Utf16Be(false),
+    Encoder::Utf32Le(true),
+    Encoder::Utf32Le(false),
+    Encoder::Utf32Be(true),
+    Encoder::Utf32Be(false),
+];
+
+/// Text without a key, that does not touch one.
+fn neighbour() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => Just(String::new()),
+        3 => "[ -~\n]{0,60}",
+        1 => "[a-zA-Z0-9+/=]{0,90}",
+        1 => (0usize..3000).prop_map(|length| "some words and \"quotes\"\n".repeat(length / 24)),
+    ]
+}
+
+/// A key with neighbours, written in a chain of encodings, each time with neighbours: the file, and the key in it.
+fn planted(
+    key: &str,
+    chain: &[Encoder],
+    wide: Option<Encoder>,
+    neighbours: &[(String, String)],
+) -> Written {
+    let mut written = Written { bytes: key.as_bytes().to_vec(), part: 0..key.len() };
+    let add = |written: Written, (before, behind): &(String, String)| {
+        let mut bytes = before.clone().into_bytes();
+        // Something that is no letter, digit or other part of what is encoded stands at both sides.
+        bytes.push(b' ');
+        let start = bytes.len();
+        bytes.extend(&written.bytes);
+        bytes.push(b' ');
+        bytes.extend(behind.as_bytes());
+        Written { bytes, part: start + written.part.start..start + written.part.end }
+    };
+    for (encoder, neighbours) in chain.iter().zip(neighbours) {
+        written = add(written, neighbours);
+        written = encoder.write(&written.bytes, written.part);
+    }
+    written = add(written, &neighbours[chain.len()]);
+    match wide {
+        Some(encoder) => encoder.write(&written.bytes, written.part),
+        None => written,
+    }
+}
+
+fn cases() -> u32 {
+    std::env::var("SF_SCAN_TEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(5000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_key_is_found_through_any_chain_of_encodings(
+        seed in any::<u64>(),
+        chain in prop::collection::vec(prop::sample::select(&CHAINED[..]), 0..=3),
+        wide in prop::option::weighted(0.1, prop::sample::select(&WIDE[..])),
+        neighbours in prop::collection::vec((neighbour(), neighbour()), 4),
+        window in 4usize..4000,
+    ) {
+        let key = template::key(seed, 0);
+        // The encoding of the file is one of the three.
+        let chain = &chain[..chain.len().min(if wide.is_some() { 2 } else { 3 })];
+        let Written { bytes, part } = planted(&key, chain, wide, &neighbours);
+        let origin = Origin::new(Kind::File, &b"a file.txt"[..]);
+        let mut keeper = Keeper::default();
+        Reader::with_window(window).read(&mut &bytes[..], None, &origin, &mut keeper).expect("read");
+        let fingerprint = Secret::seal("sixtyfour_api_key", key.as_bytes(), 4, false).fingerprint().clone();
+        let is_it = |finding: &&Finding| *finding.secret.fingerprint() == fingerprint;
+        let found: Vec<Range<usize>> = keeper
+            .findings
+            .iter()
+            .filter(is_it)
+            .map(|finding| finding.region.start.offset as usize..finding.region.end.offset as usize)
+            .collect();
+        prop_assert_eq!(found, vec![part], "{:?} {:?}", chain, wide);
+    }
+}
