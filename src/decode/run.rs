@@ -31,30 +31,49 @@ const IN_RUN: [bool; 256] = {
 /// what is decoded as one begins, and the run that it stands in. Whether it says anything is not known yet; but wherever a
 /// text of 36 characters is encoded in a run, the run is told.
 pub fn runs(text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Form, usize, Range<usize>)) {
+    /// How many pairs of blocks are sifted together.
+    const TOGETHER: usize = 64;
     let end = text.len().min(part.end + LEAST);
-    let mut from = part.start;
     let start = part.start.min(end);
-    let (pairs, _) = text[start..end].as_chunks::<{ 2 * BLOCK }>();
-    let rest = start + pairs.len() * 2 * BLOCK;
-    let mut look = |block: Range<usize>, from: &mut usize| {
-        if block.start >= *from && text[block.clone()].iter().all(|&byte| IN_RUN[usize::from(byte)]) {
-            let run = run_around(text, block, *from, end);
-            if run.len() >= LEAST {
+    let mut from = start;
+    let mut look = |block: usize| {
+        if block >= from && is_in_long_run(text, block) {
+            let run = run_around(text, block..block + BLOCK, from, end);
+            from = run.end;
+            if run.len() >= LEAST && !is_ruler(&text[run.clone()]) {
                 forms(text, &run, &mut visit);
             }
-            *from = run.end;
         }
     };
-    for (number, pair) in pairs.iter().enumerate() {
-        let least = pair[..BLOCK].iter().fold(u8::MAX, |least, &byte| least.min(byte));
-        if least > LAST_BREAK {
-            let at = start + number * 2 * BLOCK;
-            look(at..at + BLOCK, &mut from);
+    let (pairs, rest) = text[start..end].as_chunks::<{ 2 * BLOCK }>();
+    let mut unbroken = [0; TOGETHER + 1];
+    for (number, pairs) in pairs.chunks(TOGETHER).enumerate() {
+        // Without a branch that cannot be foreseen.
+        let mut count = 0;
+        for (at, pair) in pairs.iter().enumerate() {
+            let least = pair[..BLOCK].iter().fold(u8::MAX, |least, &byte| least.min(byte));
+            unbroken[count] = at;
+            count += usize::from(least > LAST_BREAK);
         }
+        let start = start + number * TOGETHER * 2 * BLOCK;
+        unbroken[..count].iter().for_each(|at| look(start + at * 2 * BLOCK));
     }
-    if rest + BLOCK <= end {
-        look(rest..rest + BLOCK, &mut from);
+    if rest.len() >= BLOCK {
+        look(end - rest.len());
     }
+}
+
+/// Whether a block lies in a run, and so does half of what the shortest run has besides, on one side at least.
+fn is_in_long_run(text: &[u8], block: usize) -> bool {
+    let in_run = |part: &[u8]| part.iter().fold(true, |all, &byte| all & IN_RUN[usize::from(byte)]);
+    in_run(&text[block..block + BLOCK])
+        && (text.get(block + BLOCK..block + 2 * BLOCK).is_some_and(in_run)
+            || block.checked_sub(BLOCK).is_some_and(|before| in_run(&text[before..block])))
+}
+
+/// Whether it is a line of one character, as people draw them.
+fn is_ruler(run: &[u8]) -> bool {
+    run.iter().all(|byte| *byte == run[0])
 }
 
 /// The run that a block stands in, as far as it lies in `from..end`.
@@ -79,55 +98,68 @@ fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Ra
             visit(form, run.start + at, run.clone());
         }
     }
+    // What a line's end cuts goes on from the line before.
+    let before = text[..run.start].strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
+    if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
+        visit(Form::QuotedPrintable, before.len() - 1, run.clone());
+    }
     let mut found = [None; 4];
-    let mut at = 0;
-    while at + SAMPLE + 3 <= bytes.len() {
-        for phase in base64_phases(&bytes[at..at + SAMPLE + 3]) {
-            // Phases of later samples are told from the start of the run.
-            found[(at + phase) % 4].get_or_insert(run.start + at + phase);
+    for at in (0..bytes.len().saturating_sub(SAMPLE - 1)).step_by(STRIDE) {
+        let mut phases = base64_phases(&bytes[at..at + SAMPLE]);
+        while phases != 0 {
+            let phase = phases.trailing_zeros() as usize;
+            found[phase].get_or_insert(run.start + at + phase);
+            phases &= phases - 1;
         }
-        at += STRIDE;
     }
     found.into_iter().flatten().for_each(|at| visit(Form::Base64, at, run.clone()));
     let mut found = [None; 2];
-    let mut at = 0;
-    while at + SAMPLE < bytes.len() {
+    for at in (0..bytes.len().saturating_sub(SAMPLE)).step_by(STRIDE) {
         if let Some(phase) = hex_phase(&bytes[at..at + SAMPLE + 1]) {
-            found[(at + phase) % 2].get_or_insert(run.start + at + phase);
+            found[phase].get_or_insert(run.start + at + phase);
         }
-        at += STRIDE;
     }
     found.into_iter().flatten().for_each(|at| visit(Form::Hex, at, run.clone()));
 }
 
-/// How far samples are apart.
+/// How far samples are apart: a multiple of four, so that the phases of all are told alike.
 const STRIDE: usize = 16;
 
-/// How many characters a sample has: 15 bytes in base64, 10 in hexadecimal.
-const SAMPLE: usize = 20;
+/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal.
+const SAMPLE: usize = 24;
 
-/// What a character of base64 does to a byte that is text, and so has no highest bit: whether it can be the first, second,
-/// third and fourth of a group.
-const TEXT: [u8; 256] = {
-    let mut flags = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        let value = VALUES[at];
-        if value != NONE {
-            flags[at] = (value < 32) as u8 | ((value & 8 == 0) as u8) << 1 | ((value & 2 == 0) as u8) << 2 | 8;
+/// For the place of a character in a sample, modulo four, and the character: the phases in which it is part of text, a bit
+/// each. In a phase, groups begin at the places that are it modulo four. Bytes of text have no highest bit.
+const TEXT: [[u8; 256]; 4] = {
+    let mut phases = [[0; 256]; 4];
+    let mut byte = 0;
+    while byte < 256 {
+        let value = VALUES[byte];
+        // Whether it can be the first, second, third and fourth of a group.
+        let can_be = [value < 32, value & 8 == 0, value & 2 == 0, true];
+        let mut at = 0;
+        while at < 16 && value != NONE {
+            let (place, phase) = (at / 4, at % 4);
+            phases[place][byte] |= (can_be[(place + 4 - phase) % 4] as u8) << phase;
+            at += 1;
         }
-        at += 1;
+        byte += 1;
     }
-    flags
+    phases
 };
 
-/// The places in a sample at which groups of base64 could begin that say text.
-fn base64_phases(sample: &[u8]) -> impl Iterator<Item = usize> {
-    let is_text = |group: &[u8]| {
-        let flag = |place: usize| TEXT[usize::from(group[place])] >> place & 1;
-        flag(0) & flag(1) & flag(2) & flag(3) == 1
-    };
-    (0..4).filter(move |&phase| sample[phase..phase + SAMPLE].chunks_exact(4).all(is_text))
+/// The phases in which groups of base64 say text all over a sample, a bit each.
+fn base64_phases(sample: &[u8]) -> u8 {
+    let mut phases = 0b1111;
+    for group in sample.chunks_exact(4) {
+        for (place, &byte) in group.iter().enumerate() {
+            phases &= TEXT[place][usize::from(byte)];
+        }
+        if phases == 0 {
+            break;
+        }
+    }
+    phases
 }
 
 /// The place in a sample at which bytes of hexadecimal digits could begin that say text.

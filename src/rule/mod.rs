@@ -9,6 +9,7 @@ pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
 
 use ignore::gitignore::Gitignore;
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -136,6 +137,12 @@ impl Rule {
         self.context.as_ref().map_or(self.level, |context| self.level.max(context.level))
     }
 
+    /// How many bytes a match has at least.
+    #[must_use]
+    pub(crate) fn shortest(&self) -> usize {
+        self.patterns.iter().map(Pattern::shortest).min().unwrap_or(0)
+    }
+
     /// The length of the anchor that `secret` begins with, or 0.
     #[must_use]
     pub fn prefix(&self, secret: &[u8]) -> usize {
@@ -206,6 +213,12 @@ impl Pattern {
             .dfa_size_limit(1 << 20)
             .nest_limit(100)
             .build()
+    }
+
+    /// How many bytes a match has at least.
+    fn shortest(&self) -> usize {
+        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+        parser.parse(&self.text).ok().and_then(|hir| hir.properties().minimum_len()).unwrap_or(0)
     }
 
     /// The compiled form.

@@ -83,17 +83,15 @@ impl RuleSet {
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id)));
         }
-        let mut anchors: Vec<Anchor> = wide(ALLOW_TAG.as_bytes(), Starts::Allow);
+        let tag = ALLOW_TAG.as_bytes();
+        let mut anchors = vec![Anchor::new(tag.to_vec(), Starts::Allow, Form::Plain)];
         for (at, rule) in rules.iter().enumerate() {
             for literal in &rule.anchors {
                 let starts = Starts::Match(at);
-                anchors.extend(wide(literal, starts));
+                anchors.push(Anchor::new(literal.clone(), starts, Form::Plain));
+                anchors.extend(wide(literal, starts, if rule.token { &[2, 4] } else { &[2] }));
                 if rule.token {
-                    anchors.extend(escaped(literal, starts));
-                    anchors.extend(apart(literal, starts));
-                }
-                if !rule.builtin {
-                    anchors.extend(dense(literal, starts));
+                    anchors.extend(encoded(literal, starts, rule.shortest()));
                 }
             }
         }
@@ -185,6 +183,10 @@ impl RuleSet {
 }
 
 impl Anchor {
+    fn new(written: Vec<u8>, starts: Starts, form: Form) -> Anchor {
+        Anchor { before: 0, core: 0..written.len(), written, starts, form }
+    }
+
     /// The bytes that are searched for.
     fn core(&self) -> &[u8] {
         &self.written[self.core.clone()]
@@ -197,28 +199,39 @@ impl Anchor {
     }
 }
 
-/// A literal as it is, and in units of several bytes.
-fn wide(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+/// A literal that begins a secret of `shortest` bytes at least in the forms that [`runs`] may pass by.
+fn encoded(literal: &[u8], starts: Starts, shortest: usize) -> Vec<Anchor> {
+    let mut anchors = apart(literal, starts);
+    if shortest < LEAST {
+        anchors.extend(escaped(literal, starts));
+    }
+    if shortest * 4 / 3 < LEAST {
+        anchors.extend(dense(literal, starts));
+    }
+    anchors
+}
+
+/// A literal in units of so many bytes.
+fn wide(literal: &[u8], starts: Starts, units: &[usize]) -> Vec<Anchor> {
     use Encoding::{Utf16Be, Utf16Le, Utf32Be, Utf32Le};
-    let plain = Anchor { written: literal.to_vec(), core: 0..literal.len(), starts, form: Form::Plain, before: 0 };
-    let in_units = [Utf16Le, Utf16Be, Utf32Le, Utf32Be].map(|encoding| {
-        let low_first = matches!(encoding, Utf16Le | Utf32Le);
-        let zeros = encoding.unit() - 1;
-        let written: Vec<u8> = literal
-            .iter()
-            .flat_map(|&byte| {
-                let mut unit = vec![0; zeros];
-                unit.insert(if low_first { 0 } else { zeros }, byte);
-                unit
-            })
-            .collect();
-        // In either order the same bytes are searched for: those from the first letter to the last. None begins with a
-        // zero then, which files are full of.
-        let start = if low_first { 0 } else { zeros };
-        let core = start..start + written.len() - zeros;
-        Anchor { written, core, starts, form: Form::Wide(encoding), before: 0 }
-    });
-    std::iter::once(plain).chain(in_units).collect()
+    let encodings = [(Utf16Le, true), (Utf16Be, false), (Utf32Le, true), (Utf32Be, false)];
+    let in_units = encodings.into_iter().filter(|(encoding, _)| units.contains(&encoding.unit()));
+    in_units
+        .map(|(encoding, low_first)| {
+            let zeros = encoding.unit() - 1;
+            let mut written = Vec::with_capacity(literal.len() * encoding.unit());
+            for &byte in literal {
+                written.extend(std::iter::repeat_n(0, if low_first { 0 } else { zeros }));
+                written.push(byte);
+                written.extend(std::iter::repeat_n(0, if low_first { zeros } else { 0 }));
+            }
+            // In either order the same bytes are searched for: those from the first letter to the last. None begins with
+            // a zero then, which files are full of.
+            let start = if low_first { 0 } else { zeros };
+            let core = start..start + written.len() - zeros;
+            Anchor { core, ..Anchor::new(written, starts, Form::Wide(encoding)) }
+        })
+        .collect()
 }
 
 /// A literal whose characters that are neither letter nor digit are escaped, and one that the end of a line cuts.
@@ -236,22 +249,21 @@ fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
             (Form::Entity, b'&'),
             (Form::QuotedPrintable, b'='),
         ] {
-            let written = [longest, &[opener]].concat();
-            anchors.push(Anchor { before: 0, core: 0..written.len(), written, starts, form });
+            anchors.push(Anchor::new([longest, &[opener]].concat(), starts, form));
         }
     }
     for end in [&b"=\n"[..], b"=\r\n"] {
         for cut in 1..literal.len() {
-            let written = [&literal[..cut], end, &literal[cut..]].concat();
-            let core = match cut {
-                // With so much of the line's end as makes it long enough.
-                1 | 2 => {
-                    let least = written.len() - (literal.len() - cut) - 1;
-                    least.min(written.len().saturating_sub(SHORTEST_ANCHOR))..written.len()
-                }
-                _ => 0..written.len(),
+            let (before, behind) = literal.split_at(cut);
+            let anchor = Anchor::new([before, end, behind].concat(), starts, Form::QuotedPrintable);
+            // Of two parts the longer one, with so much of the line's end as makes it long enough.
+            let length = anchor.written.len();
+            let core = if cut > behind.len() {
+                0..length
+            } else {
+                (length - behind.len() - 1).min(length.saturating_sub(SHORTEST_ANCHOR))..length
             };
-            anchors.push(Anchor { before: 0, written, core, starts, form: Form::QuotedPrintable });
+            anchors.push(Anchor { core, ..anchor });
         }
     }
     anchors
@@ -260,30 +272,22 @@ fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
 /// A literal in hexadecimal bytes that are apart.
 fn apart(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     let mut anchors = Vec::new();
-    for gap in [" ", ":", ", 0x", ",0x"] {
+    for gap in [" ", ", 0x"] {
         for digits in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
-            let written = literal.iter().map(digits).collect::<Vec<_>>().join(gap).into_bytes();
-            anchors.push(Anchor { before: 0, core: 0..written.len(), written, starts, form: Form::HexBytes });
+            let written = literal.iter().map(digits).collect::<Vec<_>>().join(gap);
+            anchors.push(Anchor::new(written.into_bytes(), starts, Form::HexBytes));
         }
     }
     anchors
 }
 
-/// A literal in the encodings that [`runs`] would find, were the secret sure to be as long as a run.
+/// A literal in base64 and in hexadecimal.
 fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
-    let in_base64 = |(before, written): (usize, Vec<u8>)| Anchor {
-        before,
-        core: 0..written.len(),
-        written,
-        starts,
-        form: Form::Base64,
-    };
-    let mut anchors: Vec<Anchor> = alignments(literal).map(in_base64).into();
-    for digits in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
-        let written: Vec<u8> = literal.iter().map(digits).collect::<String>().into_bytes();
-        anchors.push(Anchor { before: 0, core: 0..written.len(), written, starts, form: Form::Hex });
-    }
-    anchors
+    let in_base64 = |(before, written)| Anchor { before, ..Anchor::new(written, starts, Form::Base64) };
+    let in_hex = [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")]
+        .map(|digits| literal.iter().map(digits).collect::<String>())
+        .map(|written| Anchor::new(written.into_bytes(), starts, Form::Hex));
+    alignments(literal).map(in_base64).into_iter().chain(in_hex).collect()
 }
 
 impl Searcher {
