@@ -280,7 +280,7 @@ impl Comparison<'_> {
         let mut entries = index.entries();
         'entries: while let Some(entry) = entries.next()? {
             let is_in_same = !same.is_empty() && entry.path.starts_with(&same);
-            if is_in_same || entry.is_intended {
+            if is_in_same || entry.is_intended() {
                 continue;
             }
             let path = entry.path.strip_suffix(b"/").unwrap_or(entry.path);
@@ -304,10 +304,9 @@ impl Comparison<'_> {
                 let head = self.worker.tree(&tree, "HEAD");
                 folders.push(Folder { length, head, cached: cached.map_or(Vec::new(), Cached::children) });
             };
-            let id = ObjectId::new(entry.id);
-            match entry.kind {
-                EntryKind::Tree => self.folder(path, id, known),
-                kind => self.entry(path, kind, id, known),
+            match entry.kind() {
+                EntryKind::Tree => self.folder(path, entry.id(), known),
+                kind => self.entry(path, kind, entry.id(), known),
             }
         }
         Ok(())

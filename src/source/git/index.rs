@@ -30,6 +30,7 @@ pub(crate) const LONGEST_PATH: usize = 1 << 16;
 /// An index.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    /// Where it is; where it is split, the half that names the other one.
     pub(crate) file: PathBuf,
     own: Part,
     base: Option<Base>,
@@ -42,13 +43,38 @@ pub(crate) struct Index {
 pub(crate) struct Entry<'a> {
     /// Relative to the top of the working tree, with `/` between parts.
     pub(crate) path: &'a [u8],
-    /// The hash that names its object.
-    pub(crate) id: &'a [u8],
-    pub(crate) kind: EntryKind,
+    /// What is before the path.
+    head: &'a [u8],
+    hash_length: usize,
+}
+
+impl Entry<'_> {
+    /// The object's.
+    pub(crate) fn id(&self) -> ObjectId {
+        ObjectId::new(&self.head[BEFORE_ID..BEFORE_ID + self.hash_length])
+    }
+
+    pub(crate) fn kind(&self) -> EntryKind {
+        const TREE: u32 = 0o040_000;
+        const SUBMODULE: u32 = 0o160_000;
+        const KINDS: u32 = 0o170_000;
+        match number(self.head, BEFORE_MODE).map(|mode| mode & KINDS) {
+            Some(TREE) => EntryKind::Tree,
+            Some(SUBMODULE) => EntryKind::Submodule,
+            _ => EntryKind::Blob,
+        }
+    }
+
     /// Whether it only says that a file will be added (`git add --intent-to-add`).
-    pub(crate) is_intended: bool,
+    pub(crate) fn is_intended(&self) -> bool {
+        const INTENDED: u16 = 0x2000;
+        short(self.head, BEFORE_ID + self.hash_length + 2).is_some_and(|flags| flags & INTENDED != 0)
+    }
+
     /// 1 to 3 while a merge has conflicts.
-    stage: u8,
+    fn stage(&self) -> u16 {
+        short(self.head, BEFORE_ID + self.hash_length).map_or(0, |flags| flags >> 12 & 3)
+    }
 }
 
 /// One file of the two that an index may be split in.
@@ -416,7 +442,11 @@ impl Entries<'_> {
     /// # Errors
     /// The file cannot be read any more, or is another one than it was.
     pub(crate) fn next(&mut self) -> Result<Option<Entry<'_>>, Reason> {
-        if let (Last::None, Some(base)) = (self.last, &self.base) {
+        let Some(base) = &mut self.base else {
+            self.own.advance()?;
+            return Ok(self.own.entry());
+        };
+        if matches!(self.last, Last::None) {
             // The entries that take the place of others come first, and have no name of their own.
             for _ in base.base.replaced.iter().filter(|&&replaced| replaced) {
                 self.own.advance()?;
@@ -425,15 +455,12 @@ impl Entries<'_> {
         if matches!(self.last, Last::None | Last::Own | Last::Both) {
             self.own.advance()?;
         }
-        if let Some(base) = &mut self.base
-            && matches!(self.last, Last::None | Last::Base | Last::Both)
-        {
+        if matches!(self.last, Last::None | Last::Base | Last::Both) {
             base.advance()?;
         }
-        let base = self.base.as_ref().and_then(Merged::entry);
-        let own = self.own.entry();
+        let (own, base) = (self.own.entry(), base.entry());
         let order = match (own, base) {
-            (Some(own), Some(base)) => (own.path, own.stage).cmp(&(base.path, base.stage)),
+            (Some(own), Some(base)) => (own.path, own.stage()).cmp(&(base.path, base.stage())),
             (Some(_), None) => Ordering::Less,
             _ => Ordering::Greater,
         };
@@ -490,13 +517,13 @@ struct Walk<'a> {
     window: Vec<u8>,
     /// Where the window is in the file.
     offset: u64,
-    /// Where this entry begins in the window.
-    start: usize,
+    /// Where in the window this entry begins, up to its path.
+    head: Range<usize>,
     /// Where the next one begins.
     next: usize,
-    /// Where the path of this one is in the window; in version 4 what of it is not as in the one before.
-    name: Range<usize>,
-    /// The path of this one, in version 4 only.
+    /// How long the path is that follows the head.
+    length: usize,
+    /// The path in version 4, where only what is not as in the entry before follows.
     path: Vec<u8>,
     /// Whether there is no such entry.
     is_over: bool,
@@ -519,9 +546,9 @@ impl<'a> Walk<'a> {
             left: part.count,
             window: Vec::new(),
             offset: HEADER as u64,
-            start: 0,
+            head: 0..0,
             next: 0,
-            name: 0..0,
+            length: 0,
             path: Vec::new(),
             is_over: false,
         }
@@ -549,16 +576,17 @@ impl<'a> Walk<'a> {
         Ok(true)
     }
 
-    /// Nothing is changed by an entry that is wrong.
+    /// Reads the next entry. One that is wrong is not gone past.
     fn parse(&mut self) -> Result<(), &'static str> {
         const CUT: &str = "is cut off";
         const NONE: &str = "has a path that is none";
         const TOO_LONG: &str = "has a path that is too long";
-        let start = self.next;
-        let flags_at = start + BEFORE_ID + self.part.hash_length;
-        let flags = short(&self.window, flags_at).ok_or(CUT)?;
-        let name = flags_at + if flags & EXTENDED == 0 { 2 } else { 4 };
-        let rest = self.window.get(name..).ok_or(CUT)?;
+        let entry = self.window.get(self.next..).ok_or(CUT)?;
+        let head = BEFORE_ID + self.part.hash_length;
+        let flags = short(entry, head).ok_or(CUT)?;
+        let head = head + if flags & EXTENDED == 0 { 2 } else { 4 };
+        let rest = entry.get(head..).ok_or(CUT)?;
+        self.head = self.next..self.next + head;
         let end_of = |rest: &[u8]| match memchr(0, &rest[..rest.len().min(LONGEST_PATH + 1)]) {
             Some(end) => Ok(end),
             None => Err(if rest.len() > LONGEST_PATH { TOO_LONG } else { CUT }),
@@ -573,19 +601,17 @@ impl<'a> Walk<'a> {
             }
             self.path.truncate(kept);
             self.path.extend_from_slice(&rest[length..length + end]);
-            self.name = name + length..name + length + end;
-            self.next = self.name.end + 1;
+            self.next += head + length + end + 1;
         } else {
             let length = usize::from(flags & 0xFFF);
             let length = if length < 0xFFF { length } else { end_of(rest)? };
             if memchr(0, rest.get(..=length).ok_or(CUT)?) != Some(length) {
                 return Err(NONE);
             }
-            self.name = name..name + length;
+            self.length = length;
             // Zeros, at least one, up to a length that eight divides.
-            self.next = start + ((name + length - start + 8) & !7);
+            self.next += (head + length + 8) & !7;
         }
-        self.start = start;
         Ok(())
     }
 
@@ -599,33 +625,13 @@ impl<'a> Walk<'a> {
     }
 
     fn path(&self) -> &[u8] {
-        if self.part.version == 4 { &self.path } else { &self.window[self.name.clone()] }
+        let start = self.head.end;
+        if self.part.version == 4 { &self.path } else { &self.window[start..start + self.length] }
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
-        const TREE: u32 = 0o040_000;
-        const SUBMODULE: u32 = 0o160_000;
-        const KINDS: u32 = 0o170_000;
-        const INTENDED: u16 = 0x2000;
-        if self.is_over {
-            return None;
-        }
-        let id = self.start + BEFORE_ID;
-        let flags_at = id + self.part.hash_length;
-        let flags = short(&self.window, flags_at)?;
-        let extended = if flags & EXTENDED == 0 { 0 } else { short(&self.window, flags_at + 2)? };
-        let kind = match number(&self.window, self.start + BEFORE_MODE)? & KINDS {
-            TREE => EntryKind::Tree,
-            SUBMODULE => EntryKind::Submodule,
-            _ => EntryKind::Blob,
-        };
-        Some(Entry {
-            path: self.path(),
-            id: self.window.get(id..flags_at)?,
-            kind,
-            is_intended: extended & INTENDED != 0,
-            stage: u8::try_from(flags >> 12 & 3).unwrap_or_default(),
-        })
+        let head = self.window.get(self.head.clone()).filter(|_| !self.is_over)?;
+        Some(Entry { path: self.path(), head, hash_length: self.part.hash_length })
     }
 
     /// What follows the entries.
@@ -681,7 +687,7 @@ mod tests {
     use super::*;
 
     /// Path, stage, whether it is only intended; an id is made of the path.
-    type Given = (&'static str, u8, bool);
+    type Given = (&'static str, u16, bool);
 
     const LENGTH: usize = 20;
 
@@ -703,7 +709,7 @@ mod tests {
             bytes.extend(id(path));
             let extended = if is_intended { EXTENDED } else { 0 };
             let length = u16::try_from(path.len().min(0xFFF)).expect("short");
-            bytes.extend((length | u16::from(stage) << 12 | extended).to_be_bytes());
+            bytes.extend((length | stage << 12 | extended).to_be_bytes());
             if is_intended {
                 bytes.extend(0x2000_u16.to_be_bytes());
             }
@@ -746,12 +752,12 @@ mod tests {
         Index::new(part(bytes)?).map(|(index, _)| index)
     }
 
-    fn listed(index: &Index) -> Vec<(String, ObjectId, u8, bool)> {
+    fn listed(index: &Index) -> Vec<(String, ObjectId, u16, bool)> {
         let mut listed = Vec::new();
         let mut entries = index.entries();
         while let Some(entry) = entries.next().expect("it was read before") {
             let path = String::from_utf8_lossy(entry.path).into_owned();
-            listed.push((path, ObjectId::new(entry.id), entry.stage, entry.is_intended));
+            listed.push((path, entry.id(), entry.stage(), entry.is_intended()));
         }
         listed
     }
@@ -811,6 +817,38 @@ mod tests {
                 .is_err_and(|reason| reason.name() == "unsupported")
         );
         assert!(read(&written(5, &[], &[])).is_err_and(|reason| reason.name() == "unsupported"));
+    }
+
+    #[test]
+    fn an_index_may_be_larger_than_what_is_held_of_it() {
+        let many: Vec<Given> = (0..5000).map(|n| (&*format!("{n:04}/{n}").leak(), 0, n % 7 == 0)).collect();
+        let longest = (&*"x".repeat(LONGEST_PATH).leak(), 0, false);
+        for (version, given) in
+            [(2, [&many[..], &[longest], &many].concat()), (4, [&many[..], &[longest]].concat())]
+        {
+            let bytes = written(version, &given, &[(b"TREE", tree())]);
+            let mut index = read(&bytes).expect("an index");
+            let expected: Vec<_> = given
+                .iter()
+                .map(|&(path, stage, is_intended)| {
+                    (path.to_owned(), ObjectId::new(&id(path)), stage, is_intended)
+                })
+                .collect();
+            assert!(listed(&index) == expected, "version {version}");
+            assert_eq!(visit(&index), 4);
+            // Somebody has cut the file off since.
+            index.own.file = Some(Box::new(bytes[..bytes.len() / 2].to_vec()));
+            let mut entries = index.entries();
+            let end = loop {
+                match entries.next() {
+                    Ok(Some(_)) => {}
+                    end => break end.map(|_| ()),
+                }
+            };
+            assert!(end.is_err_and(|reason| reason.name() == "damaged"));
+            let too_long = (&*"x".repeat(LONGEST_PATH + 1).leak(), 0, false);
+            assert!(read(&written(version, &[&many[..], &[too_long]].concat(), &[])).is_err());
+        }
     }
 
     /// A bitmap of one word.

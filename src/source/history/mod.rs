@@ -247,7 +247,7 @@ impl History {
         if let Ok(index) = Index::of(&self.repository, None, hash) {
             let mut entries = index.entries();
             while let Ok(Some(entry)) = entries.next() {
-                paths.entry(ObjectId::new(entry.id)).or_insert_with(|| entry.path.to_vec());
+                paths.entry(entry.id()).or_insert_with(|| entry.path.to_vec());
             }
         }
         paths
