@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 const MOST: u64 = 512 << 20;
 
 /// So many bytes of it are held in memory at a time, but for what stands behind the entries. More than an entry has.
-const WINDOW: usize = 2 * LONGEST_PATH;
+const WINDOW: usize = LONGEST_PATH + 4096;
 
 /// The longest path. No system opens one that is as long.
 pub(crate) const LONGEST_PATH: usize = 1 << 16;
