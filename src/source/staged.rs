@@ -72,9 +72,12 @@ impl Source for Staged {
             is_empty: true,
         };
         let head = if format.has_ref_files { comparison.worker.head(repository) } else { None };
-        comparison.compare(&index, head);
+        let compared = comparison.compare(&index, head);
         comparison.read();
         let Comparison { worker: Worker { mut visitor, .. }, is_empty, .. } = comparison;
+        if let Err(reason) = compared {
+            visitor.skip(repository.skip(&index.file, reason));
+        }
         let absent = store.absent.load(Ordering::Relaxed);
         if absent > 0 {
             visitor.skip(repository.skip(&repository.root, Reason::PartialClone(absent)));
@@ -258,12 +261,15 @@ impl Worker<'_> {
 
 impl Comparison<'_> {
     /// Finds what the index changes of a tree, and has it read.
-    fn compare(&mut self, index: &Index, tree: Option<ObjectId>) {
+    ///
+    /// # Errors
+    /// The index cannot be read to its end any more.
+    fn compare(&mut self, index: &Index, tree: Option<ObjectId>) -> Result<(), Reason> {
         let cached = index.cached();
         if let Some(tree) = tree
             && self.is_same(cached, tree)
         {
-            return;
+            return Ok(());
         }
         let head = tree.and_then(|tree| self.worker.tree(&tree, "HEAD"));
         let mut folders =
@@ -272,9 +278,9 @@ impl Comparison<'_> {
         // A folder that is the same in `HEAD`.
         let mut same = Vec::new();
         let mut entries = index.entries();
-        'entries: while let Some(entry) = entries.next() {
+        'entries: while let Some(entry) = entries.next()? {
             let is_in_same = !same.is_empty() && entry.path.starts_with(&same);
-            if is_in_same || entry.is_intended {
+            if is_in_same || entry.is_intended() {
                 continue;
             }
             let path = entry.path.strip_suffix(b"/").unwrap_or(entry.path);
@@ -298,11 +304,12 @@ impl Comparison<'_> {
                 let head = self.worker.tree(&tree, "HEAD");
                 folders.push(Folder { length, head, cached: cached.map_or(Vec::new(), Cached::children) });
             };
-            match entry.kind {
-                EntryKind::Tree => self.folder(path, entry.id, known),
-                kind => self.entry(path, kind, entry.id, known),
+            match entry.kind() {
+                EntryKind::Tree => self.folder(path, entry.id(), known),
+                kind => self.entry(path, kind, entry.id(), known),
             }
         }
+        Ok(())
     }
 
     /// Whether the tree of a folder in the index is this one. The index has it cached only where it is known, and git

@@ -12,12 +12,17 @@ use crate::secret::mask_shapes;
 use crate::text::printable;
 use memchr::memchr;
 use std::cmp::Ordering;
-use std::io::{self, Read as _};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The largest file that is read as an index. It is held in memory; the largest repositories have a tenth of that.
+/// The largest file that is read as an index; the largest repositories have a tenth of that.
 const MOST: u64 = 512 << 20;
+
+/// So many bytes of it are held in memory at a time, but for what stands behind the entries. More than an entry has.
+const WINDOW: usize = LONGEST_PATH + 4096;
 
 /// The longest path. No system opens one that is as long.
 pub(crate) const LONGEST_PATH: usize = 1 << 16;
@@ -25,6 +30,8 @@ pub(crate) const LONGEST_PATH: usize = 1 << 16;
 /// An index.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    /// Where it is; where it is split, the half that names the other one.
+    pub(crate) file: PathBuf,
     own: Part,
     base: Option<Base>,
     /// The folders that `own` has cached, each before those in it.
@@ -36,18 +43,46 @@ pub(crate) struct Index {
 pub(crate) struct Entry<'a> {
     /// Relative to the top of the working tree, with `/` between parts.
     pub(crate) path: &'a [u8],
-    pub(crate) id: ObjectId,
-    pub(crate) kind: EntryKind,
+    /// What is before the path.
+    head: &'a [u8],
+    hash_length: usize,
+}
+
+impl Entry<'_> {
+    /// The object's.
+    pub(crate) fn id(&self) -> ObjectId {
+        ObjectId::new(&self.head[BEFORE_ID..BEFORE_ID + self.hash_length])
+    }
+
+    pub(crate) fn kind(&self) -> EntryKind {
+        const TREE: u32 = 0o040_000;
+        const SUBMODULE: u32 = 0o160_000;
+        const KINDS: u32 = 0o170_000;
+        match number(self.head, BEFORE_MODE).map(|mode| mode & KINDS) {
+            Some(TREE) => EntryKind::Tree,
+            Some(SUBMODULE) => EntryKind::Submodule,
+            _ => EntryKind::Blob,
+        }
+    }
+
     /// Whether it only says that a file will be added (`git add --intent-to-add`).
-    pub(crate) is_intended: bool,
+    pub(crate) fn is_intended(&self) -> bool {
+        const INTENDED: u16 = 0x2000;
+        short(self.head, BEFORE_ID + self.hash_length + 2).is_some_and(|flags| flags & INTENDED != 0)
+    }
+
     /// 1 to 3 while a merge has conflicts.
-    stage: u8,
+    fn stage(&self) -> u16 {
+        short(self.head, BEFORE_ID + self.hash_length).map_or(0, |flags| flags >> 12 & 3)
+    }
 }
 
 /// One file of the two that an index may be split in.
 #[derive(Debug, Default)]
 struct Part {
-    bytes: Vec<u8>,
+    file: Option<Box<dyn Bytes>>,
+    /// What stands behind the entries.
+    rest: Vec<u8>,
     version: u32,
     count: u32,
     /// How many entries have no name, since they take the place of others. They come first.
@@ -55,7 +90,21 @@ struct Part {
     hash_length: usize,
 }
 
-/// What stands behind the entries: its name, and where it is.
+/// The bytes of an index, which is large: fresh memory for all of it costs more time than to read it twice.
+trait Bytes: fmt::Debug {
+    /// Reads what is at a place. Nothing is read at the end only.
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Bytes for File {
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut file = self;
+        file.seek(SeekFrom::Start(at))?;
+        file.read(into)
+    }
+}
+
+/// Something that stands behind the entries: its name, and where it is there.
 type Extension = ([u8; 4], Range<usize>);
 
 /// What a split index is based on.
@@ -71,7 +120,7 @@ struct Base {
 /// A folder that the index has cached: the tree that its entries make, if it is known.
 #[derive(Debug)]
 struct Folder {
-    /// Where its name is in the own file.
+    /// Where its name is behind the entries of the own file.
     name: Range<usize>,
     /// Where the hash of its tree is.
     id: Option<Range<usize>>,
@@ -103,26 +152,32 @@ impl Index {
             opened => opened.and_then(Index::new),
         };
         let (mut index, link) = opened.map_err(|reason| (file.clone(), reason))?;
-        let id = link.as_ref().map(|link| ObjectId::new(&index.own.bytes[link.start..link.start + length]));
+        let id = link.as_ref().map(|link| ObjectId::new(&index.own.rest[link.start..link.start + length]));
         if let (Some(link), Some(id)) = (link, id)
             && id.as_bytes().iter().any(|&byte| byte != 0)
         {
             let shared = repository.git_dir().join(format!("sharedindex.{id}"));
             let part = match Part::open(&shared, length) {
                 Err(Reason::NotFound) => Err(Reason::Missing("the index".to_owned())),
-                Ok(part) if !part.bytes.ends_with(id.as_bytes()) => {
-                    Err(damaged("it is not the one that the index belongs to"))
-                }
-                Ok(mut part) => part.extensions().map(|_| part),
+                Ok(mut part) => match part.extensions() {
+                    Ok(_) if !part.rest.ends_with(id.as_bytes()) => {
+                        Err(damaged("it is not the one that the index belongs to"))
+                    }
+                    read => read.map(|_| part),
+                },
                 Err(reason) => Err(reason),
             };
             let part = part.map_err(|reason| (shared, reason))?;
-            index.base = Base::new(part, &index.own.bytes[link.start + length..link.end]);
+            index.base = Base::new(part, &index.own.rest[link.start + length..link.end]);
             if index.base.is_none() {
                 return Err((file, damaged("what it says of its other half is none")));
             }
         }
-        if index.has_names() { Ok(index) } else { Err((file, damaged("an entry has no path"))) }
+        if !index.has_names() {
+            return Err((file, damaged("an entry has no path")));
+        }
+        index.file = file;
+        Ok(index)
     }
 
     /// Whether as many entries have no name as take the place of others.
@@ -151,25 +206,16 @@ impl Index {
                 }
             }
         }
-        Ok((Index { own, base: None, folders }, link))
+        Ok((Index { file: PathBuf::new(), own, base: None, folders }, link))
     }
 
     /// The entries, by path.
     pub(crate) fn entries(&self) -> Entries<'_> {
-        let mut own = Walk::of(&self.own);
-        let Some(base) = &self.base else {
-            own.advance();
-            return Entries { own, base: None, last: Last::None };
-        };
-        // The entries that take the place of others come first, and have no name of their own.
-        let replacements = Walk::of(&self.own);
-        for _ in base.replaced.iter().filter(|&&replaced| replaced) {
-            own.advance();
-        }
-        own.advance();
-        let mut base = Merged { walk: Walk::of(&base.part), base, at: 0, replacements };
-        base.advance();
-        Entries { own, base: Some(base), last: Last::None }
+        let base = self.base.as_ref().map(|base| {
+            let (walk, replacements) = (Walk::of(&base.part), Walk::of(&self.own));
+            Merged { walk, base, at: 0, replacements }
+        });
+        Entries { own: Walk::of(&self.own), base, last: Last::None }
     }
 
     /// The top folder, where it is cached.
@@ -182,7 +228,7 @@ impl<'a> Cached<'a> {
     /// The tree that git would make of the folder's entries, if git has it and would not make it anew.
     pub(crate) fn id(self) -> Option<ObjectId> {
         let id = self.index.folders[self.at].id.clone()?;
-        Some(ObjectId::new(&self.index.own.bytes[id]))
+        Some(ObjectId::new(&self.index.own.rest[id]))
     }
 
     /// The folders in it, by name.
@@ -191,7 +237,7 @@ impl<'a> Cached<'a> {
         let mut children = Vec::new();
         let mut next = at + 1;
         while next < index.folders[at].end {
-            let name = &index.own.bytes[index.folders[next].name.clone()];
+            let name = &index.own.rest[index.folders[next].name.clone()];
             children.push((name, Cached { index, at: next }));
             next = index.folders[next].end;
         }
@@ -216,12 +262,9 @@ impl Part {
             io::ErrorKind::UnexpectedEof => damaged("it is cut off"),
             _ => open::reason(&error),
         })?;
-        // Checked before the file is held in memory: a file can be large and have nothing in it.
+        // Checked before all of it is read: a file can be large and have nothing in it.
         let part = Part::new(&header, size, hash_length)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-        bytes.extend_from_slice(&header);
-        file.take(MOST).read_to_end(&mut bytes).map_err(|error| open::reason(&error))?;
-        Ok(Part { bytes, ..part })
+        Ok(Part { file: Some(Box::new(file)), ..part })
     }
 
     /// What begins with this header and has so many bytes.
@@ -240,7 +283,7 @@ impl Part {
         if u64::from(count).saturating_mul(smallest as u64) > size {
             return Err(damaged("it is cut off"));
         }
-        Ok(Part { bytes: Vec::new(), version, count, unnamed: 0, hash_length })
+        Ok(Part { file: None, rest: Vec::new(), version, count, unnamed: 0, hash_length })
     }
 
     /// Reads all entries, and returns what follows them: the name of each extension and where it is.
@@ -249,28 +292,22 @@ impl Part {
     /// What is not as git writes it.
     fn extensions(&mut self) -> Result<Vec<Extension>, Reason> {
         let mut walk = Walk::of(self);
-        let (mut unnamed, mut number_of) = (0, 0);
-        while walk.advance() {
-            if walk.path.is_empty() && unnamed == number_of {
+        let mut unnamed = 0;
+        while walk.advance()? {
+            if walk.path().is_empty() && unnamed + 1 == walk.number() {
                 unnamed += 1;
-            } else if walk.path.is_empty() {
-                walk.wrong = Some("has no path");
-                break;
+            } else if walk.path().is_empty() {
+                return Err(walk.wrong("has no path"));
             }
-            number_of += 1;
         }
-        if let Some(wrong) = walk.wrong {
-            return Err(Reason::Damaged(format!("its entry {} {wrong}", number_of + 1)));
-        }
+        (self.rest, self.unnamed) = (walk.rest()?, unnamed);
         let mut extensions = Vec::new();
-        let mut at = walk.at;
-        self.unnamed = unnamed;
+        let mut at = 0;
         // At the end is the hash of all of it, or zeros. Git does not look at it either.
-        let end = self.bytes.len().checked_sub(self.hash_length).filter(|&end| end >= at);
-        let end = end.ok_or_else(|| damaged("it is cut off"))?;
+        let end = self.rest.len().checked_sub(self.hash_length).ok_or_else(|| damaged("it is cut off"))?;
         while at < end {
-            let name = self.bytes[at..end].first_chunk::<4>();
-            let size = number(&self.bytes[..end], at + 4).and_then(|size| usize::try_from(size).ok());
+            let name = self.rest[at..end].first_chunk::<4>();
+            let size = number(&self.rest[..end], at + 4).and_then(|size| usize::try_from(size).ok());
             let range = size.and_then(|size| Some(at + 8..(at + 8).checked_add(size)?));
             match (name, range) {
                 (Some(name), Some(range)) if range.end <= end => {
@@ -281,6 +318,24 @@ impl Part {
             }
         }
         Ok(extensions)
+    }
+
+    /// Reads what is at a place until the buffer is full or the file ends, and returns how many bytes that are.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, Reason> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let mut length = 0;
+        while length < into.len() {
+            match file.read_at(at + length as u64, &mut into[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(open::reason(&error)),
+            }
+        }
+        Ok(length)
     }
 }
 
@@ -333,7 +388,7 @@ fn cached(own: &Part, range: Range<usize>) -> Option<Vec<Folder>> {
     let mut open: Vec<(usize, u64)> = Vec::new();
     let mut at = range.start;
     while at < range.end {
-        let rest = &own.bytes[at..range.end];
+        let rest = &own.rest[at..range.end];
         let name = memchr(0, rest)?;
         let space = name + 1 + memchr(b' ', &rest[name + 1..])?;
         let line = space + 1 + memchr(b'\n', &rest[space + 1..])?;
@@ -383,19 +438,29 @@ enum Last {
 
 impl Entries<'_> {
     /// The next entry.
-    pub(crate) fn next(&mut self) -> Option<Entry<'_>> {
-        if matches!(self.last, Last::Own | Last::Both) {
-            self.own.advance();
+    ///
+    /// # Errors
+    /// The file cannot be read any more, or is another one than it was.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry<'_>>, Reason> {
+        let Some(base) = &mut self.base else {
+            self.own.advance()?;
+            return Ok(self.own.entry());
+        };
+        if matches!(self.last, Last::None) {
+            // The entries that take the place of others come first, and have no name of their own.
+            for _ in base.base.replaced.iter().filter(|&&replaced| replaced) {
+                self.own.advance()?;
+            }
         }
-        if let Some(base) = &mut self.base
-            && matches!(self.last, Last::Base | Last::Both)
-        {
-            base.advance();
+        if matches!(self.last, Last::None | Last::Own | Last::Both) {
+            self.own.advance()?;
         }
-        let base = self.base.as_ref().and_then(Merged::entry);
-        let own = self.own.entry();
+        if matches!(self.last, Last::None | Last::Base | Last::Both) {
+            base.advance()?;
+        }
+        let (own, base) = (self.own.entry(), base.entry());
         let order = match (own, base) {
-            (Some(own), Some(base)) => (own.path, own.stage).cmp(&(base.path, base.stage)),
+            (Some(own), Some(base)) => (own.path, own.stage()).cmp(&(base.path, base.stage())),
             (Some(_), None) => Ordering::Less,
             _ => Ordering::Greater,
         };
@@ -405,7 +470,7 @@ impl Entries<'_> {
             Ordering::Equal => (Last::Both, own),
             Ordering::Greater => (Last::Base, base),
         };
-        entry
+        Ok(entry)
     }
 }
 
@@ -419,17 +484,17 @@ struct Merged<'a> {
 }
 
 impl Merged<'_> {
-    fn advance(&mut self) {
+    fn advance(&mut self) -> Result<(), Reason> {
         loop {
-            self.walk.advance();
+            self.walk.advance()?;
             let at = self.at;
             self.at += 1;
             let is = |marks: &[bool]| marks.get(at).is_some_and(|&mark| mark);
             if is(&self.base.replaced) {
-                self.replacements.advance();
+                self.replacements.advance()?;
             }
             if !is(&self.base.deleted) || self.walk.is_over {
-                return;
+                return Ok(());
             }
         }
     }
@@ -448,16 +513,20 @@ struct Walk<'a> {
     part: &'a Part,
     /// How many entries are still to come.
     left: u32,
+    /// Bytes of the file.
+    window: Vec<u8>,
+    /// Where the window is in the file.
+    offset: u64,
+    /// Where in the window this entry begins, up to its path.
+    head: Range<usize>,
     /// Where the next one begins.
-    at: usize,
-    /// The path of this one. In version 4 the next one's is told by the difference.
+    next: usize,
+    /// How long the path is that follows the head.
+    length: usize,
+    /// The path in version 4, where only what is not as in the entry before follows.
     path: Vec<u8>,
-    /// Where this one begins.
-    start: usize,
     /// Whether there is no such entry.
     is_over: bool,
-    /// What is not as git writes it.
-    wrong: Option<&'static str>,
 }
 
 /// `DIRC`, version, number of entries.
@@ -472,85 +541,116 @@ const BEFORE_ID: usize = 40;
 impl<'a> Walk<'a> {
     /// Before the first entry.
     fn of(part: &'a Part) -> Walk<'a> {
-        let path = Vec::new();
-        Walk { part, left: part.count, at: HEADER, path, start: 0, is_over: false, wrong: None }
+        Walk {
+            part,
+            left: part.count,
+            window: Vec::new(),
+            offset: HEADER as u64,
+            head: 0..0,
+            next: 0,
+            length: 0,
+            path: Vec::new(),
+            is_over: false,
+        }
     }
 
     /// Goes to the next entry, if there is one.
-    fn advance(&mut self) -> bool {
+    ///
+    /// # Errors
+    /// What is not as git writes it, or why it cannot be read.
+    fn advance(&mut self) -> Result<bool, Reason> {
         let Some(left) = self.left.checked_sub(1) else {
             self.is_over = true;
-            return false;
+            return Ok(false);
         };
         self.left = left;
-        self.wrong = self.parse().err();
-        if self.wrong.is_some() {
-            (self.is_over, self.left) = (true, 0);
+        if self.parse().is_err() {
+            // The window ends in it, unless it is wrong.
+            self.offset += self.next as u64;
+            self.next = 0;
+            self.window.resize(WINDOW, 0);
+            let length = self.part.read(self.offset, &mut self.window)?;
+            self.window.truncate(length);
+            self.parse().map_err(|wrong| self.wrong(wrong))?;
         }
-        !self.is_over
+        Ok(true)
     }
 
+    /// Reads the next entry. One that is wrong is not gone past.
     fn parse(&mut self) -> Result<(), &'static str> {
         const CUT: &str = "is cut off";
-        self.start = self.at;
-        let name = self.start + self.name_offset().ok_or(CUT)?;
-        let bytes = &self.part.bytes[..];
-        let rest = bytes.get(name..).ok_or(CUT)?;
+        const NONE: &str = "has a path that is none";
+        const TOO_LONG: &str = "has a path that is too long";
+        let entry = self.window.get(self.next..).ok_or(CUT)?;
+        let head = BEFORE_ID + self.part.hash_length;
+        let flags = short(entry, head).ok_or(CUT)?;
+        let head = head + if flags & EXTENDED == 0 { 2 } else { 4 };
+        let rest = entry.get(head..).ok_or(CUT)?;
+        self.head = self.next..self.next + head;
+        let end_of = |rest: &[u8]| match memchr(0, &rest[..rest.len().min(LONGEST_PATH + 1)]) {
+            Some(end) => Ok(end),
+            None => Err(if rest.len() > LONGEST_PATH { TOO_LONG } else { CUT }),
+        };
         if self.part.version == 4 {
-            let (dropped, length) = varint(rest).ok_or("has a path that is none")?;
+            let (dropped, length) = varint(rest).ok_or(NONE)?;
             let kept = usize::try_from(dropped).ok().and_then(|dropped| self.path.len().checked_sub(dropped));
-            self.path.truncate(kept.ok_or("has a path that is none")?);
-            let end = memchr(0, &rest[length..]).ok_or(CUT)?;
-            self.path.extend_from_slice(&rest[length..length + end]);
-            self.at = name + length + end + 1;
-        } else {
-            let length = usize::from(self.flags().ok_or(CUT)? & 0xFFF);
-            let length = if length < 0xFFF { length } else { memchr(0, rest).ok_or(CUT)? };
-            self.path.clear();
-            self.path.extend_from_slice(rest.get(..length).ok_or(CUT)?);
-            // Zeros, at least one, up to a length that eight divides.
-            self.at = self.start + ((name + length - self.start + 8) & !7);
-            if bytes.get(name + length) != Some(&0) || memchr(0, &self.path).is_some() {
-                return Err("has a path that is none");
+            let kept = kept.ok_or(NONE)?;
+            let end = end_of(&rest[length..])?;
+            if kept + end > LONGEST_PATH {
+                return Err(TOO_LONG);
             }
+            self.path.truncate(kept);
+            self.path.extend_from_slice(&rest[length..length + end]);
+            self.next += head + length + end + 1;
+        } else {
+            let length = usize::from(flags & 0xFFF);
+            let length = if length < 0xFFF { length } else { end_of(rest)? };
+            if memchr(0, rest.get(..=length).ok_or(CUT)?) != Some(length) {
+                return Err(NONE);
+            }
+            self.length = length;
+            // Zeros, at least one, up to a length that eight divides.
+            self.next += (head + length + 8) & !7;
         }
-        if self.path.len() > LONGEST_PATH { Err("has a path that is too long") } else { Ok(()) }
+        Ok(())
     }
 
-    /// Where the path begins in the entry.
-    fn name_offset(&self) -> Option<usize> {
-        let extended = if self.flags()? & EXTENDED == 0 { 0 } else { 2 };
-        Some(BEFORE_ID + self.part.hash_length + 2 + extended)
+    /// How many entries were come by, this one included.
+    fn number(&self) -> u32 {
+        self.part.count - self.left
     }
 
-    fn flags(&self) -> Option<u16> {
-        short(&self.part.bytes, self.start + BEFORE_ID + self.part.hash_length)
+    fn wrong(&self, wrong: &str) -> Reason {
+        Reason::Damaged(format!("its entry {} {wrong}", self.number()))
+    }
+
+    fn path(&self) -> &[u8] {
+        let start = self.head.end;
+        if self.part.version == 4 { &self.path } else { &self.window[start..start + self.length] }
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
-        const TREE: u32 = 0o040_000;
-        const SUBMODULE: u32 = 0o160_000;
-        const KINDS: u32 = 0o170_000;
-        const INTENDED: u16 = 0x2000;
-        if self.is_over {
-            return None;
+        let head = self.window.get(self.head.clone()).filter(|_| !self.is_over)?;
+        Some(Entry { path: self.path(), head, hash_length: self.part.hash_length })
+    }
+
+    /// What follows the entries.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn rest(self) -> Result<Vec<u8>, Reason> {
+        let mut at = self.offset + self.next as u64;
+        let mut rest = Vec::new();
+        let mut window = self.window;
+        window.resize(WINDOW, 0);
+        loop {
+            let length = self.part.read(at, &mut window)?;
+            rest.extend_from_slice(&window[..length]);
+            at += length as u64;
+            if length < WINDOW || at > MOST {
+                return Ok(rest);
+            }
         }
-        let flags = self.flags()?;
-        let id = self.start + BEFORE_ID;
-        let extended =
-            if flags & EXTENDED == 0 { 0 } else { short(&self.part.bytes, id + self.part.hash_length + 2)? };
-        let kind = match number(&self.part.bytes, self.start + BEFORE_MODE)? & KINDS {
-            TREE => EntryKind::Tree,
-            SUBMODULE => EntryKind::Submodule,
-            _ => EntryKind::Blob,
-        };
-        Some(Entry {
-            path: &self.path,
-            id: ObjectId::new(self.part.bytes.get(id..id + self.part.hash_length)?),
-            kind,
-            is_intended: extended & INTENDED != 0,
-            stage: u8::try_from(flags >> 12 & 3).unwrap_or_default(),
-        })
     }
 }
 
@@ -587,7 +687,7 @@ mod tests {
     use super::*;
 
     /// Path, stage, whether it is only intended; an id is made of the path.
-    type Given = (&'static str, u8, bool);
+    type Given = (&'static str, u16, bool);
 
     const LENGTH: usize = 20;
 
@@ -609,7 +709,7 @@ mod tests {
             bytes.extend(id(path));
             let extended = if is_intended { EXTENDED } else { 0 };
             let length = u16::try_from(path.len().min(0xFFF)).expect("short");
-            bytes.extend((length | u16::from(stage) << 12 | extended).to_be_bytes());
+            bytes.extend((length | stage << 12 | extended).to_be_bytes());
             if is_intended {
                 bytes.extend(0x2000_u16.to_be_bytes());
             }
@@ -636,21 +736,28 @@ mod tests {
         bytes
     }
 
+    impl Bytes for Vec<u8> {
+        fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+            let at = usize::try_from(at).expect("a small number").min(self.len());
+            (&self[at..]).read(into)
+        }
+    }
+
     fn part(bytes: &[u8]) -> Result<Part, Reason> {
         let part = Part::new(bytes, bytes.len() as u64, LENGTH)?;
-        Ok(Part { bytes: bytes.to_vec(), ..part })
+        Ok(Part { file: Some(Box::new(bytes.to_vec())), ..part })
     }
 
     fn read(bytes: &[u8]) -> Result<Index, Reason> {
         Index::new(part(bytes)?).map(|(index, _)| index)
     }
 
-    fn listed(index: &Index) -> Vec<(String, ObjectId, u8, bool)> {
+    fn listed(index: &Index) -> Vec<(String, ObjectId, u16, bool)> {
         let mut listed = Vec::new();
         let mut entries = index.entries();
-        while let Some(entry) = entries.next() {
+        while let Some(entry) = entries.next().expect("it was read before") {
             let path = String::from_utf8_lossy(entry.path).into_owned();
-            listed.push((path, entry.id, entry.stage, entry.is_intended));
+            listed.push((path, entry.id(), entry.stage(), entry.is_intended()));
         }
         listed
     }
@@ -710,6 +817,38 @@ mod tests {
                 .is_err_and(|reason| reason.name() == "unsupported")
         );
         assert!(read(&written(5, &[], &[])).is_err_and(|reason| reason.name() == "unsupported"));
+    }
+
+    #[test]
+    fn an_index_may_be_larger_than_what_is_held_of_it() {
+        let many: Vec<Given> = (0..5000).map(|n| (&*format!("{n:04}/{n}").leak(), 0, n % 7 == 0)).collect();
+        let longest = (&*"x".repeat(LONGEST_PATH).leak(), 0, false);
+        for (version, given) in
+            [(2, [&many[..], &[longest], &many].concat()), (4, [&many[..], &[longest]].concat())]
+        {
+            let bytes = written(version, &given, &[(b"TREE", tree())]);
+            let mut index = read(&bytes).expect("an index");
+            let expected: Vec<_> = given
+                .iter()
+                .map(|&(path, stage, is_intended)| {
+                    (path.to_owned(), ObjectId::new(&id(path)), stage, is_intended)
+                })
+                .collect();
+            assert!(listed(&index) == expected, "version {version}");
+            assert_eq!(visit(&index), 4);
+            // Somebody has cut the file off since.
+            index.own.file = Some(Box::new(bytes[..bytes.len() / 2].to_vec()));
+            let mut entries = index.entries();
+            let end = loop {
+                match entries.next() {
+                    Ok(Some(_)) => {}
+                    end => break end.map(|_| ()),
+                }
+            };
+            assert!(end.is_err_and(|reason| reason.name() == "damaged"));
+            let too_long = (&*"x".repeat(LONGEST_PATH + 1).leak(), 0, false);
+            assert!(read(&written(version, &[&many[..], &[too_long]].concat(), &[])).is_err());
+        }
     }
 
     /// A bitmap of one word.

@@ -134,9 +134,9 @@ impl Repository {
         };
         let mut tracked = Vec::new();
         let mut entries = index.entries();
-        while let Some(entry) = entries.next() {
-            if entry.kind != EntryKind::Tree && is_inside(entry.path) {
-                let is_submodule = entry.kind == EntryKind::Submodule;
+        while let Some(entry) = entries.next().map_err(|reason| reason.to_string())? {
+            if entry.kind() != EntryKind::Tree && is_inside(entry.path) {
+                let is_submodule = entry.kind() == EntryKind::Submodule;
                 tracked.push(Tracked { path: entry.path.to_vec(), is_submodule });
             }
         }

@@ -246,8 +246,8 @@ impl History {
         let mut paths = HashMap::new();
         if let Ok(index) = Index::of(&self.repository, None, hash) {
             let mut entries = index.entries();
-            while let Some(entry) = entries.next() {
-                paths.entry(entry.id).or_insert_with(|| entry.path.to_vec());
+            while let Ok(Some(entry)) = entries.next() {
+                paths.entry(entry.id()).or_insert_with(|| entry.path.to_vec());
             }
         }
         paths
