@@ -77,12 +77,7 @@ fn neighbour() -> impl Strategy<Value = String> {
 }
 
 /// A key with neighbours, written in a chain of encodings, each time with neighbours: the file, and the key in it.
-fn planted(
-    key: &str,
-    chain: &[Encoder],
-    wide: Option<Encoder>,
-    neighbours: &[(String, String)],
-) -> Written {
+fn planted(key: &str, chain: &[Encoder], wide: Option<Encoder>, neighbours: &[(String, String)]) -> Written {
     let mut written = Written { bytes: key.as_bytes().to_vec(), part: 0..key.len() };
     let add = |written: Written, (before, behind): &(String, String)| {
         let mut bytes = before.clone().into_bytes();

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_literal_is_met_at_each_place_in_a_group() {
-        let texts = alignments(b"api_").map(|(before, text)| (before, String::from_utf8(text).expect("ASCII")));
+        let texts =
+            alignments(b"api_").map(|(before, text)| (before, String::from_utf8(text).expect("ASCII")));
         assert_eq!(texts, [(0, "YXBpX".to_owned()), (2, "FwaV".to_owned()), (3, "hcGlf".to_owned())]);
     }
 
@@ -75,7 +76,10 @@ mod tests {
         for at in [3, 11, 15] {
             let (view, run) = decode(text, at, &(0..text.len()));
             assert_eq!((view.text.as_slice(), run), (&b"foobar!"[..], 3..17), "{at}");
-            assert_eq!((view.written(&(0..1)), view.written(&(2..4)), view.written(&(6..7))), (3..5, 5..13, 15..17));
+            assert_eq!(
+                (view.written(&(0..1)), view.written(&(2..4)), view.written(&(6..7))),
+                (3..5, 5..13, 15..17)
+            );
         }
         let (view, run) = decode(text, 11, &(5..17));
         assert_eq!((view.text.as_slice(), run), (&b"bar!"[..], 11..17));

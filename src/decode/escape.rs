@@ -133,7 +133,8 @@ fn backslash(text: &[u8]) -> Option<(Meaning, usize)> {
             // Java allows several.
             let extra = text[2..].iter().take(4).take_while(|&&byte| byte == b'u').count();
             let value = hexadecimal(text, 2 + extra, 4)?;
-            let low = text[6 + extra..].starts_with(b"\\u").then(|| hexadecimal(text, 8 + extra, 4)).flatten();
+            let low =
+                text[6 + extra..].starts_with(b"\\u").then(|| hexadecimal(text, 8 + extra, 4)).flatten();
             match (value, low) {
                 (0xD800..=0xDBFF, Some(low @ 0xDC00..=0xDFFF)) => {
                     character(0x10000 + ((value - 0xD800) << 10 | (low - 0xDC00)), 12 + extra)

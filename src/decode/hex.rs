@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn bytes_are_read_with_what_is_between_them() {
-        for text in ["66 6f 6f", "66:6F:6f", "{0x66, 0x6f,\n  0x6f}", "66-6f-6f", "\"\\x66\" \"\\x6f\" \"\\x6f\""] {
+        for text in
+            ["66 6f 6f", "66:6F:6f", "{0x66, 0x6f,\n  0x6f}", "66-6f-6f", "\"\\x66\" \"\\x6f\" \"\\x6f\""]
+        {
             let at = text.find("6f").expect("a byte");
             let (view, run) = decode_bytes(text.as_bytes(), at, &(0..text.len()));
             assert_eq!(view.text, b"foo", "{text}");

@@ -132,7 +132,8 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -
             return None;
         }
         let file_name = blob.origin.file_name();
-        let found = rule.context.as_ref().and_then(|context| context::find(context, &surroundings, file_name));
+        let found =
+            rule.context.as_ref().and_then(|context| context::find(context, &surroundings, file_name));
         let Verdict { level, confidence, evidence } = verdict(rules, rule, text, &matched, whole, found)?;
         let prefix = rule.prefix(secret);
         let (page, place) = reading.page(span.clone());

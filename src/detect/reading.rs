@@ -149,7 +149,9 @@ impl Look<'_, '_> {
     fn hit(&mut self, layer: &Layer<'_>, hit: Hit<'_>) {
         let form = hit.anchor.form;
         match hit.anchor.starts {
-            Starts::Allow if form == Form::Plain && layer.is_page() => (self.found)(layer, Found::Allow, hit.at),
+            Starts::Allow if form == Form::Plain && layer.is_page() => {
+                (self.found)(layer, Found::Allow, hit.at)
+            }
             Starts::Allow => {}
             Starts::Match(rule) if form == Form::Plain => {
                 if matches(&self.rules.rules()[rule], layer.text, hit.at).next().is_some() {

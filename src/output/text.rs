@@ -274,7 +274,8 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let reading = self.finding.reading.as_ref().map_or(String::new(), |reading| format!(", written in {reading}"));
+        let reading =
+            self.finding.reading.as_ref().map_or(String::new(), |reading| format!(", written in {reading}"));
         let label = format!("{}, {} confidence{reading}", self.finding.level, self.finding.confidence);
         let excerpt = &self.finding.excerpt;
         Some(Box::new(std::iter::once(LabeledSpan::new(Some(label), excerpt.start, excerpt.length))))

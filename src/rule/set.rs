@@ -146,7 +146,9 @@ impl RuleSet {
         self.search(bytes, own, |hit| touched |= hit.at + hit.anchor.length() > stretch.start);
         if !touched {
             let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
-            runs(bytes, &around, |_, _, run| touched |= run.end > stretch.start && run.start < stretch.end.max(1));
+            runs(bytes, &around, |_, _, run| {
+                touched |= run.end > stretch.start && run.start < stretch.end.max(1)
+            });
         }
         touched
     }

@@ -136,7 +136,9 @@ impl Encoder {
                 b':' => b"&colon;".to_vec(),
                 byte => vec![byte],
             },
-            Encoder::QuotedPrintable if !is_word && !is_line && byte != b' ' => format!("={byte:02X}").into_bytes(),
+            Encoder::QuotedPrintable if !is_word && !is_line && byte != b' ' => {
+                format!("={byte:02X}").into_bytes()
+            }
             Encoder::QuotedPrintableAll if !is_line => format!("={byte:02X}").into_bytes(),
             Encoder::Utf16Le(_) => vec![byte, 0],
             Encoder::Utf16Be(_) => vec![0, byte],
