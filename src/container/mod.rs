@@ -317,8 +317,8 @@ pub fn open(
     let opened = format.and_then(|format| match format {
         Some(Format::Stub) if above > most => Ok(()),
         Some(format) if is_too_deep(format) => Err(wrong(budget.limits.too_deep())),
-        Some(Format::Zip) => zip::open(&mut feed, &mut opening, true),
-        Some(Format::Stub) => zip::open(&mut feed, &mut opening, false),
+        Some(Format::Zip) => zip::open(&mut feed, &mut opening),
+        Some(Format::Stub) => zip::open_behind(&mut feed, &mut opening),
         Some(Format::Tar) => tar::open(&mut feed, &mut opening),
         Some(Format::Gzip) => gzip::open(&mut feed, &mut opening),
         Some(Format::Bzip2) => bzip2::open(&mut feed, &mut opening),

@@ -92,20 +92,25 @@ struct Member {
     size: Option<u64>,
 }
 
-pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>, is_sure: bool) -> io::Result<()> {
-    opening.is_sure = is_sure;
-    let mut has_end = false;
-    let mut has_members = false;
+/// Opens what may follow on another beginning. Of a script the next line was looked at; else nothing is certain until a
+/// member has the checksum that it says.
+pub(super) fn open_behind(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result<()> {
+    opening.is_sure = feed.peek(2)?.starts_with(b"#!");
+    open(feed, opening)
+}
+
+pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result<()> {
+    // A directory is missed only behind members that could be read: of others that was told.
+    let mut misses_end = false;
     loop {
         match find(feed)? {
-            Found::Member(header) => {
-                has_end = false;
-                has_members = true;
-                let Some(member) = begin(feed, header)? else { return Err(cut_off()) };
-                read(feed, opening, &member)?;
-            }
-            Found::End => has_end = true,
-            Found::Nothing if opening.is_sure && has_members && !has_end => {
+            Found::Member(header) => match begin(feed, header)? {
+                Some(member) => misses_end = read(feed, opening, &member)?,
+                None if opening.is_sure => return Err(cut_off()),
+                None => return Ok(()),
+            },
+            Found::End => misses_end = false,
+            Found::Nothing if opening.is_sure && misses_end => {
                 return Err(damaged("it is cut off: the directory at its end is missing"));
             }
             Found::Nothing => return Ok(()),
@@ -181,16 +186,16 @@ fn sizes(header: &Header, mut extra: &[u8]) -> (u64, u64) {
     (size, compressed)
 }
 
-/// Reads a member, and goes to where the next one may begin.
-fn read(feed: &mut Feed<'_>, opening: &mut Opening<'_>, member: &Member) -> io::Result<()> {
+/// Reads a member, and goes to where the next one may begin; false if it could not be read.
+fn read(feed: &mut Feed<'_>, opening: &mut Opening<'_>, member: &Member) -> io::Result<bool> {
     let Header { flags, method, .. } = member.header;
     let is_folder = member.name.ends_with(b"/") && member.compressed == Some(0);
     if is_folder {
-        return Ok(());
+        return Ok(true);
     }
     if flags & IS_ENCRYPTED != 0 {
         opening.unread(&member.name, Reason::Encrypted);
-        return feed.skip(member.compressed.unwrap_or(0)).map(drop);
+        return feed.skip(member.compressed.unwrap_or(0)).map(|_| false);
     }
     let budget = opening.budget;
     let expected = (flags & HAS_DESCRIPTOR == 0).then_some(member.header.checksum);
@@ -270,7 +275,7 @@ fn read(feed: &mut Feed<'_>, opening: &mut Opening<'_>, member: &Member) -> io::
         (method, _) => {
             let reason = Reason::Unsupported(format!("the compression method {method} of zip"));
             opening.unread(&member.name, reason);
-            return feed.skip(known.unwrap_or(0)).map(drop);
+            return feed.skip(known.unwrap_or(0)).map(|_| false);
         }
     };
     // The rest of a deflated member that was read is no part of it, whatever its size says: it is searched for members.
@@ -285,7 +290,7 @@ fn read(feed: &mut Feed<'_>, opening: &mut Opening<'_>, member: &Member) -> io::
             opening.unread(&member.name, Reason::Damaged("its checksum is wrong".to_owned()));
         }
     }
-    Ok(())
+    Ok(is_read)
 }
 
 /// Hands a member over, with a look at its checksum where that is known.

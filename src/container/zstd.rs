@@ -16,10 +16,34 @@ pub(super) fn begins(head: &[u8]) -> bool {
     match skippable(head) {
         Some(length) => {
             let next = usize::try_from(length).ok().and_then(|length| head.get(length..));
-            next.is_some_and(|next| next.starts_with(&MAGIC) && window(next).is_some())
+            next.is_some_and(begins_frame)
         }
-        None => head.starts_with(&MAGIC) && window(head).is_some(),
+        None => begins_frame(head),
     }
+}
+
+/// Whether bytes begin with a frame's header and that of a block, and what is reserved in them is not used.
+fn begins_frame(head: &[u8]) -> bool {
+    const LARGEST_BLOCK: u64 = 128 << 10;
+    let (true, Some(window)) = (head.starts_with(&MAGIC), window(head)) else { return false };
+    let Some([a, b, c, ..]) = head.get(header_length(head[4])..) else { return false };
+    let block = u32::from_le_bytes([*a, *b, *c, 0]);
+    let size = u64::from(block >> 3);
+    head[4] & 0x18 == 0
+        && block >> 1 & 3 != 3
+        && size <= LARGEST_BLOCK
+        && (size <= window || block >> 1 & 3 == 2)
+}
+
+/// The length of a frame's header, by its first byte behind the magic number.
+fn header_length(descriptor: u8) -> usize {
+    let is_single = descriptor & 0x20 != 0;
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let size = match descriptor >> 6 {
+        0 => usize::from(is_single),
+        code => 1 << code,
+    };
+    5 + usize::from(!is_single) + dictionary + size
 }
 
 /// The length of a skippable frame, its header included.
