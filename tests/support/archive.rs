@@ -142,6 +142,35 @@ pub fn tar_member(name: &str, kind: u8, content: &[u8]) -> Vec<u8> {
     block
 }
 
+/// A 7z archive of two files in one folder that is deflated: this one behind another one.
+pub fn seven_zip(name: &str, content: &[u8]) -> Vec<u8> {
+    let number = |number: usize| [&[0xff][..], &(number as u64).to_le_bytes()].concat();
+    let first = b"first\n";
+    let packed = deflate(&[first, content].concat());
+    let names: Vec<u8> = format!("first\0{name}\0").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let header = [
+        &b"\x01\x04\x06\x00\x01\x09"[..],
+        &number(packed.len()),
+        b"\x00\x07\x0b\x01\x00\x01\x03\x04\x01\x08\x0c",
+        &number(first.len() + content.len()),
+        b"\x00\x08\x0d\x02\x09",
+        &number(first.len()),
+        b"\x0a\x01",
+        &crc(first).to_le_bytes(),
+        &crc(content).to_le_bytes(),
+        b"\x00\x00\x05\x02\x11",
+        &number(names.len() + 1),
+        b"\x00",
+        &names,
+        b"\x00\x00",
+    ]
+    .concat();
+    let places = [packed.len() as u64, header.len() as u64].map(u64::to_le_bytes).concat();
+    let start = [&places[..], &crc(&header).to_le_bytes()].concat();
+    let check = crc(&start).to_le_bytes();
+    [&b"7z\xbc\xaf\x27\x1c\0\x04"[..], &check, &start, &packed, &header].concat()
+}
+
 /// A PDF with one stream.
 pub fn pdf(content: &[u8]) -> Vec<u8> {
     let packed = zlib(content);
