@@ -83,10 +83,16 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, archives: Limits, progress: &P
     findings.sort();
     sightings.sort();
     sightings.dedup();
+    let readers: Mutex<Vec<Reader>> = Mutex::default();
     let judge = |origin: &Origin<'_>, content: &mut dyn Read, take: &mut (dyn FnMut(Finding) + Send)| {
         let mut gatherer = Gatherer::new(rules, archives, progress, &parts);
         gatherer.judge = Some(take);
-        Reader::default().read(content, None, origin, &mut gatherer)
+        let mut reader = readers.lock().map_or(None, |mut readers| readers.pop()).unwrap_or_default();
+        let read = reader.read(content, None, origin, &mut gatherer);
+        if let Ok(mut readers) = readers.lock() {
+            readers.push(reader);
+        }
+        read
     };
     let mut visitor = gatherer();
     let used = allows_of(&findings);

@@ -21,7 +21,7 @@ use feed::{Feed, Level};
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Fewer bytes are no bomb, whatever they were made of.
 const HARMLESS: u64 = 8 << 20;
@@ -31,6 +31,9 @@ const SMALL: u64 = 8 << 20;
 
 /// What one decoder of all may remember.
 const LARGEST: u64 = 64 << 20;
+
+/// However deep a user wants containers to be opened, they are opened no deeper: each takes a part of a thread's stack.
+const DEEPEST: u64 = 32;
 
 /// A kind of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +98,7 @@ impl Format {
 /// How much of containers is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How deep containers may lie in one another; 0 opens none.
+    /// How deep containers may lie in one another, at most 32; 0 opens none.
     pub depth: u64,
     /// How many times the size of what is read the members may have together.
     pub ratio: u64,
@@ -128,7 +131,7 @@ pub struct Budget {
     members: AtomicU64,
     consumed: AtomicU64,
     produced: AtomicU64,
-    is_spent: AtomicBool,
+    spent: OnceLock<Reason>,
     has_large_decoder: AtomicBool,
 }
 
@@ -152,23 +155,24 @@ impl Budget {
     #[must_use]
     pub fn new(limits: Limits) -> Budget {
         Budget {
-            limits,
+            limits: Limits { depth: limits.depth.min(DEEPEST), ..limits },
             members: AtomicU64::new(0),
             consumed: AtomicU64::new(0),
             produced: AtomicU64::new(0),
-            is_spent: AtomicBool::new(false),
+            spent: OnceLock::new(),
             has_large_decoder: AtomicBool::new(false),
         }
     }
 
-    fn is_spent(&self) -> bool {
-        self.is_spent.load(Ordering::Relaxed)
+    /// Why nothing more is read, if that is so. It has been told.
+    fn is_spent(&self, depth: usize) -> Option<Failure> {
+        let reason = self.spent.get()?.clone();
+        Some(Failure { depth, reason, is_told: true })
     }
 
     /// Ends it all.
     fn spend(&self, option: &'static str, what: &'static str, limit: u64) -> Reason {
-        self.is_spent.store(true, Ordering::Relaxed);
-        Reason::Archive { option, what, limit }
+        self.spent.get_or_init(|| Reason::Archive { option, what, limit }).clone()
     }
 
     /// Counts a member.
@@ -349,6 +353,9 @@ impl Opening<'_> {
     /// # Errors
     /// Nothing more can be read of the container.
     fn member(&mut self, name: &[u8], content: &mut dyn Read) -> io::Result<bool> {
+        if let Some(failure) = self.budget.is_spent(self.depth) {
+            return Err(failure.into());
+        }
         if let Err(reason) = self.budget.count_member() {
             self.members.unread(name, reason.clone());
             return Err(Failure { depth: self.depth, reason, is_told: true }.into());
@@ -360,11 +367,10 @@ impl Opening<'_> {
             None => Ok(true),
             Some(failure) if failure.depth != self.depth => Err(failure.into()),
             Some(failure) => {
-                self.unread(name, failure.reason.clone());
-                match self.budget.is_spent() {
-                    true => Err(Failure { is_told: true, ..failure }.into()),
-                    false => Ok(false),
+                if !failure.is_told {
+                    self.unread(name, failure.reason.clone());
                 }
+                self.budget.is_spent(self.depth).map_or(Ok(false), |failure| Err(failure.into()))
             }
         }
     }
@@ -402,6 +408,10 @@ impl Read for Metered<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone().into());
+        }
+        if let Some(failure) = self.budget.is_spent(self.depth) {
+            self.failure = Some(failure.clone());
+            return Err(failure.into());
         }
         let failure = match self.content.read(out) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),

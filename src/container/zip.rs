@@ -104,6 +104,11 @@ pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result
     let mut misses_end = false;
     loop {
         match find(feed)? {
+            Found::Member(header)
+                if !opening.is_sure && !is_likely(&header, feed.peek(FIXED + usize::from(header.name))?) =>
+            {
+                feed.consume(LOCAL.len());
+            }
             Found::Member(header) => match begin(feed, header)? {
                 Some(member) => misses_end = read(feed, opening, &member)?,
                 None if opening.is_sure => return Err(cut_off()),
@@ -116,6 +121,16 @@ pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result
             Found::Nothing => return Ok(()),
         }
     }
+}
+
+/// Whether what looks like a header is one, where it may stand by chance in a program: it has a name that is text, and sizes
+/// that can be.
+fn is_likely(header: &Header, there: &[u8]) -> bool {
+    let name = there.get(FIXED..FIXED + usize::from(header.name)).unwrap_or_default();
+    let is_text =
+        !name.is_empty() && std::str::from_utf8(name).is_ok_and(|name| !name.contains(char::is_control));
+    let has_sizes = header.flags & HAS_DESCRIPTOR != 0 || (header.size == 0) == (header.compressed == 0);
+    is_text && has_sizes && (header.method != STORED || header.size == header.compressed)
 }
 
 enum Found {
@@ -313,7 +328,6 @@ fn has_descriptor(feed: &mut Feed<'_>, checksum: u32) -> io::Result<bool> {
 }
 
 /// What a member of the method LZMA says before its data (APPNOTE 5.8.8): the size of its dictionary, and its decoder.
-#[expect(clippy::type_complexity, reason = "the decoder is made when its memory is granted")]
 fn lzma<'l, R: Read + 'l>(
     mut input: R,
     member: &Member,
