@@ -158,6 +158,8 @@ struct Gatherer<'s> {
     /// The object that was read last: one that is handed in several blobs is one object.
     object: Option<ObjectId>,
     untold: Untold,
+    /// How many bytes were looked at.
+    looked_at: u64,
     /// The containers that are being read.
     open: Open,
     /// Who takes the findings, where the scan itself does not.
@@ -226,6 +228,7 @@ impl<'s> Gatherer<'s> {
             listing: Listing::default(),
             object: None,
             untold: Untold::default(),
+            looked_at: 0,
             open: Open::default(),
             judge: None,
         }
@@ -312,6 +315,7 @@ impl Visitor for Gatherer<'_> {
         if !blob.origin.is_member() {
             self.seen.counts.bytes += blob.own.len() as u64;
         }
+        self.looked_at += blob.own.len() as u64;
         self.untold.bytes += blob.own.len() as u64;
         self.untold.blobs += 1;
         self.tell_untold();
@@ -326,6 +330,10 @@ impl Visitor for Gatherer<'_> {
         if self.listing.is_listed() && self.open.listing.is_listed() && !blob.origin.is_nameless() {
             self.seen.allows.extend(detected.allows.into_iter().map(|line| (blob.origin.to_owned(), line)));
         }
+    }
+
+    fn looked_at(&self) -> u64 {
+        self.looked_at
     }
 
     fn opens(&self, origin: &Origin<'_>, head: &[u8]) -> bool {

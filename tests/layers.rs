@@ -42,7 +42,7 @@ const FENCES: &[(&str, &[&str])] = &[
             "container/seven_zip.rs",
         ],
     ),
-    ("bzip2", &["container/bzip2.rs", "container/zip.rs", "container/seven_zip.rs"]),
+    ("bzip2", &["container/bz2.rs", "container/zip.rs", "container/seven_zip.rs"]),
     ("deflate64", &["container/zip.rs", "container/seven_zip.rs"]),
     ("lzma_rust2", &["container/xz.rs", "container/zip.rs", "container/seven_zip.rs"]),
     ("ruzstd", &["container/zstd.rs"]),

@@ -5,7 +5,7 @@
 //! All of it is hostile. [`Limits`] bound what a container may become, by bytes that were really produced, and whatever
 //! cannot be read is told by a [`Reason`].
 
-mod bzip2;
+mod bz2;
 mod feed;
 mod gzip;
 mod pdf;
@@ -68,7 +68,7 @@ impl Format {
         let format = match head {
             [b'P', b'K', ..] if zip::begins(head) => Format::Zip,
             [0x1f, 0x8b, ..] if gzip::begins(head) => Format::Gzip,
-            [b'B', b'Z', b'h', ..] if bzip2::begins(head) => Format::Bzip2,
+            [b'B', b'Z', b'h', ..] if bz2::begins(head) => Format::Bzip2,
             [0xfd, b'7', b'z', ..] if xz::begins(head) => Format::Xz,
             [_, _, 0x2f | 0x4d, 0xfd | 0x18, ..] if zstd::begins(head) => Format::Zstd,
             [b'7', b'z', ..] if seven_zip::begins(head) => Format::SevenZip,
@@ -325,7 +325,7 @@ pub fn open(
         Some(Format::Stub) => zip::open_behind(&mut feed, &mut opening),
         Some(Format::Tar) => tar::open(&mut feed, &mut opening),
         Some(Format::Gzip) => gzip::open(&mut feed, &mut opening),
-        Some(Format::Bzip2) => bzip2::open(&mut feed, &mut opening),
+        Some(Format::Bzip2) => bz2::open(&mut feed, &mut opening),
         Some(Format::Xz) => xz::open(&mut feed, &mut opening),
         Some(Format::Zstd) => zstd::open(&mut feed, &mut opening),
         Some(Format::SevenZip) => seven_zip::open(&mut feed, &mut opening),

@@ -127,8 +127,7 @@ pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result
 /// that can be.
 fn is_likely(header: &Header, there: &[u8]) -> bool {
     let name = there.get(FIXED..FIXED + usize::from(header.name)).unwrap_or_default();
-    let is_text =
-        !name.is_empty() && std::str::from_utf8(name).is_ok_and(|name| !name.contains(char::is_control));
+    let is_text = !name.is_empty() && !name.iter().any(u8::is_ascii_control);
     let has_sizes = header.flags & HAS_DESCRIPTOR != 0 || (header.size == 0) == (header.compressed == 0);
     is_text && has_sizes && (header.method != STORED || header.size == header.compressed)
 }

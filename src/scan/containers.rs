@@ -93,6 +93,7 @@ impl Gatherer<'_> {
         if depth == 1 {
             self.seen.counts.bytes += bytes;
         }
+        self.looked_at += bytes;
         self.untold.bytes += bytes;
         self.untold.blobs += 1;
         self.tell_untold();

@@ -312,9 +312,9 @@ impl Worker<'_> {
         };
         let objects = self.objects;
         let mut whole = None;
-        let mut bytes_read = 0;
+        let before = self.visitor.looked_at();
         for (number, origin) in origins.iter().enumerate() {
-            if number >= FEW && bytes_read > MOST {
+            if number >= FEW && self.visitor.looked_at() - before > MOST {
                 let more = origins.len() - number;
                 self.visitor.note(format!(
                     "the blob {id} was read for {number} of its paths; it is large, and {more} other paths have the same"
@@ -329,13 +329,11 @@ impl Worker<'_> {
             match content {
                 Content::Whole(bytes) => {
                     fits(bytes.len() as u64)?;
-                    bytes_read += bytes.len() as u64;
                     self.stream(&mut &bytes[..], bytes.len() as u64, origin)?;
                     whole = Some(bytes);
                 }
                 Content::Stream(size, mut bytes) => {
                     fits(size)?;
-                    bytes_read += size;
                     self.stream(&mut bytes, size, origin)?;
                 }
             }

@@ -57,6 +57,10 @@ pub trait Visitor {
     fn container(&mut self, _origin: &Origin<'_>, _content: &mut dyn Read) -> io::Result<()> {
         Ok(())
     }
+    /// How many bytes it has looked at, those of members of containers among them.
+    fn looked_at(&self) -> u64 {
+        0
+    }
     /// Whether nothing that is looked for begins or ends in any of these stretches of `bytes`, nor lies across an empty one.
     fn is_clean(&self, _bytes: &[u8], _stretches: &[Range<usize>]) -> bool {
         false
