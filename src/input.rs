@@ -162,6 +162,15 @@ impl<'a> Origin<'a> {
         self.kind
     }
 
+    /// The same, going by the id of its object where it has no name.
+    #[must_use]
+    pub fn or_by_id(self) -> Origin<'a> {
+        match self.object {
+            Some(id) if self.is_nameless() => Origin { inner: self.inner, ..Origin::object(self.kind, id) },
+            _ => self,
+        }
+    }
+
     /// Whether it has no name yet: an object of a repository of which it is not known where it belongs.
     #[must_use]
     pub fn is_nameless(&self) -> bool {

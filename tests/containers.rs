@@ -315,6 +315,10 @@ fn nameless_containers() {
     let (run, report) = repo.history();
     assert_eq!((run.code, paths(&report)), (1, vec![&format!("{id}!conf/.env")[..]]), "{run:?}");
     let archive = zip(&[("a", &noise(9000))]);
+    let broken = repo.blob(&archive[..4000]);
+    let (run, report) = repo.history();
+    let told: Vec<_> = skips(&report).into_iter().map(|(path, reason, _)| (path, reason)).collect();
+    assert_eq!((run.code, &told[..]), (2, &[(&format!("{broken}!a")[..], "damaged")][..]), "{run:?}");
     repo.commit_file("broken.zip", &archive[..4000]);
     let (run, report) = repo.history();
     assert_eq!(run.code, 2);

@@ -107,7 +107,7 @@ impl Gatherer<'_> {
             None => {
                 if let Some(more @ 1..) = self.open.unread.checked_sub(TOLD) {
                     let reason = Reason::Damaged(format!("{more} more of its members could not be read"));
-                    self.skip(Skip { origin: origin.to_owned(), reason });
+                    self.skip(Skip { origin: origin.to_owned().or_by_id(), reason });
                 }
                 self.open.unread = 0;
             }
@@ -119,7 +119,7 @@ impl Gatherer<'_> {
     pub(super) fn unread(&mut self, origin: Origin<'static>, reason: Reason) {
         self.open.unread += 1;
         if self.open.unread <= TOLD || matches!(reason, Reason::Archive { .. }) {
-            self.skip(Skip { origin, reason });
+            self.skip(Skip { origin: origin.or_by_id(), reason });
         }
     }
 }
