@@ -3,6 +3,7 @@
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use sf_scan::container;
 use sf_scan::detect::detect;
 use sf_scan::input::{Blob, Kind, Origin};
 use sf_scan::rule::{RuleSet, template};
@@ -112,5 +113,5 @@ fn small_files(bencher: Bencher<'_, '_>) {
     };
     bencher
         .counter(BytesCount::new(5000 * contents.len()))
-        .bench(|| scan(&tree, &rules, &Progress::default()).counts);
+        .bench(|| scan(&tree, &rules, container::Limits::default(), &Progress::default()).counts);
 }

@@ -19,10 +19,28 @@ pub struct Config {
     pub rules: Vec<String>,
     /// Findings below are suppressed.
     pub min_confidence: Option<Confidence>,
+    /// How much of containers is opened.
+    pub archive: Archive,
     /// Rules that get another level; `None` switches one off.
     pub levels: BTreeMap<RuleId, Option<Level>>,
     /// Where in the file the rules in `levels` are named.
     places: BTreeMap<RuleId, Range<usize>>,
+}
+
+/// How much of containers is opened, as far as a configuration says it; sizes in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// How deep they may lie in one another.
+    pub depth: Option<u64>,
+    /// How many times their size their members may have.
+    pub ratio: Option<u64>,
+    /// How many members.
+    pub members: Option<u64>,
+    /// How much of a member.
+    pub member_size: Option<u64>,
+    /// How much of all members.
+    pub total_size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +51,8 @@ struct ConfigFile {
     #[serde(default)]
     rules: Vec<Spanned<String>>,
     min_confidence: Option<Spanned<String>>,
+    #[serde(default)]
+    archive: Archive,
     #[serde(default)]
     levels: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -45,7 +65,10 @@ impl Config {
     pub fn parse(name: &str, text: &str) -> Result<Config, Mistake> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: ConfigFile = toml::from_str(text).map_err(|error| {
-            Mistake::toml(name, text, &error).help("the keys are exclude, rules, min_confidence and [levels]")
+            Mistake::toml(name, text, &error).help({
+                "the keys are exclude, rules, min_confidence, [levels] and [archive], and in that depth, ratio, members, \
+                 member_size and total_size"
+            })
         })?;
         let at = |error: String, span| Mistake::new(error).at(name, text, span);
         let min_confidence = match file.min_confidence {
@@ -74,7 +97,8 @@ impl Config {
             }
         }
         let plain = |texts: Vec<Spanned<String>>| texts.into_iter().map(Spanned::into_inner).collect();
-        Ok(Config { exclude: plain(file.exclude), rules: plain(file.rules), min_confidence, levels, places })
+        let (exclude, rules, archive) = (plain(file.exclude), plain(file.rules), file.archive);
+        Ok(Config { exclude, rules, min_confidence, archive, levels, places })
     }
 
     /// Checks the rules that are named in the file `name` with this `text` against those that there are.
@@ -110,6 +134,9 @@ impl Config {
         if in_ci && self.min_confidence.take().is_some() {
             ignored.push("min_confidence".to_owned());
         }
+        if in_ci && std::mem::take(&mut self.archive) != Archive::default() {
+            ignored.push("archive".to_owned());
+        }
         ignored
     }
 }
@@ -136,6 +163,9 @@ mod tests {
             "levels = {a = \"bad\"}",
             "exclude = [\"a{\"]",
             "exclude = [\"!a\"]",
+            "[archive]\nlevels = 3",
+            "[archive]\ndepth = -1",
+            "archive = 3",
         ] {
             assert!(Config::parse("c.toml", text).is_err(), "{text}");
         }
@@ -143,17 +173,18 @@ mod tests {
 
     #[test]
     fn a_scanned_tree_cannot_silence_the_scan() {
-        let text = "exclude = [\"a\"]\nmin_confidence = \"high\"\n[levels]\nbuilt = \"off\"\nlow = \"note\"\nown = \"off\"";
+        let text = "exclude = [\"a\"]\nmin_confidence = \"high\"\narchive.depth = 0\n[levels]\nbuilt = \"off\"\nlow = \"note\"\nown = \"off\"";
         let config = Config::parse("c.toml", text).expect("good");
         let mut local = config.clone();
         assert_eq!(local.distrust(&["built", "low"], false), ["levels.built"]);
         assert_eq!(local.exclude, ["a"]);
+        assert_eq!(local.archive.depth, Some(0));
         let mut ci = config;
         assert_eq!(
             ci.distrust(&["built", "low"], true),
-            ["levels.built", "levels.low", "exclude", "min_confidence"]
+            ["levels.built", "levels.low", "exclude", "min_confidence", "archive"]
         );
         assert_eq!(ci.levels.len(), 1);
-        assert!(ci.exclude.is_empty() && ci.min_confidence.is_none());
+        assert!(ci.exclude.is_empty() && ci.min_confidence.is_none() && ci.archive.depth.is_none());
     }
 }

@@ -10,6 +10,8 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin<'a> {
     path: Cow<'a, [u8]>,
+    /// The path in the container that lies at `path`, with `!` between containers.
+    inner: Option<Cow<'a, [u8]>>,
     kind: Kind,
     object: Option<ObjectId>,
 }
@@ -127,13 +129,13 @@ impl<'a> Origin<'a> {
     /// it lies outside.
     #[must_use]
     pub fn new(kind: Kind, path: impl Into<Cow<'a, [u8]>>) -> Origin<'a> {
-        Origin { kind, path: path.into(), object: None }
+        Origin { kind, path: path.into(), inner: None, object: None }
     }
 
     /// A git object that goes by its id: a commit, a tag, or one of which no more is known.
     #[must_use]
     pub fn object(kind: Kind, id: ObjectId) -> Origin<'static> {
-        Origin { kind, path: id.to_string().into_bytes().into(), object: Some(id) }
+        Origin { path: id.to_string().into_bytes().into(), inner: None, kind, object: Some(id) }
     }
 
     /// The same, read from this git object.
@@ -160,22 +162,72 @@ impl<'a> Origin<'a> {
         self.kind
     }
 
+    /// The same, going by the id of its object where it has no name.
+    #[must_use]
+    pub fn or_by_id(self) -> Origin<'a> {
+        match self.object {
+            Some(id) if self.is_nameless() => Origin { inner: self.inner, ..Origin::object(self.kind, id) },
+            _ => self,
+        }
+    }
+
     /// Whether it has no name yet: an object of a repository of which it is not known where it belongs.
     #[must_use]
     pub fn is_nameless(&self) -> bool {
         self.path.is_empty()
     }
 
+    /// A member of the container that lies here. Of a name that no system has only the beginning is kept.
+    #[must_use]
+    pub fn member(&self, name: &[u8]) -> Origin<'static> {
+        const LONGEST: usize = 4096;
+        let name = &name[..name.len().min(LONGEST)];
+        let inner = match &self.inner {
+            Some(inner) => [inner, &b"!"[..], name].concat(),
+            None => name.to_vec(),
+        };
+        Origin { inner: Some(inner.into()), ..self.outer().to_owned() }
+    }
+
+    /// What lies in no container: the outermost container of a member, or this itself.
+    #[must_use]
+    pub fn outer(&self) -> Origin<'_> {
+        Origin { path: Cow::Borrowed(&self.path), inner: None, kind: self.kind, object: self.object }
+    }
+
+    /// Whether it lies in a container.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.inner.is_some()
+    }
+
+    /// The path in the container, for people: control characters and what looks like a key are not shown.
+    #[must_use]
+    pub fn shown_inner(&self) -> Option<String> {
+        self.inner.as_ref().map(|inner| printable(&mask_shapes(inner)))
+    }
+
+    /// The path in the innermost container; of what is in none the path. What looks like a key is masked.
+    #[must_use]
+    pub fn innermost(&self) -> Vec<u8> {
+        let inner = self.inner.as_ref().map(|inner| inner.rsplit(|&byte| byte == b'!').next());
+        mask_shapes(inner.map_or(&self.path[..], Option::unwrap_or_default))
+    }
+
     /// The last part of the path, as it is.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {
-        self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+        let name = match &self.inner {
+            Some(inner) => inner.rsplit(|&byte| byte == b'/' || byte == b'!').next(),
+            None => self.path.rsplit(|&byte| byte == b'/').next(),
+        };
+        name.unwrap_or_default()
     }
 
     /// The path for people: control characters and what looks like a key are not shown.
     #[must_use]
     pub fn shown(&self) -> String {
-        let path = printable(&mask_shapes(&self.path));
+        let path = printable(&self.path());
         match self.kind {
             Kind::Commit | Kind::Tag | Kind::Object => format!("{} {path}", self.kind.name()),
             _ => path,
@@ -185,13 +237,21 @@ impl<'a> Origin<'a> {
     /// The path for programs: its bytes, but for what looks like a key.
     #[must_use]
     pub fn path(&self) -> Vec<u8> {
-        mask_shapes(&self.path)
+        match &self.inner {
+            Some(inner) => mask_shapes(&[&self.path, &b"!"[..], inner].concat()),
+            None => mask_shapes(&self.path),
+        }
     }
 
     /// The same, free of what it borrows.
     #[must_use]
     pub fn to_owned(&self) -> Origin<'static> {
-        Origin { kind: self.kind, path: Cow::Owned(self.path.to_vec()), object: self.object }
+        Origin {
+            path: Cow::Owned(self.path.to_vec()),
+            inner: self.inner.as_ref().map(|inner| Cow::Owned(inner.to_vec())),
+            kind: self.kind,
+            object: self.object,
+        }
     }
 }
 
@@ -223,6 +283,9 @@ impl<'a> Blob<'a> {
         self.start.offset == 0 && self.own.start == 0
     }
 }
+
+/// Whether a file is a container shows in so many of its first bytes, or in all of it where it has fewer.
+pub const HEAD: usize = 512;
 
 /// What a rule may look at on each side of a match: windows overlap by this many bytes. The way that a finding
 /// is judged must never depend on more, so that it does not depend on where windows begin.
@@ -267,6 +330,17 @@ pub enum Reason {
     Revision(String),
     /// A repository of a sort that cannot be read; which.
     Unsupported(String),
+    /// A member of a container that is encrypted.
+    Encrypted,
+    /// A container that holds more than is opened: which option says how much, and what it allows.
+    Archive {
+        /// The option, as it is written.
+        option: &'static str,
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: u64,
+    },
     /// Looking at it went wrong in sf-scan itself.
     Bug,
 }
@@ -287,6 +361,8 @@ impl Reason {
             Reason::Shallow(_) => "shallow",
             Reason::Revision(_) => "revision",
             Reason::Unsupported(_) => "unsupported",
+            Reason::Encrypted => "encrypted",
+            Reason::Archive { .. } => "archive-limit",
             Reason::Bug => "bug",
         }
     }
@@ -318,6 +394,10 @@ impl fmt::Display for Reason {
             ),
             Reason::Revision(why) => f.write_str(why),
             Reason::Unsupported(what) => write!(f, "cannot be read by this version: {what}"),
+            Reason::Encrypted => f.write_str("is encrypted"),
+            Reason::Archive { option, what, limit } => {
+                write!(f, "is not opened to its end: it has more than {limit} {what} ({option})")
+            }
             Reason::Bug => f.write_str("made sf-scan fail; this is a bug in sf-scan, please report it"),
         }
     }
@@ -333,5 +413,17 @@ mod tests {
         let origin = Origin::new(Kind::File, path.as_bytes());
         assert_eq!(origin.shown(), format!("a/\\x1bapi_Q7Q7{}", "*".repeat(28)));
         assert_eq!(Origin::new(Kind::File, &b"a/b/c.txt"[..]).file_name(), b"c.txt");
+    }
+
+    #[test]
+    fn a_member_has_the_path_of_its_containers() {
+        let outer = Origin::new(Kind::File, &b"a/b.tar.gz"[..]);
+        let member = outer.member(b"b.tar").member(b"../c/.env");
+        assert_eq!(member.shown(), "a/b.tar.gz!b.tar!../c/.env");
+        assert_eq!((member.file_name(), &member.innermost()[..]), (&b".env"[..], &b"../c/.env"[..]));
+        assert_eq!(member.outer(), outer);
+        assert!(member.is_member() && !outer.is_member());
+        let nameless = Origin::new(Kind::Object, &b""[..]).member(&[b'x'; 9000]);
+        assert!(nameless.is_nameless() && nameless.path().len() == 4097);
     }
 }

@@ -5,6 +5,7 @@
 pub mod baseline;
 pub mod ci;
 pub mod config;
+pub mod container;
 pub mod date;
 pub mod decode;
 pub mod detect;

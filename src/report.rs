@@ -62,7 +62,9 @@ pub struct Counts {
     pub commits: u64,
     /// Objects of a repository that were read, commits among them.
     pub objects: u64,
-    /// Bytes in all of these.
+    /// Members of containers that were read.
+    pub members: u64,
+    /// Bytes in all of these but the members.
     pub bytes: u64,
     /// Files and folders that the user excluded.
     pub excluded: u64,

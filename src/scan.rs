@@ -1,13 +1,18 @@
 //! A scan: a source drives its blobs through detection; what the threads saw is put together and sorted, so that the
 //! result does not depend on them.
 
+mod containers;
+
+use crate::container::{Format, Limits};
 use crate::detect::detect;
 use crate::finding::{Finding, SecretId, Sighting};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::report::Counts;
 use crate::rule::{Confidence, Level, RuleId, RuleSet};
-use crate::source::{Source, Visitor};
+use crate::source::{Reader, Source, Visitor};
+use containers::Open;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,21 +55,11 @@ pub struct Scanned {
     pub counts: Counts,
 }
 
-/// Scans all that `source` gives with `rules`.
+/// Scans all that `source` gives with `rules`, and opens `archives` so far.
 #[must_use]
-pub fn scan(source: &dyn Source, rules: &RuleSet, progress: &Progress) -> Scanned {
+pub fn scan(source: &dyn Source, rules: &RuleSet, archives: Limits, progress: &Progress) -> Scanned {
     let parts = Mutex::new(Vec::new());
-    let gatherer = || Gatherer {
-        rules,
-        progress,
-        parts: &parts,
-        seen: Scanned::default(),
-        sightings: Vec::new(),
-        secrets: BTreeMap::new(),
-        in_file: Vec::new(),
-        object: None,
-        untold: Untold::default(),
-    };
+    let gatherer = || Gatherer::new(rules, archives, progress, &parts);
     source.drive(&|| Box::new(gatherer()));
     let take = || std::mem::take(&mut *parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let (mut driven, mut findings, mut sightings) = (take(), Vec::new(), Vec::new());
@@ -88,8 +83,17 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, progress: &Progress) -> Scanne
     findings.sort();
     sightings.sort();
     sightings.dedup();
-    let judge =
-        |blob: &Blob<'_>| catch_unwind(AssertUnwindSafe(|| detect(rules, blob).findings)).unwrap_or_default();
+    let readers: Mutex<Vec<Reader>> = Mutex::default();
+    let judge = |origin: &Origin<'_>, content: &mut dyn Read, take: &mut (dyn FnMut(Finding) + Send)| {
+        let mut gatherer = Gatherer::new(rules, archives, progress, &parts);
+        gatherer.judge = Some(take);
+        let mut reader = readers.lock().map_or(None, |mut readers| readers.pop()).unwrap_or_default();
+        let read = reader.read(content, None, origin, &mut gatherer);
+        if let Ok(mut readers) = readers.lock() {
+            readers.push(reader);
+        }
+        read
+    };
     let mut visitor = gatherer();
     let used = allows_of(&findings);
     let mut findings = source.attribute(findings, sightings, &judge, &mut visitor);
@@ -104,6 +108,7 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, progress: &Progress) -> Scanne
         all.counts.files += part.counts.files;
         all.counts.commits += part.counts.commits;
         all.counts.objects += part.counts.objects;
+        all.counts.members += part.counts.members;
         all.counts.bytes += part.counts.bytes;
         all.counts.excluded += part.counts.excluded;
         all.counts.unlisted += part.counts.unlisted;
@@ -141,17 +146,45 @@ fn tell_lifetime(finding: &mut Finding, rules: &RuleSet) {
 /// The visitor of one thread.
 struct Gatherer<'s> {
     rules: &'s RuleSet,
+    archives: Limits,
     progress: &'s Progress,
     parts: &'s Mutex<Vec<(Scanned, Vec<Sighting>)>>,
     seen: Scanned,
     sightings: Vec<Sighting>,
     /// The secrets of the sightings.
     secrets: BTreeMap<SecretId, Arc<SecretId>>,
-    /// Findings of the file that is being read.
-    in_file: Vec<(FindingKind, u64)>,
+    /// What is found in the file or member that is being read.
+    listing: Listing,
     /// The object that was read last: one that is handed in several blobs is one object.
     object: Option<ObjectId>,
     untold: Untold,
+    /// How many bytes were looked at.
+    looked_at: u64,
+    /// The containers that are being read.
+    open: Open,
+    /// Who takes the findings, where the scan itself does not.
+    judge: Option<&'s mut (dyn FnMut(Finding) + Send)>,
+}
+
+/// How many findings of each kind there are.
+#[derive(Default)]
+struct Listing(Vec<(FindingKind, u64)>);
+
+impl Listing {
+    /// Counts a finding; whether it is among the first of its kind.
+    fn takes(&mut self, finding: &Finding, most: u64) -> bool {
+        let kind = (finding.rule.clone(), finding.level, finding.confidence, finding.allowed.is_some());
+        let at = self.0.iter().position(|(seen, _)| *seen == kind).unwrap_or_else(|| {
+            self.0.push((kind, 0));
+            self.0.len() - 1
+        });
+        self.0[at].1 += 1;
+        self.0[at].1 <= most
+    }
+
+    fn is_listed(&self) -> bool {
+        self.0.iter().all(|(_, count)| *count <= LISTED_PER_FILE)
+    }
 }
 
 /// What a thread has read and not yet told whoever watches. A history has a million small objects, and threads that add
@@ -177,9 +210,36 @@ impl Untold {
     }
 }
 
-impl Gatherer<'_> {
+impl<'s> Gatherer<'s> {
+    fn new(
+        rules: &'s RuleSet,
+        archives: Limits,
+        progress: &'s Progress,
+        parts: &'s Mutex<Vec<(Scanned, Vec<Sighting>)>>,
+    ) -> Gatherer<'s> {
+        Gatherer {
+            rules,
+            archives,
+            progress,
+            parts,
+            seen: Scanned::default(),
+            sightings: Vec::new(),
+            secrets: BTreeMap::new(),
+            listing: Listing::default(),
+            object: None,
+            untold: Untold::default(),
+            looked_at: 0,
+            open: Open::default(),
+            judge: None,
+        }
+    }
+
     /// Counts what begins with a blob.
     fn count(&mut self, origin: &Origin<'_>) {
+        if origin.is_member() {
+            self.seen.counts.members += 1;
+            return;
+        }
         let is_new_object = origin.object_id().is_some() && origin.object_id() != self.object;
         self.object = origin.object_id();
         let is_file = match origin.kind() {
@@ -197,7 +257,41 @@ impl Gatherer<'_> {
 }
 
 impl Gatherer<'_> {
+    /// Tells whoever watches, now and then. What is judged was read before.
+    fn tell_untold(&mut self) {
+        if self.untold.is_worth_telling() && self.judge.is_none() {
+            self.untold.tell(self.progress);
+        }
+    }
+
+    /// Takes a finding, unless there are more of its kind than anybody reads.
+    fn file_listed(&mut self, finding: Finding) {
+        let is_judged = self.judge.is_some();
+        let is_listed = self.listing.takes(&finding, LISTED_PER_FILE) || is_judged;
+        if is_listed & (self.open.depth() == 0 || self.open.takes(&finding)) {
+            self.take(finding);
+        } else {
+            self.seen.counts.unlisted += 1;
+        }
+    }
+
+    /// Looks at the name of a member: it is text too.
+    fn name_of_member(&mut self, origin: &Origin<'_>, name: &[u8]) {
+        if self.rules.touches(name, &(0..name.len())) {
+            self.listing = Listing::default();
+            let blob = Blob::whole(origin, name);
+            let found = catch_unwind(AssertUnwindSafe(|| detect(self.rules, &blob).findings));
+            for finding in found.unwrap_or_default() {
+                let evidence = format!("{}, in the name of a member", finding.evidence);
+                self.file_listed(Finding { evidence, ..finding });
+            }
+        }
+    }
+
     fn take(&mut self, finding: Finding) {
+        if let Some(judge) = &mut self.judge {
+            return judge(finding);
+        }
         match finding.origin.object_id() {
             Some(object) if finding.origin.is_nameless() => {
                 let id = finding.secret_id();
@@ -215,37 +309,43 @@ impl Gatherer<'_> {
 impl Visitor for Gatherer<'_> {
     fn blob(&mut self, blob: &Blob<'_>) {
         if blob.is_first() {
-            self.in_file.clear();
+            self.listing = Listing::default();
             self.count(blob.origin);
         }
-        self.seen.counts.bytes += blob.own.len() as u64;
+        if !blob.origin.is_member() {
+            self.seen.counts.bytes += blob.own.len() as u64;
+        }
+        self.looked_at += blob.own.len() as u64;
         self.untold.bytes += blob.own.len() as u64;
         self.untold.blobs += 1;
-        if self.untold.is_worth_telling() {
-            self.untold.tell(self.progress);
-        }
+        self.tell_untold();
         // A bug in detection costs this blob and is told; it does not cost the run.
         let Ok(detected) = catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob))) else {
             self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Bug });
             return;
         };
         for finding in detected.findings {
-            let kind = (finding.rule.clone(), finding.level, finding.confidence, finding.allowed.is_some());
-            let at = self.in_file.iter().position(|(seen, _)| *seen == kind).unwrap_or_else(|| {
-                self.in_file.push((kind, 0));
-                self.in_file.len() - 1
-            });
-            if self.in_file[at].1 < LISTED_PER_FILE {
-                self.take(finding);
-            } else {
-                self.seen.counts.unlisted += 1;
-            }
-            self.in_file[at].1 += 1;
+            self.file_listed(finding);
         }
-        let is_listed = self.in_file.iter().all(|(_, count)| *count < LISTED_PER_FILE);
-        if is_listed && !blob.origin.is_nameless() {
+        if self.listing.is_listed() && self.open.listing.is_listed() && !blob.origin.is_nameless() {
             self.seen.allows.extend(detected.allows.into_iter().map(|line| (blob.origin.to_owned(), line)));
         }
+    }
+
+    fn looked_at(&self) -> u64 {
+        self.looked_at
+    }
+
+    fn opens(&self, origin: &Origin<'_>, head: &[u8]) -> bool {
+        let is_content = match origin.kind() {
+            Kind::File | Kind::Stdin | Kind::Index | Kind::Blob | Kind::Object => true,
+            Kind::Link | Kind::Message | Kind::Name | Kind::Commit | Kind::Tag | Kind::Ref => false,
+        };
+        self.archives.depth > 0 && is_content && Format::of(head).is_some()
+    }
+
+    fn container(&mut self, origin: &Origin<'_>, content: &mut dyn Read) -> io::Result<()> {
+        self.open_container(origin, content)
     }
 
     fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool {
@@ -263,9 +363,7 @@ impl Visitor for Gatherer<'_> {
         self.untold.objects += 1;
         self.untold.bytes += bytes;
         self.untold.blobs += 1;
-        if self.untold.is_worth_telling() {
-            self.untold.tell(self.progress);
-        }
+        self.tell_untold();
     }
 
     fn skip(&mut self, skip: Skip) {
@@ -287,6 +385,9 @@ impl Visitor for Gatherer<'_> {
 
 impl Drop for Gatherer<'_> {
     fn drop(&mut self) {
+        if self.judge.is_some() {
+            return;
+        }
         self.untold.tell(self.progress);
         let seen = std::mem::take(&mut self.seen);
         let sightings = std::mem::take(&mut self.sightings);

@@ -108,7 +108,7 @@ fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item 
 fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -> Option<Judged> {
     // Of an object of a repository the path is not known at first. It is judged again when it is.
     if let Some(paths) = rule.paths.as_ref().filter(|_| !blob.origin.is_nameless()) {
-        let path = String::from_utf8_lossy(&blob.origin.path()).trim_start_matches('/').to_owned();
+        let path = String::from_utf8_lossy(&blob.origin.innermost()).trim_start_matches('/').to_owned();
         if !paths.matched_path_or_any_parents(path, false).is_ignore() {
             return None;
         }

@@ -44,16 +44,20 @@ fn annotate(finding: &Finding, report: &Report<'_>, out: &mut dyn Write) -> io::
     let (start, end) = (finding.region.start, finding.region.end);
     let told = [history::facts(finding), history::lifetime(finding)];
     let facts: String = told.into_iter().flatten().map(|told| format!(" {told}")).collect();
-    let (place, properties) = if is_in_checkout(finding) {
-        let file = property(&finding.origin.shown());
-        let place = format!(
-            "file={file},line={},endLine={},col={},endColumn={},",
-            start.line, end.line, start.column, end.column
-        );
-        (String::new(), place)
-    } else {
-        (format!(" in {}:{}", finding.origin.shown(), start.line), String::new())
-    };
+    let (place, properties) =
+        if let Some(inner) = finding.origin.shown_inner().filter(|_| is_in_checkout(finding)) {
+            let file = property(&finding.origin.outer().shown());
+            (format!(" in {inner}:{}", start.line), format!("file={file},"))
+        } else if is_in_checkout(finding) {
+            let file = property(&finding.origin.shown());
+            let place = format!(
+                "file={file},line={},endLine={},col={},endColumn={},",
+                start.line, end.line, start.column, end.column
+            );
+            (String::new(), place)
+        } else {
+            (format!(" in {}:{}", finding.origin.shown(), start.line), String::new())
+        };
     let message =
         format!("{title} {}{place}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
     let title = property(title);

@@ -57,11 +57,15 @@ fn vulnerability(finding: &Finding, report: &Report<'_>) -> Value {
     let (start, end) = (finding.region.start, finding.region.end);
     let told = [history::facts(finding), history::lifetime(finding)];
     let facts: String = told.into_iter().flatten().map(|told| format!(" {told}")).collect();
+    // GitLab can show no line of a container.
+    let place =
+        finding.origin.shown_inner().map_or(String::new(), |inner| format!(" in {inner}:{}", start.line));
+    let (start_line, end_line) = if place.is_empty() { (start.line, end.line) } else { (1, 1) };
     let mut value = json!({
         "id": uuid(&[&*finding.rule, &fingerprint, &path, &start.offset.to_string()]),
         "category": "secret_detection",
         "name": name,
-        "description": format!("{name} {}: {}.{facts}", finding.secret.masked(), finding.evidence),
+        "description": format!("{name} {}{place}: {}.{facts}", finding.secret.masked(), finding.evidence),
         "severity": match finding.level {
             Level::Error => "Critical",
             Level::Warning => "Medium",
@@ -74,9 +78,9 @@ fn vulnerability(finding: &Finding, report: &Report<'_>) -> Value {
             "value": &*finding.rule,
         }],
         "location": {
-            "file": path,
-            "start_line": start.line,
-            "end_line": end.line,
+            "file": finding.origin.outer().shown(),
+            "start_line": start_line,
+            "end_line": end_line,
             "commit": commit(finding, report),
         },
     });

@@ -73,6 +73,7 @@ fn summary(report: &Report<'_>) -> Value {
         "files": report.counts.files,
         "commits": report.counts.commits,
         "objects": report.counts.objects,
+        "members": report.counts.members,
         "bytes": report.counts.bytes,
         "excluded": report.counts.excluded,
         "unlisted": report.counts.unlisted,

@@ -21,13 +21,13 @@ pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::R
         let facts: String = told.into_iter().flatten().map(|told| format!("\n{told}")).collect();
         let message = format!("{title} {}: {}", finding.secret.masked(), finding.evidence);
         let class = escaped(&finding.rule);
+        let line = if finding.origin.is_member() { 1 } else { finding.region.start.line };
         writeln!(
             out,
             "    <testcase classname=\"{class}\" name=\"{place}\" file=\"{file}\" line=\"{line}\">\n      \
              <failure type=\"{level}\" message=\"{message}\">{place}\n{message}{facts}</failure>\n    </testcase>",
             place = escaped(&place),
-            file = escaped(&finding.origin.shown()),
-            line = finding.region.start.line,
+            file = escaped(&finding.origin.outer().shown()),
             level = finding.level,
             message = escaped(&message),
             facts = escaped(&facts),

@@ -55,6 +55,7 @@ fn run(report: &Report<'_>) -> Run {
         ("files".to_owned(), json!(counts.files)),
         ("commits".to_owned(), json!(counts.commits)),
         ("objects".to_owned(), json!(counts.objects)),
+        ("members".to_owned(), json!(counts.members)),
         ("bytes".to_owned(), json!(counts.bytes)),
         ("excluded".to_owned(), json!(counts.excluded)),
         ("suppressed".to_owned(), json!(report.suppressed.len())),
@@ -124,11 +125,19 @@ fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
     let name = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
     let advice = rule.map_or("", |rule| rule.advice.as_str());
     let facts = history::facts(finding).map_or(String::new(), |facts| format!(" {facts}"));
-    let text = format!("{name} {}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
+    // No program that shows SARIF looks into a container, so the place is the container, and its member stands in the words.
+    let inner = finding.origin.shown_inner();
+    let place = inner
+        .as_ref()
+        .map_or(String::new(), |inner| format!(" in its member {inner}, line {}", finding.region.start.line));
+    let text = format!("{name} {}{place}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
     let fingerprint = finding.secret.fingerprint().to_string();
     let mut properties = BTreeMap::from([("confidence".to_owned(), json!(finding.confidence.name()))]);
     if let Some(reading) = &finding.reading {
         properties.insert("reading".to_owned(), json!(reading));
+    }
+    if let Some(inner) = inner {
+        properties.insert("member".to_owned(), json!(inner));
     }
     properties.extend(past(finding));
     let builder = SarifResult::builder()
@@ -140,7 +149,7 @@ fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
             Level::Note => ResultLevel::Note,
         })
         .message(message(text.trim_end()))
-        .locations(vec![location(&finding.origin, Some(region(finding)))])
+        .locations(vec![location(&finding.origin, (!finding.origin.is_member()).then(|| region(finding)))])
         .partial_fingerprints(BTreeMap::from([(FINGERPRINT.to_owned(), fingerprint)]))
         .properties(PropertyBag::builder().additional_properties(properties).build());
     builder.build()
@@ -193,7 +202,7 @@ fn location(origin: &Origin<'_>, region: Option<Region>) -> Location {
     Location::builder().physical_location(physical).build()
 }
 
-/// The path of what was read; of what is no file the one that git keeps it at, or would.
+/// The path of what was read, of a member that of its container; of what is no file the one that git keeps it at, or would.
 fn path(origin: &Origin<'_>) -> Vec<u8> {
     match (origin.kind(), origin.object_id()) {
         (Kind::Commit | Kind::Tag | Kind::Object, Some(id)) => {
@@ -202,7 +211,7 @@ fn path(origin: &Origin<'_>) -> Vec<u8> {
             format!(".git/objects/{folder}/{file}").into_bytes()
         }
         (Kind::Ref, _) => [b".git/", &origin.path()[..]].concat(),
-        _ => origin.path(),
+        _ => origin.outer().path(),
     }
 }
 

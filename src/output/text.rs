@@ -179,7 +179,7 @@ fn what_was_read(report: &Report<'_>) -> String {
     let counts = &report.counts;
     let files = plural(counts.files, "file");
     let commits = plural(counts.commits, "commit");
-    match report.scope.name {
+    let read = match report.scope.name {
         "staged" => plural(counts.files, "staged file"),
         "message" => plural(counts.files, "commit message"),
         "range" | "push" => format!("{commits}, {files}"),
@@ -189,6 +189,10 @@ fn what_was_read(report: &Report<'_>) -> String {
             format!("{objects} ({commits}){files}")
         }
         _ => files,
+    };
+    match counts.members {
+        0 => read,
+        members => format!("{read}, {}", plural(members, "archive member")),
     }
 }
 

@@ -312,9 +312,9 @@ impl Worker<'_> {
         };
         let objects = self.objects;
         let mut whole = None;
-        let mut bytes_read = 0;
+        let before = self.visitor.looked_at();
         for (number, origin) in origins.iter().enumerate() {
-            if number >= FEW && bytes_read > MOST {
+            if number >= FEW && self.visitor.looked_at() - before > MOST {
                 let more = origins.len() - number;
                 self.visitor.note(format!(
                     "the blob {id} was read for {number} of its paths; it is large, and {more} other paths have the same"
@@ -329,13 +329,11 @@ impl Worker<'_> {
             match content {
                 Content::Whole(bytes) => {
                     fits(bytes.len() as u64)?;
-                    bytes_read += bytes.len() as u64;
                     self.stream(&mut &bytes[..], bytes.len() as u64, origin)?;
                     whole = Some(bytes);
                 }
                 Content::Stream(size, mut bytes) => {
                     fits(size)?;
-                    bytes_read += size;
                     self.stream(&mut bytes, size, origin)?;
                 }
             }
@@ -593,7 +591,8 @@ impl Brought {
     /// Says of findings which commits brought them, and makes one of those that are the same secret at the same path: that
     /// of the newest version. One that a parent has at the path as well was there before, and is none.
     pub(super) fn attribute(&self, findings: Vec<Finding>, judge: &Judge<'_>) -> Vec<Finding> {
-        let origins: BTreeSet<Origin<'_>> = findings.iter().map(|finding| finding.origin.clone()).collect();
+        let origins: BTreeSet<Origin<'_>> =
+            findings.iter().map(|finding| finding.origin.outer().to_owned()).collect();
         let numbers: BTreeMap<Origin<'_>, usize> = self
             .contents
             .iter()
@@ -614,7 +613,7 @@ impl Brought {
                 }
                 kind @ (Kind::Blob | Kind::Name) => {
                     let same = (kind, finding.origin.path(), finding.rule.clone(), finding.secret.clone());
-                    let number = numbers.get(&finding.origin).copied();
+                    let number = numbers.get(&finding.origin.outer()).copied();
                     groups.entry(same).or_default().push((number, finding));
                 }
                 _ => kept.push(finding),
@@ -719,9 +718,12 @@ impl Before<'_> {
         for &parent in parents {
             let Some(blob) = self.trees.find(parent, path) else { continue };
             let known = self.findings(blob, path);
-            for known in
-                known.iter().filter(|known| known.rule == finding.rule && known.secret == finding.secret)
-            {
+            let is_same = |known: &&Finding| {
+                known.rule == finding.rule
+                    && known.secret == finding.secret
+                    && known.origin.path() == finding.origin.path()
+            };
+            for known in known.iter().filter(is_same) {
                 let seen = if weight(known) == weight(finding) { Sight::Same } else { Sight::Other };
                 sight = sight.max(seen);
             }
@@ -734,10 +736,12 @@ impl Before<'_> {
         let Before { trees, inflater, judge, judged } = self;
         judged.entry((blob, path.to_vec())).or_insert_with(|| {
             let origin = Origin::new(Kind::Blob, path).in_object(blob);
-            match trees.objects.blob(&blob, inflater) {
-                Ok(Content::Whole(bytes)) => judge(&Blob::whole(&origin, &bytes)),
-                _ => Vec::new(),
+            let mut found = Vec::new();
+            if let Ok(Content::Whole(bytes)) = trees.objects.blob(&blob, inflater) {
+                // Memory can be read to its end.
+                let _ = judge(&origin, &mut &bytes[..], &mut |finding| found.push(finding));
             }
+            found
         })
     }
 }

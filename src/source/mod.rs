@@ -32,12 +32,13 @@ pub use stdin::Stdin;
 pub use worktree::Worktree;
 
 use crate::finding::{Finding, Sighting};
-use crate::input::{Blob, Kind, Scope, Skip};
+use crate::input::{Blob, Kind, Origin, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
 use git::format::Format;
 use git::head::Head;
 use ignore::gitignore::Gitignore;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
@@ -45,6 +46,21 @@ use std::path::Path;
 pub trait Visitor {
     /// Looks at a blob.
     fn blob(&mut self, blob: &Blob<'_>);
+    /// Whether what begins with `head` ([`crate::input::HEAD`] bytes, or all of it) is to be handed over as a container.
+    fn opens(&self, _origin: &Origin<'_>, _head: &[u8]) -> bool {
+        false
+    }
+    /// Looks at a container, and at what is in it.
+    ///
+    /// # Errors
+    /// A failed read of `content`; what was read before has been looked at.
+    fn container(&mut self, _origin: &Origin<'_>, _content: &mut dyn Read) -> io::Result<()> {
+        Ok(())
+    }
+    /// How many bytes it has looked at, those of members of containers among them.
+    fn looked_at(&self) -> u64 {
+        0
+    }
     /// Whether nothing that is looked for begins or ends in any of these stretches of `bytes`, nor lies across an empty one.
     fn is_clean(&self, _bytes: &[u8], _stretches: &[Range<usize>]) -> bool {
         false
@@ -68,8 +84,10 @@ pub trait Visitor {
 /// Makes a visitor for a thread. What the visitor saw is complete when it is dropped.
 pub type NewVisitor<'v> = dyn Fn() -> Box<dyn Visitor + Send + 'v> + Sync + 'v;
 
-/// Finds the secrets in a blob, without a note of it.
-pub type Judge<'j> = dyn Fn(&Blob<'_>) -> Vec<Finding> + Sync + 'j;
+/// Finds the secrets in what an origin holds, and in its members where it is a container, without a note of it. Fails where
+/// the content cannot be read to its end.
+pub type Judge<'j> =
+    dyn Fn(&Origin<'_>, &mut dyn Read, &mut (dyn FnMut(Finding) + Send)) -> io::Result<()> + Sync + 'j;
 
 /// What of a source the user does not want read.
 #[derive(Clone, Debug)]

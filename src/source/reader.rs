@@ -1,7 +1,7 @@
 //! Reads a file of any size in bounded memory: windows that overlap by what rules look at around a match.
 
 use super::Visitor;
-use crate::input::{Blob, MARGIN, Origin};
+use crate::input::{Blob, HEAD, MARGIN, Origin};
 use crate::text::{Encoding, Mark, is_cut};
 use std::io::{self, Read};
 
@@ -12,6 +12,12 @@ const WINDOW: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Reader {
     buffer: Vec<u8>,
+    /// How much of it is filled, and where in it what was not yet looked at begins.
+    filled: usize,
+    own: usize,
+    /// Where it begins.
+    start: Mark,
+    encoding: Option<Encoding>,
 }
 
 impl Default for Reader {
@@ -24,7 +30,51 @@ impl Reader {
     /// A reader whose windows have `window` bytes (at least eight, made a multiple of four) and the margins around them.
     #[must_use]
     pub fn with_window(window: usize) -> Reader {
-        Reader { buffer: vec![0; (window.max(8) & !3) + 2 * MARGIN] }
+        let buffer = vec![0; (window.max(8) & !3) + 2 * MARGIN];
+        Reader { buffer, filled: 0, own: 0, start: Mark::START, encoding: None }
+    }
+
+    fn begin(&mut self) {
+        (self.filled, self.own, self.start, self.encoding) = (0, 0, Mark::START, None);
+    }
+
+    /// Has what is in the buffer looked at, and keeps of it what has to be seen with what follows.
+    fn look(&mut self, is_end: bool, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>)) {
+        let filled = self.filled;
+        let encoding = *self.encoding.get_or_insert_with(|| Encoding::guess(&self.buffer[..filled]));
+        let own_end = if is_end { filled } else { filled - MARGIN };
+        let (bytes, start) = (&self.buffer[..filled], self.start);
+        look(&Blob { origin, bytes, start, encoding, own: self.own..own_end });
+        if is_end {
+            return self.begin();
+        }
+        let mut kept = (own_end - MARGIN) & !3;
+        while encoding == Encoding::Utf8 && is_cut(&self.buffer[..filled], kept) {
+            kept -= 1;
+        }
+        self.start.advance(&self.buffer[..kept], encoding);
+        self.buffer.copy_within(kept..filled, 0);
+        self.filled -= kept;
+        self.own = own_end - kept;
+    }
+
+    /// Takes the next bytes of something that is read by others, and has full windows looked at.
+    pub fn push(&mut self, mut bytes: &[u8], origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>)) {
+        while !bytes.is_empty() {
+            let room = &mut self.buffer[self.filled..];
+            let count = room.len().min(bytes.len());
+            room[..count].copy_from_slice(&bytes[..count]);
+            self.filled += count;
+            bytes = &bytes[count..];
+            if self.filled == self.buffer.len() {
+                self.look(false, origin, look);
+            }
+        }
+    }
+
+    /// Has the last window looked at: nothing follows what was taken.
+    pub fn end(&mut self, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>)) {
+        self.look(true, origin, look);
     }
 
     /// Hands what `input` gives to the visitor. `size` is how many bytes are expected, if that is known: a file of
@@ -39,30 +89,28 @@ impl Reader {
         origin: &Origin<'_>,
         visitor: &mut dyn Visitor,
     ) -> io::Result<()> {
-        let mut start = Mark::START;
-        let mut filled = 0;
-        let mut own = 0;
-        let mut encoding = None;
+        self.begin();
         loop {
-            let expected = size.filter(|&size| size > 0).map(|size| size.saturating_sub(start.offset));
-            let (more, end) =
-                fill(input, &mut self.buffer[filled..], expected.map(|size| size - filled as u64));
-            filled += more;
-            let encoding = *encoding.get_or_insert_with(|| Encoding::guess(&self.buffer[..filled]));
-            let own_end = if end.is_some() { filled } else { filled - MARGIN };
-            let bytes = &self.buffer[..filled];
-            visitor.blob(&Blob { origin, bytes, start, encoding, own: own..own_end });
+            let is_first = self.filled == 0;
+            let expected = size.filter(|&size| size > 0).map(|size| size.saturating_sub(self.start.offset));
+            let (more, end) = fill(
+                input,
+                &mut self.buffer[self.filled..],
+                expected.map(|size| size.saturating_sub(self.filled as u64)),
+            );
+            self.filled += more;
+            if is_first && visitor.opens(origin, &self.buffer[..self.filled.min(HEAD)]) {
+                let first = &self.buffer[..self.filled];
+                return match end {
+                    None => visitor.container(origin, &mut first.chain(input)),
+                    Some(Ok(())) => visitor.container(origin, &mut &first[..]),
+                    Some(Err(error)) => visitor.container(origin, &mut first.chain(Failed(Some(error)))),
+                };
+            }
+            self.look(end.is_some(), origin, &mut |blob| visitor.blob(blob));
             if let Some(end) = end {
                 return end;
             }
-            let mut kept = (own_end - MARGIN) & !3;
-            while encoding == Encoding::Utf8 && is_cut(&self.buffer[..filled], kept) {
-                kept -= 1;
-            }
-            start.advance(&self.buffer[..kept], encoding);
-            self.buffer.copy_within(kept..filled, 0);
-            filled -= kept;
-            own = own_end - kept;
         }
     }
 
@@ -86,6 +134,15 @@ impl Reader {
             count if count < size => Err(format!("it holds {count} bytes and declares {size}")),
             _ => Err(format!("it holds more than the {size} bytes that it declares")),
         }
+    }
+}
+
+/// An input that has failed.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(clippy::disallowed_methods, reason = "tests make files and look into them")]
 
+pub mod archive;
 pub mod encode;
 pub mod pack;
 pub mod repo;

@@ -89,6 +89,26 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = size, help_heading = "Files")]
     pub(crate) max_file_size: Option<u64>,
 
+    /// Open containers (zip, tar, gzip and others) so deep in one another; 0 opens none [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Archives")]
+    pub(crate) archive_depth: Option<u64>,
+
+    /// Open a container whose members have together at most so many times its size [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Archives")]
+    pub(crate) archive_ratio: Option<u64>,
+
+    /// Open so many members of a file, those of its members included [default: 100000]
+    #[arg(long, value_name = "N", help_heading = "Archives")]
+    pub(crate) archive_members: Option<u64>,
+
+    /// Read so much of a member; bytes, or with K, M or G [default: 4G]
+    #[arg(long, value_name = "N", value_parser = size, help_heading = "Archives")]
+    pub(crate) archive_member_size: Option<u64>,
+
+    /// Read so much of all members of a file; bytes, or with K, M or G [default: 16G]
+    #[arg(long, value_name = "N", value_parser = size, help_heading = "Archives")]
+    pub(crate) archive_total_size: Option<u64>,
+
     /// Use this configuration, and trust it [default: .sf-scan.toml at the root, where there is one] [env:
     /// SF_SCAN_CONFIG]
     #[arg(long, value_name = "FILE", help_heading = "Detection")]

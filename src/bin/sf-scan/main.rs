@@ -71,6 +71,7 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     if let Some(id) = &args.explain {
         return explain(&setup.rules, id);
     }
+    let archives = sources::archives(args, &setup.config);
     let source = sources::pick(args, &setup, environment)?;
     let began = now();
     let progress = Progress::default();
@@ -79,7 +80,8 @@ fn run(args: &Args) -> Result<u8, Trouble> {
         When::Never => false,
         When::Auto => io::stderr().is_terminal() && !args.quiet && !in_ci(),
     };
-    let mut scanned = progress::watch(&progress, visible, || scan(&*source, &setup.rules, &progress));
+    let mut scanned =
+        progress::watch(&progress, visible, || scan(&*source, &setup.rules, archives, &progress));
     scanned.notes.splice(0..0, setup.notes.iter().cloned());
     if args.pre_push && Push::of(args, environment) == Push::AllFiles {
         scanned.notes.push("pre-commit names no push, so the working tree is read".to_owned());

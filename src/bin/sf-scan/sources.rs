@@ -4,6 +4,8 @@ use crate::args::{Args, CiMode};
 use crate::setup::Setup;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use miette::Report as Trouble;
+use sf_scan::config::Config;
+use sf_scan::container::Limits as Archives;
 use sf_scan::mistake::Mistake;
 use sf_scan::source::{
     CommitRange, Event, Found, History, Limits, Message, Pushed, Share, Source, Staged, Stdin, Worktree,
@@ -98,6 +100,19 @@ pub(crate) fn pick(
         return Ok(Box::new(Stdin));
     }
     Ok(Box::new(worktree))
+}
+
+/// How much of containers is opened: as the arguments say, else as the configuration does.
+pub(crate) fn archives(args: &Args, config: &Config) -> Archives {
+    let Archives { depth, ratio, members, member_size, total_size } = Archives::default();
+    let archive = &config.archive;
+    Archives {
+        depth: args.archive_depth.or(archive.depth).unwrap_or(depth),
+        ratio: args.archive_ratio.or(archive.ratio).unwrap_or(ratio),
+        members: args.archive_members.or(archive.members).unwrap_or(members),
+        member_size: args.archive_member_size.or(archive.member_size).unwrap_or(member_size),
+        total_size: args.archive_total_size.or(archive.total_size).unwrap_or(total_size),
+    }
 }
 
 /// What says what is pushed. pre-commit reads the lines of git's hook itself, and tells in the environment what it made of

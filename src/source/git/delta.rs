@@ -113,7 +113,8 @@ pub(crate) fn apply(
 }
 
 /// What a delta makes of a base, without the inside of long copies: what stands within `reach` bytes of what it inserts, or
-/// of where two copies meet, stands in `out` as it does in the result. Far cheaper than the result itself.
+/// of where two copies meet, stands in `out` as it does in the result, and so do its first `head` bytes. Far cheaper than the
+/// result itself.
 ///
 /// # Errors
 /// What is wrong, for people: the same as of [`apply`].
@@ -122,7 +123,7 @@ pub(crate) fn condense(
     delta: &[u8],
     mut at: usize,
     size: usize,
-    reach: usize,
+    (head, reach): (usize, usize),
     out: &mut Vec<u8>,
 ) -> Result<(), &'static str> {
     out.clear();
@@ -137,10 +138,11 @@ pub(crate) fn condense(
                 let piece = base
                     .get(offset..offset + length)
                     .ok_or("its delta copies what its base does not have")?;
-                if length <= 2 * reach {
+                let first = reach.max(head.saturating_sub(written));
+                if length <= first + reach {
                     out.extend_from_slice(piece);
                 } else {
-                    out.extend_from_slice(&piece[..reach]);
+                    out.extend_from_slice(&piece[..first]);
                     out.extend_from_slice(&piece[length - reach..]);
                 }
                 written += length;
@@ -180,13 +182,14 @@ mod tests {
             let mut out = Vec::new();
             condense(b"0123456789", &delta, 2, 13, reach, &mut out).map(|()| out)
         };
-        assert_eq!(condensed(2), Ok(b"1278ab012".to_vec()));
-        assert_eq!(condensed(4), Ok(b"12345678ab012".to_vec()));
+        assert_eq!(condensed((5, 1)), Ok(b"123458ab02".to_vec()));
+        assert_eq!(condensed((0, 2)), Ok(b"1278ab012".to_vec()));
+        assert_eq!(condensed((0, 4)), Ok(b"12345678ab012".to_vec()));
         let mut out = Vec::new();
         for size in [12, 14] {
-            assert!(condense(b"0123456789", &delta, 2, size, 2, &mut out).is_err());
+            assert!(condense(b"0123456789", &delta, 2, size, (0, 2), &mut out).is_err());
         }
-        assert!(condense(b"01234567", &delta, 2, 13, 2, &mut out).is_err());
+        assert!(condense(b"01234567", &delta, 2, 13, (0, 2), &mut out).is_err());
     }
 
     #[test]

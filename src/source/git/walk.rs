@@ -9,7 +9,7 @@ use super::marks::{Copied, Marks};
 use super::object::Sort;
 use super::objects::Objects;
 use super::pack::{Base, Head, LARGE, MOST_AS_DELTA, Pack, result_size};
-use crate::input::{ObjectId, Reason};
+use crate::input::{HEAD, ObjectId, Reason};
 use rayon::prelude::*;
 use std::io::Read;
 use std::ops::Range;
@@ -430,7 +430,7 @@ impl Thread<'_, '_> {
         }
         let size = result_size(size, delta.len())?;
         if let (Some(number), Some(reach)) = (to_condense, self.walker.reach()) {
-            delta::condense(base, delta, at, size, reach, &mut self.condensed)?;
+            delta::condense(base, delta, at, size, (HEAD, reach), &mut self.condensed)?;
             if self.walker.condensed(number, size, &self.condensed) {
                 return Ok(None);
             }

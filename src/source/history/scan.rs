@@ -3,9 +3,10 @@
 use super::super::git::ids::Ids;
 use super::super::git::object::{Entries, EntryKind, Sort, links, target};
 use super::super::git::walk::Walker;
+use super::super::open::reason;
 use super::super::shard::Share;
 use super::super::{Limits, Reader, Visitor};
-use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
+use crate::input::{Blob, HEAD, Kind, ObjectId, Origin, Reason, Skip};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
@@ -77,8 +78,21 @@ impl Scan<'_> {
         self.names = names;
     }
 
+    /// Whether a blob that begins so is a container. What is in it, no stretch of its bytes tells.
+    fn is_container(&self, bytes: &[u8]) -> bool {
+        let nameless = Origin::new(Kind::Object, &b""[..]);
+        self.visitor.opens(&nameless, &bytes[..bytes.len().min(HEAD)])
+    }
+
     /// Hands over what is not clean, as far as the stretches tell.
     fn hand_over(&mut self, number: u32, kind: Kind, bytes: &[u8], stretches: &[Range<usize>]) -> bool {
+        if kind == Kind::Object && self.is_container(bytes) {
+            let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
+            if let Err(error) = self.visitor.container(&origin, &mut &bytes[..]) {
+                self.skip(number, reason(&error));
+            }
+            return false;
+        }
         let is_clean = self.visitor.is_clean(bytes, stretches);
         if is_clean {
             self.visitor.pass(kind, bytes.len() as u64);
@@ -152,6 +166,7 @@ impl Walker for Scan<'_> {
     fn condensed(&mut self, number: u32, size: usize, condensed: &[u8]) -> bool {
         let is_settled = self.ids.is_repeated(number)
             || self.limits.max_file_size.is_none_or(|limit| size as u64 <= limit)
+                && !self.is_container(condensed)
                 && self.visitor.is_clean(condensed, from_ref(&(0..condensed.len())));
         if is_settled && !self.ids.is_repeated(number) {
             self.visitor.pass(Kind::Object, size as u64);

@@ -8,36 +8,46 @@ use super::super::git::objects::{Content, Objects};
 use super::super::git::people::People;
 use super::super::open::reason;
 use super::super::path::native_path;
-use super::super::{Judge, Reader, Visitor};
+use super::super::{Judge, Visitor};
 use super::History;
 use super::attribution::{Attribution, Facts, Place, Sought, Ways};
 use crate::date::Time;
 use crate::finding::{Commit, Exposure, Finding, History as Told, Introduction, Reach, SecretId, Sighting};
-use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
+use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Read};
 use std::sync::Arc;
 
-/// A visitor that gathers what is found of some secrets: of each the first.
-struct Gather<'g> {
-    judge: &'g Judge<'g>,
-    wanted: &'g BTreeSet<&'g SecretId>,
-    found: BTreeMap<SecretId, Finding>,
-}
+/// Findings of a blob by secret: of each the first, and in a container the first in each member.
+type Gathered = BTreeMap<SecretId, Vec<Finding>>;
 
-impl Visitor for Gather<'_> {
-    fn blob(&mut self, blob: &Blob<'_>) {
-        for finding in (self.judge)(blob) {
-            let id = finding.secret_id();
-            if self.wanted.contains(&id) {
-                self.found.entry(id).or_insert(finding);
+/// Gathers what is found of some secrets.
+fn gather(
+    judge: &Judge<'_>,
+    wanted: &BTreeSet<&SecretId>,
+    origin: &Origin<'_>,
+    content: &mut dyn Read,
+    found: &mut Gathered,
+) -> io::Result<()> {
+    judge(origin, content, &mut |finding| {
+        let id = finding.secret_id();
+        if wanted.contains(&id) {
+            let known = found.entry(id).or_default();
+            if known.iter().all(|known| known.origin != finding.origin) {
+                known.push(finding);
             }
         }
-    }
-    fn skip(&mut self, _: Skip) {}
-    fn excluded(&mut self) {}
-    fn note(&mut self, _: String) {}
+    })
+}
+
+/// Whether a secret is found in a few bytes, and the finding.
+fn find(judge: &Judge<'_>, id: &SecretId, origin: &Origin<'_>, mut bytes: &[u8]) -> Option<Finding> {
+    let mut found = Gathered::new();
+    // Memory can be read to its end.
+    let _ = gather(judge, &BTreeSet::from([id]), origin, &mut bytes, &mut found);
+    found.into_values().flatten().next()
 }
 
 /// An object that has a secret and cannot be read any more, so that the secret cannot be told.
@@ -85,8 +95,7 @@ impl Found {
                     };
                     for entry in Entries::of(&tree, objects.hash.len_in_bytes()) {
                         let origin = Origin::new(Kind::Name, entry.name);
-                        let in_name = judge(&Blob::whole(&origin, entry.name));
-                        if in_name.iter().any(|finding| finding.secret_id() == *sighting.secret) {
+                        if find(judge, &sighting.secret, &origin, entry.name).is_some() {
                             found.sought.names.entry(entry.name.to_vec()).or_default().insert(secret);
                         }
                     }
@@ -153,48 +162,51 @@ impl<'w> Writer<'w> {
         for spot in &spots {
             let id = (*self.found.secrets[spot.place.secret as usize]).clone();
             let path = self.attribution.path(spot.place.path);
+            let in_blob = |blob: u32| judged.get(&(blob, spot.place.path))?.get(&id);
             let shown = match spot.place.in_name {
-                true => self.judge_name(&path, &id),
-                false => spot.shown.and_then(|blob| judged.get(&(blob, spot.place.path))?.get(&id)).cloned(),
+                true => self.judge_name(&path, &id).into_iter().collect(),
+                false => spot.shown.and_then(in_blob).cloned().unwrap_or_default(),
             };
-            let Some(mut shown) = shown else { continue };
-            let mut introduced = Vec::new();
-            for (&commit, blob) in spot.facts.introduced.iter().zip(&spot.brought) {
-                let there = blob.and_then(|blob| judged.get(&(blob, spot.place.path))?.get(&id));
-                let line = there.map_or(shown.region.start.line, |there| there.region.start.line);
-                introduced.push(Introduction { commit: self.commit(commit), line });
-                if let Some(there) =
-                    there.filter(|there| (there.level, there.confidence) > (shown.level, shown.confidence))
-                {
-                    // What was certain once is certain still, though the words around it have changed.
-                    (shown.level, shown.confidence) = (there.level, there.confidence);
-                    shown.evidence.clone_from(&there.evidence);
+            for mut shown in shown {
+                let mut introduced = Vec::new();
+                for (&commit, blob) in spot.facts.introduced.iter().zip(&spot.brought) {
+                    let there = blob.and_then(in_blob).and_then(|there| same_member(there, &shown));
+                    let line = there.map_or(shown.region.start.line, |there| there.region.start.line);
+                    introduced.push(Introduction { commit: self.commit(commit), line });
+                    if let Some(there) = there
+                        .filter(|there| (there.level, there.confidence) > (shown.level, shown.confidence))
+                    {
+                        // What was certain once is certain still, though the words around it have changed.
+                        (shown.level, shown.confidence) = (there.level, there.confidence);
+                        shown.evidence.clone_from(&there.evidence);
+                    }
                 }
-            }
-            let ways = self.attribution.ways(spot.place, spot.facts);
-            let removed = spot.facts.removed;
-            let at_head = self.attribution.is_at_head(spot.place);
-            let told = Told {
-                introduced,
-                introductions: spot.facts.introduced.len() as u64,
-                reach: Some(Reach {
-                    commits: spot.facts.commits,
-                    paths: paths[&spot.place.secret].len() as u64,
-                    removed: removed.filter(|_| !at_head).map(|commit| self.commit(commit)),
-                    at_head,
-                    exposure: ways.exposure(),
-                    refs: shown_refs(&ways),
-                }),
-                since: since.get(&spot.place.secret).copied(),
-                live_until: None,
-            };
-            match on_disk.get(&(shown.origin.path(), id)).filter(|_| !spot.place.in_name) {
-                Some(same) => {
-                    same.iter().for_each(|&at| findings[at].history = Some(Box::new(told.clone())));
-                }
-                None => {
-                    shown.history = Some(Box::new(told));
-                    findings.push(shown);
+                let ways = self.attribution.ways(spot.place, spot.facts);
+                let removed = spot.facts.removed;
+                let at_head = self.attribution.is_at_head(spot.place);
+                let told = Told {
+                    introduced,
+                    introductions: spot.facts.introduced.len() as u64,
+                    reach: Some(Reach {
+                        commits: spot.facts.commits,
+                        paths: paths[&spot.place.secret].len() as u64,
+                        removed: removed.filter(|_| !at_head).map(|commit| self.commit(commit)),
+                        at_head,
+                        exposure: ways.exposure(),
+                        refs: shown_refs(&ways),
+                    }),
+                    since: since.get(&spot.place.secret).copied(),
+                    live_until: None,
+                };
+                let on_disk = on_disk.get(&(shown.origin.path(), id.clone()));
+                match on_disk.filter(|_| !spot.place.in_name) {
+                    Some(same) => {
+                        same.iter().for_each(|&at| findings[at].history = Some(Box::new(told.clone())));
+                    }
+                    None => {
+                        shown.history = Some(Box::new(told));
+                        findings.push(shown);
+                    }
                 }
             }
         }
@@ -230,7 +242,7 @@ impl<'w> Writer<'w> {
     }
 
     /// What is found in the blobs that the spots need, each read once for a path.
-    fn judge_blobs(&mut self, spots: &[Spot<'_>]) -> HashMap<(u32, u32), BTreeMap<SecretId, Finding>> {
+    fn judge_blobs(&mut self, spots: &[Spot<'_>]) -> HashMap<(u32, u32), Gathered> {
         let mut needed: BTreeMap<(u32, u32), BTreeSet<&SecretId>> = BTreeMap::new();
         for spot in spots.iter().filter(|spot| !spot.place.in_name) {
             for blob in spot.shown.into_iter().chain(spot.brought.iter().copied().flatten()) {
@@ -247,36 +259,28 @@ impl<'w> Writer<'w> {
         judged
     }
 
-    fn judge_blob(
-        &mut self,
-        origin: &Origin<'_>,
-        id: ObjectId,
-        wanted: &BTreeSet<&SecretId>,
-    ) -> BTreeMap<SecretId, Finding> {
-        let mut gather = Gather { judge: self.judge, wanted, found: BTreeMap::new() };
+    fn judge_blob(&mut self, origin: &Origin<'_>, id: ObjectId, wanted: &BTreeSet<&SecretId>) -> Gathered {
+        let judge = self.judge;
+        let mut found = Gathered::new();
+        let mut look = |content: &mut dyn Read| {
+            gather(judge, wanted, origin, content, &mut found).map_err(|error| reason(&error))
+        };
         let read = match self.objects.blob(&id, &mut self.inflater) {
-            Ok(Content::Whole(bytes)) => {
-                gather.blob(&Blob::whole(origin, &bytes));
-                Ok(())
-            }
-            Ok(Content::Stream(size, mut content)) => {
-                let read = Reader::default().read(&mut content, Some(size), origin, &mut gather);
-                read.map_err(|error| reason(&error))
-            }
+            Ok(Content::Whole(bytes)) => look(&mut &bytes[..]),
+            Ok(Content::Stream(_, mut content)) => look(&mut content),
             // A tree that is none is looked at like a blob.
-            Err(_) => self.objects.read_any(&id, &mut self.inflater).map(|(_, bytes)| {
-                gather.blob(&Blob::whole(origin, &bytes));
-            }),
+            Err(_) => {
+                self.objects.read_any(&id, &mut self.inflater).and_then(|(_, bytes)| look(&mut &bytes[..]))
+            }
         };
         if let Err(reason) = read {
             self.visitor.skip(gone(id, reason));
         }
-        gather.found
+        found
     }
 
     fn judge_name(&self, path: &[u8], id: &SecretId) -> Option<Finding> {
-        let origin = Origin::new(Kind::Name, path);
-        (self.judge)(&Blob::whole(&origin, path)).into_iter().find(|finding| finding.secret_id() == *id)
+        find(self.judge, id, &Origin::new(Kind::Name, path), path)
     }
 
     /// Findings in the messages and headers of commits and tags.
@@ -293,14 +297,15 @@ impl<'w> Writer<'w> {
             };
             let wanted = secrets.iter().map(|&secret| &*self.found.secrets[secret as usize]).collect();
             let origin = Origin::object(kind, id);
-            let mut gather = Gather { judge: self.judge, wanted: &wanted, found: BTreeMap::new() };
-            gather.blob(&Blob::whole(&origin, &bytes));
+            let mut found = Gathered::new();
+            // Memory can be read to its end.
+            let _ = gather(self.judge, &wanted, &origin, &mut &bytes[..], &mut found);
             let commit = self.graph.commit(number).filter(|_| kind == Kind::Commit);
             let ways = match commit {
                 Some(commit) => self.attribution.ways_to_commit(commit),
                 None => self.attribution.ways_to_object(number),
             };
-            for (_, mut finding) in gather.found {
+            for mut finding in found.into_values().flatten() {
                 let line = finding.region.start.line;
                 let commit = self.people.commit(id, &bytes);
                 finding.history = Some(Box::new(Told {
@@ -341,7 +346,7 @@ impl<'w> Writer<'w> {
                 _ => (Origin::object(Kind::Object, id), ways.exposure()),
             };
             let found = self.judge_blob(&origin, id, &wanted);
-            for (_, mut finding) in found {
+            for mut finding in found.into_values().flatten() {
                 finding.history = Some(Box::new(Told {
                     introduced: Vec::new(),
                     introductions: 0,
@@ -372,6 +377,11 @@ impl<'w> Writer<'w> {
         self.commits.insert(commit, known.clone());
         known
     }
+}
+
+/// Of findings in a blob the one that is in the same member as another one, if it is a container.
+fn same_member<'f>(there: &'f [Finding], shown: &Finding) -> Option<&'f Finding> {
+    there.iter().find(|there| there.origin.path() == shown.origin.path())
 }
 
 /// Names of refs for people.
