@@ -1,5 +1,6 @@
 //! Text from a file made fit to show: every key in it masked, every character printable.
 
+use super::joint;
 use crate::finding::Excerpt;
 use crate::rule::{RuleSet, Starts};
 use crate::secret::{mask, shapes};
@@ -12,6 +13,9 @@ const ZONE: usize = 768;
 
 /// How much of a long line is shown on each side.
 const SHOWN: usize = 72;
+
+/// How many constants around a line are looked at that may hold the prefix of a key on it.
+const MOST_CONSTANTS: usize = 32;
 
 /// The line of the secret at `span`, or the part of it around the secret.
 pub(super) fn excerpt(rules: &RuleSet, text: &[u8], span: &Range<usize>, prefix: usize) -> Excerpt {
@@ -88,6 +92,17 @@ fn masks(
         let rule = &rules.rules()[rule];
         for secret in super::secrets(rule, text, hit) {
             found.push((secret.clone(), rule.prefix(&text[secret])));
+        }
+    });
+    // The rest of one whose prefix is a constant may stand far from it.
+    let far = zone.start.saturating_sub(joint::REACH_AHEAD)..text.len().min(zone.end + joint::REACH_BACK);
+    let mut constants = 0;
+    rules.search(text, far, |hit| {
+        let Starts::Match(rule) = hit.anchor.starts else { return };
+        if constants < MOST_CONSTANTS {
+            let rests = super::rests(&rules.rules()[rule], text, hit);
+            constants += usize::from(!rests.is_empty());
+            found.extend(rests.into_iter().map(|span| (span, 0)));
         }
     });
     found.retain(|(span, _)| span.end > zone.start && span.start < zone.end);

@@ -9,6 +9,7 @@ mod body;
 mod boundary;
 mod context;
 mod example;
+mod joint;
 mod mask;
 
 pub use example::wrong_example;
@@ -41,7 +42,10 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut judged: Vec<Judged> = Vec::new();
     let mut allows: Vec<usize> = Vec::new();
     rules.search(blob.bytes, blob.own.clone(), |hit| match hit.anchor.starts {
-        Starts::Match(_) => judged.extend(judge_hit(rules, blob, hit)),
+        Starts::Match(_) => match judge_hit(rules, blob, hit) {
+            Some(whole) => judged.push(whole),
+            None => judge_joined(rules, blob, hit, &mut judged),
+        },
         Starts::Allow if is_comment(blob, hit) => allows.push(hit.at),
         Starts::Allow => {}
     });
@@ -56,7 +60,7 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
         let start = cursor.mark_at(judged.span.start);
         finding.region = Region { start: start.into(), end: cursor.mark_at(judged.span.end).into() };
         if let Some(allow) = &mut finding.allowed {
-            allow.line = start.line - allow.line;
+            allow.line = start.line.wrapping_sub(allow.line);
         }
         finding
     };
@@ -71,6 +75,81 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
 struct Judged {
     span: Range<usize>,
     finding: Finding,
+}
+
+/// Judges the secrets whose first piece is the anchor at a hit, as if each stood in one piece where it is written.
+fn judge_joined(rules: &RuleSet, blob: &Blob<'_>, hit: Hit<'_>, judged: &mut Vec<Judged>) {
+    let Starts::Match(rule) = hit.anchor.starts else { return };
+    let rule = &rules.rules()[rule];
+    for parts in parts(rule, blob.bytes, hit) {
+        let written = parts.written.clone();
+        let near = hit.at.saturating_sub(MARGIN)..blob.bytes.len().min(hit.at + MARGIN);
+        let before = &blob.bytes[near.start..written.start];
+        let text = [before, &parts.secret, &blob.bytes[written.end..near.end]].concat();
+        let span = before.len()..before.len() + parts.secret.len();
+        let Some(mut whole) = judge(rules, rule, blob, &text, span.start).filter(|whole| whole.span == span)
+        else {
+            continue;
+        };
+        if rule.context.is_none() {
+            whole.finding.level = whole.finding.level.min(Level::Warning);
+            whole.finding.confidence = whole.finding.confidence.min(Confidence::Medium);
+        }
+        whole.finding.reading = Some("parts");
+        whole.finding.evidence = format!("{}, put together from {}", whole.finding.evidence, parts.how);
+        if let Some(allow) = whole.finding.allowed.as_mut().filter(|allow| allow.line == 0) {
+            let line = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+            let is_before =
+                memchr::memmem::find(&before[line..], crate::rule::ALLOW_TAG.as_bytes()).is_some();
+            // Behind a secret of several lines the comment stands below its first.
+            let lines = memchr::memchr_iter(b'\n', &blob.bytes[written.clone()]).count() as u64;
+            allow.line = if is_before { 0 } else { 0u64.wrapping_sub(lines) };
+        }
+        whole.span = written;
+        judged.push(whole);
+    }
+}
+
+/// A secret that is written in parts.
+struct Parts {
+    /// From its first byte to its last; of one whose prefix is written elsewhere the rest.
+    written: Range<usize>,
+    secret: Vec<u8>,
+    how: &'static str,
+}
+
+/// The secrets whose first piece is the plain anchor at a hit, and that a rule's patterns match, whatever its filters say.
+fn parts(rule: &Rule, text: &[u8], hit: Hit<'_>) -> Vec<Parts> {
+    if hit.anchor.form != Form::Plain {
+        return Vec::new();
+    }
+    let length = hit.anchor.length();
+    let mut parts: Vec<Parts> =
+        joint::read(text, hit.at, length).and_then(|joined| matching(rule, &joined)).into_iter().collect();
+    // A call may look like a constant: what stands in one place is read as that.
+    let side_by_side = parts.first().map_or(0..0, |parts| parts.written.clone());
+    let rests =
+        joint::read_held(text, hit.at, length).into_iter().filter_map(|joined| matching(rule, &joined));
+    parts.extend(rests.filter(|rest| !side_by_side.contains(&rest.written.start)));
+    parts
+}
+
+/// Where the rests of secrets are whose prefix is a constant at a hit.
+fn rests(rule: &Rule, text: &[u8], hit: Hit<'_>) -> Vec<Range<usize>> {
+    if hit.anchor.form != Form::Plain {
+        return Vec::new();
+    }
+    let held = joint::read_held(text, hit.at, hit.anchor.length());
+    held.iter().filter_map(|joined| matching(rule, joined)).map(|parts| parts.written).collect()
+}
+
+/// The secret that a rule's patterns match at the start of a joined token, if there is a joint in it.
+fn matching(rule: &Rule, joined: &joint::Joined) -> Option<Parts> {
+    let joint::Joined { view, first, how } = joined;
+    let secret = matches(rule, &view.text, 0).map(|matched| matched.secret);
+    let secret = secret.filter(|secret| secret.start == 0).find(|secret| secret.end > *first)?;
+    let written = view.offsets[0]..view.offsets[secret.end - 1] + 1;
+    Some(Parts { written, secret: view.text[secret].to_vec(), how })
 }
 
 /// A match of a rule's pattern.
@@ -146,7 +225,8 @@ fn view_ahead(bytes: &[u8], at: usize, encoding: Encoding) -> View {
 /// Where the secrets are that a rule's patterns match at a hit, whatever its filters say.
 fn secrets(rule: &Rule, text: &[u8], hit: Hit<'_>) -> Vec<Range<usize>> {
     let Some(encoding) = encoding(hit.anchor.form) else {
-        return matches(rule, text, hit.at).map(|matched| matched.secret).collect();
+        let whole = matches(rule, text, hit.at).map(|matched| matched.secret);
+        return whole.chain(parts(rule, text, hit).into_iter().map(|parts| parts.written)).collect();
     };
     let view = view_ahead(text, hit.at, encoding);
     matches(rule, &view.text, 0)
@@ -252,10 +332,11 @@ fn is_another_rules(rules: &RuleSet, rule: &Rule, text: &[u8], span: &Range<usiz
         let other = &rules.rules()[other];
         // A rule that somebody added must not take a value away from a built-in one.
         let may_take = other.id != rule.id && (other.builtin || !rule.builtin);
-        taken |= may_take
-            && matches(other, text, hit.at).any(|matched| {
-                matched.secret.end <= span.end && Whole::of(other, text, &matched.secret) == Whole::Yes
-            });
+        let is_whole = |matched: Matched| {
+            matched.secret.end <= span.end && Whole::of(other, text, &matched.secret) == Whole::Yes
+        };
+        taken |=
+            may_take && (matches(other, text, hit.at).any(is_whole) || !parts(other, text, hit).is_empty());
     });
     taken
 }

@@ -181,6 +181,12 @@ impl RuleSet {
 }
 
 impl Anchor {
+    /// How many bytes it has as it is written.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.literal.len()
+    }
+
     /// The bytes that are searched for.
     fn core(&self) -> &[u8] {
         let behind = usize::from(self.form == Form::Utf16Le);
