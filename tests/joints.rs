@@ -137,7 +137,6 @@ const JOINTS: &[(&str, &[(&str, &str)])] = &[
             ("p.c", "const char *k = \"@1@\\\n@2@\";"),
             ("p.rs", "let k = \"@1@\\\n         @2@\";"),
             ("p.yml", "k: \"@1@\\\n  @2@\""),
-            ("q.yml", "k: \"@1@\\\n  \\@2@\""),
             ("p.sh", "curl -H x-api-key:@1@\\\n@2@"),
             ("p.py", "k = '@1@\\\n@2@'"),
             ("p.properties", "k=@1@\\\r\n    @2@"),

@@ -282,9 +282,7 @@ fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
             .map(|length| Joint::new(blanks(text, at + 1 + length), "a line continuation")),
         0x1B | b'\\' => colour(text, at).map(|end| Joint::new(end, "colour codes")).or_else(|| {
             let length = line_end(text, at + 1).filter(|_| text[at] == b'\\')?;
-            let end = blanks(text, at + 1 + length);
-            // In YAML a backslash keeps the spaces behind it.
-            Some(Joint::new(end + usize::from(starts(text, end, b"\\ ")), "a line continuation"))
+            Some(Joint::new(blanks(text, at + 1 + length), "a line continuation"))
         }),
         _ => None,
     }
@@ -401,7 +399,7 @@ fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
     let behind = space(text, behind, limit);
     match opener(text, behind, limit) {
         Some(end) => Some(Joint { is_listed, ..Joint::new(end, how) }),
-        None => appended(text, after),
+        None => appended(text, closed),
     }
 }
 
@@ -530,7 +528,7 @@ fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
             let literal = end + name + length;
             return (literal <= limit).then_some(literal);
         }
-        if name == 0 || text.get(end + name) != Some(&b'(') {
+        if text.get(end + name) != Some(&b'(') || !makes_text(&text[end..end + name]) {
             return None;
         }
         end += name + 1;
@@ -538,14 +536,36 @@ fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
     None
 }
 
+/// Whether a call of this name gives the text back that it is called with.
+fn makes_text(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 14] = [
+        b"string",
+        b"str",
+        b"from",
+        b"string_view",
+        b"wstring",
+        b"qstring",
+        b"fstring",
+        b"text",
+        b"_t",
+        b"bytes",
+        b"some",
+        b"literal",
+        b"valueof",
+        b"qstringliteral",
+    ];
+    let last = name.rsplit(|byte| matches!(byte, b':' | b'.')).next().unwrap_or(name);
+    NAMES.iter().any(|known| last.eq_ignore_ascii_case(known))
+}
+
 /// A statement that adds to a variable: `key += "..."`, `sb.append("...")`, `strcat(key, "...")`.
 fn appended(text: &[u8], at: usize) -> Option<Joint> {
     let limit = at + LONGEST_JOINT;
     let is_end = |at: usize| matches!(text.get(at), Some(b';' | b'\n' | b'\r' | b')'));
-    let mut start = at;
+    let mut start = blanks(text, at);
+    let statement = start;
     while is_end(start) {
-        start += 1;
-        start = space(text, start, limit);
+        start = space(text, start + 1, limit);
     }
     for word in [&b"$"[..], b"SET ", b"set "] {
         start += if starts(text, start, word) { word.len() } else { 0 };
@@ -555,7 +575,7 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     let length = text.get(start..)?.iter().take(48).take_while(|byte| is_target(byte)).count();
     let target = &text[start..start + length];
     let mut end = start + length;
-    if target.is_empty() || start == at {
+    if target.is_empty() || start == statement {
         return None;
     }
     if text.get(end) == Some(&b'(') {
@@ -732,7 +752,9 @@ fn value_behind(text: &[u8], end: usize, limit: usize) -> Option<usize> {
     let after = match sign {
         Some(sign) => blanks(text, end + sign + 1 + usize::from(line.get(sign + 1) == Some(&b'>'))),
         // `ENV NAME value`, `set NAME value`, `#define NAME "value"`
-        None if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t' | b',')) => blanks(text, end + 1),
+        None if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) => blanks(text, end + 1),
+        // `define('NAME', 'value')`
+        None if line.starts_with(b"',") || line.starts_with(b"\",") => blanks(text, end + 2),
         None => return None,
     };
     let value = opener(text, after, after + 40).unwrap_or(after);
@@ -799,4 +821,106 @@ fn body_behind_use(text: &[u8], at: usize, length: usize, zone: &Range<usize>, h
         return None;
     }
     value_of(text, &text[behind..behind + length], zone, held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
+
+    /// The token at the anchor, without what is given along behind it, and how it is joined.
+    fn joined(text: &str) -> Option<(String, &'static str)> {
+        let at = text.find("api_").expect("an anchor");
+        let joined = read(text.as_bytes(), at, 4)?;
+        let token: Vec<u8> = joined
+            .view
+            .text
+            .iter()
+            .copied()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            .collect();
+        Some((String::from_utf8(token).expect("text"), joined.how))
+    }
+
+    #[test]
+    fn pieces_are_put_together_and_lead_back() {
+        let text = format!("k = \"api_Q7\" + '{BODY}';");
+        let read = read(text.as_bytes(), 5, 4).expect("a joint");
+        assert_eq!((read.first, read.how), (6, "a concatenation"));
+        assert_eq!(&read.view.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
+        for (place, &offset) in read.view.offsets[..read.view.text.len()].iter().enumerate() {
+            assert_eq!(read.view.text[place], text.as_bytes()[offset]);
+        }
+        assert_eq!(read.view.offsets.len(), read.view.text.len() + 1);
+    }
+
+    #[test]
+    fn each_joint_has_a_name() {
+        for (text, how) in [
+            ("\"api_\" + \"@\"", "a concatenation"),
+            ("\"api_\"\n  \"@\"", "adjacent literals"),
+            ("join('', ['api_', '@'])", "a list that is joined"),
+            ("`api_${'@'}`", "a template"),
+            ("k = 'api_';\nk += '@'", "an assignment that adds"),
+            ("api_\\\n   @", "a line continuation"),
+            ("# api_\n# @", "a line break"),
+            ("api_\u{200b}@", "invisible characters"),
+            ("api_<b>@</b>", "markup"),
+            ("api_\u{1b}[1m@", "colour codes"),
+            ("api_=\r\n@", "a soft line break"),
+        ] {
+            let read = joined(&text.replace('@', BODY)).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(read, (format!("api_{BODY}"), how), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_joint_joins_nothing() {
+        for text in [
+            "api_ @",
+            "api_(\"@\")",
+            "api_.@",
+            "\"api_\", \"@\"",
+            "\"api_\": \"@\"",
+            "\"api_\" == \"@\"",
+            "\"api_\" + name(\"x\") + \"@\"",
+            "\"api_\" if x else \"@\"",
+            "api_ab\n@",
+            "api_some_name\n@",
+            "api_\n\n@",
+            "api_<p>@",
+            "api_<b >= @",
+        ] {
+            let text = text.replace('@', BODY);
+            assert_eq!(joined(&text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_constant_has_a_name_and_uses() {
+        let held = |text: &str| -> Vec<String> {
+            let text = text.replace('@', BODY);
+            let at = text.find("api_").expect("an anchor");
+            let found = read_held(text.as_bytes(), at, 4);
+            found
+                .iter()
+                .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())
+                .collect()
+        };
+        let key = || format!("api_{BODY}");
+        assert_eq!(held("P = \"api_\"\nk = P + \"@\""), [key()]);
+        assert_eq!(held("P = \"api_\"\nk = P + \"@\"\nj = P + '@'"), [key(), key()]);
+        assert_eq!(held("k = P + \"@\"\nP = \"api_\""), [key()]);
+        assert_eq!(held("P=api_\nB=@\nk=$P$B"), [key()]);
+        assert!(held("P = \"api_\"\nk = PP + \"@\"").is_empty());
+        assert!(held("P = \"api_\"\nk = Q + \"@\"").is_empty());
+        assert!(held(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD))).is_empty());
+    }
+
+    #[test]
+    fn a_list_is_read_as_far_as_it_is_joined() {
+        let text = format!("f(\"api_\" + \"{BODY}\", \"more\")");
+        assert_eq!(joined(&text), Some((format!("api_{BODY}"), "a concatenation")));
+    }
 }
