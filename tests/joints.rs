@@ -334,6 +334,66 @@ fn every_joint_in_every_language_is_read_and_the_place_is_right() {
 }
 
 #[test]
+fn a_cut_key_that_is_bound_to_the_vendors_name_is_found_once() {
+    let project = Project::new();
+    let templates = [
+        "SIXTYFOUR_API_KEY = \"@1@\" + \"@2@\"",
+        "SIXTYFOUR_API_KEY=@1@\\\n@2@",
+        "sixtyfour:\n  api_key: >-\n    @1@\n    @2@",
+        "{\"x-api-key\": \"@1@\" + \"@2@\", url: \"https://api.sixtyfour.ai\"}",
+        "Sixtyfour(api_key='@1@'\n   '@2@')",
+    ];
+    let mut count = 0;
+    for (number, template) in templates.iter().enumerate() {
+        for cut in [4, 9, 20, 24, 33] {
+            let key = template::key(number as u64, cut as u64);
+            project.write(format!("{number}-{cut}"), fill(template, &key, &[cut]).0);
+            count += 1;
+        }
+    }
+    let (_, report) = project.json(["."]);
+    let told = |finding: &Value| format!("{} {} {}", finding["path"], finding["rule"], finding["level"]);
+    let found: Vec<String> = findings(&report).iter().map(told).collect();
+    assert_eq!(found.len(), count, "{found:#?}");
+    assert!(found.iter().all(|told| told.ends_with("\"sixtyfour_api_key\" \"error\"")), "{found:#?}");
+}
+
+#[test]
+fn a_comment_on_the_first_or_last_line_of_a_cut_key_allows_it() {
+    let project = Project::new();
+    for (number, template) in [
+        "# sf-scan:allow why\nk = '@1@' + \\\n    '@2@'\n",
+        "k = '@1@' + '@2@' # sf-scan:allow why\n",
+        "k = ('@1@'\n  '@2@') # sf-scan:allow why\n",
+        "/* sf-scan:allow why */ k = '@1@' +\n  '@2@'\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        project.write(format!("{number}"), fill(template, &template::key(number as u64, 0), &[9]).0);
+    }
+    let (run, report) = project.json(["."]);
+    assert_eq!(run.code, 0, "{report:#}");
+    assert_eq!(report["suppressed"].as_array().map(Vec::len), Some(4), "{report:#}");
+    assert_eq!(report["unused_allows"].as_array().map_or(0, Vec::len), 0, "{report:#}");
+}
+
+#[test]
+fn a_secret_of_a_rule_that_knows_no_context_is_less_sure_in_pieces() {
+    let project = Project::new();
+    let secret = template::webhook_secret(7);
+    project.write("a.py", fill("k = '@1@' + '@2@'", &secret, &[9]).0);
+    project.write("b.py", format!("k = '{secret}'"));
+    let (_, report) = project.json(["."]);
+    let told = |finding: &Value| {
+        format!("{} {} {}", finding["path"], finding["level"], finding["confidence"]).replace('"', "")
+    };
+    let found: Vec<String> = findings(&report).iter().map(told).collect();
+    assert_eq!(found, ["a.py warning medium", "b.py error high"]);
+    assert_eq!(findings(&report)[0]["fingerprint"], findings(&report)[1]["fingerprint"]);
+}
+
+#[test]
 fn no_output_shows_a_piece_of_a_cut_key() {
     let project = Project::new();
     let mut keys: Vec<String> = plant(&project).into_values().map(|planted| planted.key).collect();
