@@ -531,12 +531,16 @@ proptest! {
 
     #[test]
     fn pieces_of_anything_give_the_same_findings_in_every_window(
-        pieces in prop::collection::vec((0usize..24, any::<u64>()), 0..60),
+        pieces in prop::collection::vec((0usize..56, any::<u64>()), 0..60),
         window in 4usize..2000,
     ) {
-        const BITS: [&str; 23] = [
+        const BITS: [&str; 52] = [
             "api_", "\"", "'", " + ", "\n", "\\\n", "P", "P = ", "\"api_\"", "${P}", "$P", " . ", ",", "join", "`", "{",
-            "}", "\u{200b}", "<b>", "+=", ";", "\"api_\" + ", "\r\n> ",
+            "}", "\u{200b}", "<b>", "+=", ";", "\"api_\" + ", "\r\n> ", "//", "/*", "*/", "# ", "-- ", "(", ")", "String(",
+            "\\n\",\n  \"", "\\\\\\n", "                                                                ",
+            "                                                                                                           ",
+            "\\x1b[", "\u{1b}[1m", "&quot;", "&", "<span class=\"x", ">", "=\n", "P=api_", "define('P', '", ".append(",
+            "strcat(P", "}{}\"", "%s%s", ".to_string()", "new ", "\\(", "#{P",
         ];
         let text: String = pieces
             .into_iter()

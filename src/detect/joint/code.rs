@@ -153,6 +153,9 @@ pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
     while end < limit {
         let before = end;
         end = blanks(text, end);
+        if end >= limit {
+            break;
+        }
         if let Some(length) = line_end(text, end) {
             end += length;
             // What leads the lines of a patch, a quotation or a comment that holds code.
