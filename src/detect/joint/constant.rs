@@ -27,8 +27,11 @@ const MOST_VALUES: usize = 3;
 /// Reads the tokens whose first piece, an anchor at `at` or a bit more, is a constant that is used elsewhere, or is
 /// followed by a variable whose value is written elsewhere.
 pub(in crate::detect) fn read_held(text: &[u8], at: usize, anchor: usize) -> Vec<Joined> {
-    let end = piece_end(text, at + anchor);
     let mut found = Vec::new();
+    if starts(text, at + anchor, &text[at..at + anchor]) {
+        return found;
+    }
+    let end = piece_end(text, at + anchor);
     if !matches!(
         text.get(end),
         None | Some(

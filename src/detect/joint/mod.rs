@@ -45,6 +45,10 @@ pub(super) struct Joined {
 
 /// Reads the token that begins with an anchor at `at`, if there is a joint in it.
 pub(super) fn read(text: &[u8], at: usize, anchor: usize) -> Option<Joined> {
+    // Anchors in a row: each would be read to the end of the row.
+    if starts(text, at + anchor, &text[at..at + anchor]) {
+        return None;
+    }
     let end = piece_end(text, at + anchor);
     // This decides for nearly every anchor.
     if !may_join(text, end) {
