@@ -73,6 +73,21 @@ fn keyword_rich_text(bencher: Bencher<'_, '_>) {
     );
 }
 
+/// A prefix on every line that is cut off there, and no key.
+#[divan::bench]
+fn cut_prefixes(bencher: Bencher<'_, '_>) {
+    measure(
+        bencher,
+        &text(|n| format!("  get(\"api_\" + name_{n}, 'api_' . 'version', `api_${{x}}`); // api_\n")),
+    );
+}
+
+/// Constants that could be the prefix of a key, and no key.
+#[divan::bench]
+fn constants(bencher: Bencher<'_, '_>) {
+    measure(bencher, &text(|n| format!("P{n} = \"api_\"; Q = P{n} + R\n")));
+}
+
 /// One line.
 #[divan::bench]
 fn minified_line(bencher: Bencher<'_, '_>) {

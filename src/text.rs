@@ -251,6 +251,23 @@ impl View {
         self.starts.partition_point(|&start| start < written)
     }
 
+    /// Adds another view of the same bytes.
+    pub fn append(&mut self, other: &View) {
+        self.text.extend_from_slice(&other.text);
+        self.starts.extend_from_slice(&other.starts);
+        self.ends.extend_from_slice(&other.ends);
+    }
+
+    /// The first `length` bytes of the text.
+    #[must_use]
+    pub fn cut(&self, length: usize) -> View {
+        View {
+            text: self.text[..length].to_vec(),
+            starts: self.starts[..length].to_vec(),
+            ends: self.ends[..length].to_vec(),
+        }
+    }
+
     /// The same view of bytes that stand `by` bytes farther on.
     #[must_use]
     pub fn moved(mut self, by: usize) -> View {

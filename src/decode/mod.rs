@@ -21,6 +21,8 @@ use std::ops::Range;
 pub enum Form {
     /// As it is.
     Plain,
+    /// In parts that the language of the file puts together. How is not known here.
+    Parts,
     /// In units of two or four bytes.
     Wide(Encoding),
     /// In base64 or base64url (RFC 4648), also broken into lines.
@@ -54,6 +56,7 @@ impl Form {
     pub fn name(self) -> Option<&'static str> {
         match self {
             Form::Plain => None,
+            Form::Parts => Some("parts"),
             Form::Wide(encoding) => Some(if encoding.unit() == 2 { "UTF-16" } else { "UTF-32" }),
             Form::Base64 => Some("base64"),
             Form::Hex | Form::HexBytes => Some("hexadecimal"),
@@ -70,7 +73,9 @@ impl Form {
     pub fn decode(self, text: &[u8], at: usize, reach: Range<usize>) -> Decoded {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
         let (view, run) = match self {
-            Form::Plain => (Encoding::Utf8.view(&text[reach.clone()]).moved(reach.start), reach),
+            Form::Plain | Form::Parts => {
+                (Encoding::Utf8.view(&text[reach.clone()]).moved(reach.start), reach)
+            }
             Form::Wide(encoding) => {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;

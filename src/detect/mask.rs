@@ -1,9 +1,10 @@
 //! Text from a file made fit to show: every key in it masked, every character printable.
 
 use super::reading::{Found, Layer, look};
-use super::{Matched, matches};
+use super::{Matched, joint, matches, parts, rests};
+use crate::decode::Form;
 use crate::finding::Excerpt;
-use crate::rule::RuleSet;
+use crate::rule::{RuleSet, Starts};
 use crate::secret::{mask, shapes};
 use crate::text::printable;
 use memchr::{memchr, memrchr};
@@ -14,6 +15,9 @@ const ZONE: usize = 768;
 
 /// How much of a long line is shown on each side.
 const SHOWN: usize = 72;
+
+/// How many constants around a line are looked at that may hold the prefix of a key on it.
+const MOST_CONSTANTS: usize = 32;
 
 /// The line of the secret at `span`, or the part of it around the secret.
 pub(super) fn excerpt(rules: &RuleSet, text: &[u8], span: &Range<usize>, prefix: usize) -> Excerpt {
@@ -86,11 +90,23 @@ fn masks(
     // A secret may begin before the zone and reach into it.
     let reach = zone.start.saturating_sub(super::LONGEST_MATCH)..zone.end;
     look(rules, &Layer::of_text(text), reach, &mut |layer, seen, at| {
-        let Found::Match(rule) = seen else { return };
+        let (Found::Match(rule) | Found::Anchor(rule)) = seen else { return };
         let rule = &rules.rules()[rule];
         for Matched { secret, .. } in matches(rule, layer.text, at) {
             let prefix = if layer.is_outermost() { rule.prefix(&layer.text[secret.clone()]) } else { 0 };
             found.push((layer.written(secret), prefix));
+        }
+        found.extend(parts(rule, layer.text, at).into_iter().map(|parts| (layer.written(parts.written), 0)));
+    });
+    // The rest of one whose prefix is a constant may stand far from it.
+    let far = zone.start.saturating_sub(joint::REACH_AHEAD)..text.len().min(zone.end + joint::REACH_BACK);
+    let mut constants = 0;
+    rules.search(text, far, |hit| {
+        let Starts::Match(rule) = hit.anchor.starts else { return };
+        if constants < MOST_CONSTANTS && hit.anchor.form == Form::Plain {
+            let rests = rests(&rules.rules()[rule], text, hit.at);
+            constants += usize::from(!rests.is_empty());
+            found.extend(rests.into_iter().map(|span| (span, 0)));
         }
     });
     found.retain(|(span, _)| span.end > zone.start && span.start < zone.end);

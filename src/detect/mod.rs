@@ -9,6 +9,7 @@ mod body;
 mod boundary;
 mod context;
 mod example;
+mod joint;
 mod mask;
 mod reading;
 
@@ -18,7 +19,7 @@ use crate::finding::{Allow, Finding, Region};
 use crate::input::Blob;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
 use crate::secret::Secret;
-use crate::text::Mark;
+use crate::text::{Mark, View};
 use reading::{Found, Layer, Reading, look};
 use std::ops::Range;
 
@@ -47,11 +48,21 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
         if !blob.own.contains(&start) {
             return;
         }
-        let reading = Reading::of(blob.bytes, layer, at);
         match found {
-            Found::Match(rule) => judged.extend(judge(rules, &rules.rules()[rule], blob, &reading)),
-            Found::Allow if allow::is_comment(reading.text(), reading.at) => allows.push(start),
-            Found::Allow => {}
+            Found::Match(rule) => {
+                let reading = Reading::of(blob.bytes, layer, at);
+                match judge(rules, &rules.rules()[rule], blob, &reading) {
+                    Some(whole) => judged.push(whole),
+                    None => judge_joined(rules, &rules.rules()[rule], blob, layer, at, &mut judged),
+                }
+            }
+            Found::Anchor(rule) => judge_joined(rules, &rules.rules()[rule], blob, layer, at, &mut judged),
+            Found::Allow => {
+                let reading = Reading::of(blob.bytes, layer, at);
+                if allow::is_comment(reading.text(), reading.at) {
+                    allows.push(start);
+                }
+            }
         }
     });
     if judged.is_empty() && allows.is_empty() {
@@ -69,7 +80,7 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
         let start = cursor.mark_at(judged.span.start);
         finding.region = Region { start: start.into(), end: cursor.mark_at(judged.span.end).into() };
         if let Some(allow) = &mut finding.allowed {
-            allow.line = start.line - allow.line;
+            allow.line = start.line.wrapping_sub(allow.line);
         }
         finding
     };
@@ -86,6 +97,71 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
 struct Judged {
     span: Range<usize>,
     finding: Finding,
+}
+
+/// Judges the secrets whose first piece is the anchor at a place of a layer, as if each stood in one piece where it is
+/// written.
+fn judge_joined(
+    rules: &RuleSet,
+    rule: &Rule,
+    blob: &Blob<'_>,
+    layer: &Layer<'_>,
+    at: usize,
+    judged: &mut Vec<Judged>,
+) {
+    if parts(rule, layer.text, at).is_empty() {
+        return;
+    }
+    let reading = Reading::of(blob.bytes, layer, at);
+    for parts in parts(rule, reading.text(), reading.at) {
+        let how = parts.how;
+        let written = reading.written(parts.written.clone());
+        let reading = Reading::of(blob.bytes, layer, at).joined(&parts);
+        let Some(mut whole) = judge(rules, rule, blob, &reading).filter(|whole| whole.span == written) else {
+            continue;
+        };
+        if rule.context.is_none() {
+            whole.finding.level = whole.finding.level.min(Level::Warning);
+            whole.finding.confidence = whole.finding.confidence.min(Confidence::Medium);
+        }
+        whole.finding.evidence = format!("{}, put together from {how}", whole.finding.evidence);
+        judged.push(whole);
+    }
+}
+
+/// A secret that is written in parts.
+struct Parts {
+    /// From its first byte to its last; of one whose prefix is written elsewhere the rest.
+    written: Range<usize>,
+    /// The secret, each byte with the place that it is written at.
+    secret: View,
+    how: &'static str,
+}
+
+/// The secrets whose first piece is the anchor at `at`, and that a rule's patterns match, whatever its filters say.
+fn parts(rule: &Rule, text: &[u8], at: usize) -> Vec<Parts> {
+    let length = rule.prefix(&text[at..]);
+    let mut parts: Vec<Parts> =
+        joint::read(text, at, length).and_then(|joined| matching(rule, &joined)).into_iter().collect();
+    // A call may look like a constant: what stands in one place is read as that.
+    let side_by_side = parts.first().map_or(0..0, |parts| parts.written.clone());
+    let rests = joint::read_held(text, at, length).into_iter().filter_map(|joined| matching(rule, &joined));
+    parts.extend(rests.filter(|rest| !side_by_side.contains(&rest.written.start)));
+    parts
+}
+
+/// Where the rests of secrets are whose prefix is a constant at `at`.
+fn rests(rule: &Rule, text: &[u8], at: usize) -> Vec<Range<usize>> {
+    let held = joint::read_held(text, at, rule.prefix(&text[at..]));
+    held.iter().filter_map(|joined| matching(rule, joined)).map(|parts| parts.written).collect()
+}
+
+/// The secret that a rule's patterns match at the start of a joined token, if there is a joint in it.
+fn matching(rule: &Rule, joined: &joint::Joined) -> Option<Parts> {
+    let joint::Joined { view, first, how } = joined;
+    let secret = matches(rule, &view.text, 0).map(|matched| matched.secret);
+    let secret = secret.filter(|secret| secret.start == 0).find(|secret| secret.end > *first)?;
+    Some(Parts { written: view.written(&secret), secret: view.cut(secret.end), how })
 }
 
 /// A match of a rule's pattern.
@@ -138,7 +214,11 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -
         let prefix = rule.prefix(secret);
         let (page, place) = reading.page(span.clone());
         let allowed = allow::find(&rule.id, page, &place).map(|comment| Allow {
-            line: comment.lines_before,
+            // Behind a secret of several lines a comment stands below its first.
+            line: match page.get(place.start..comment.reason.start) {
+                Some(between) => 0u64.wrapping_sub(memchr::memchr_iter(b'\n', between).count() as u64),
+                None => comment.lines_before,
+            },
             reason: mask::masked(rules, page, &comment.reason).trim().chars().take(120).collect(),
         });
         let finding = Finding {
@@ -197,7 +277,7 @@ fn is_no_secret(rule: &Rule, text: &[u8], matched: &Matched) -> bool {
 fn is_another_rules(rules: &RuleSet, rule: &Rule, text: &[u8], span: &Range<usize>) -> bool {
     let mut taken = false;
     look(rules, &Layer::of_text(text), span.clone(), &mut |layer, found, at| {
-        let Found::Match(other) = found else { return };
+        let (Found::Match(other) | Found::Anchor(other)) = found else { return };
         let other = &rules.rules()[other];
         // A rule that somebody added must not take a value away from a built-in one.
         let may_take = other.id != rule.id && (other.builtin || !rule.builtin);
@@ -205,10 +285,11 @@ fn is_another_rules(rules: &RuleSet, rule: &Rule, text: &[u8], span: &Range<usiz
             let written = layer.written(secret.clone());
             span.start <= written.start && written.end <= span.end
         };
+        let is_whole = |matched: Matched| {
+            is_inside(&matched.secret) && Whole::of(other, layer.text, &matched.secret) == Whole::Yes
+        };
         taken |= may_take
-            && matches(other, layer.text, at).any(|matched| {
-                is_inside(&matched.secret) && Whole::of(other, layer.text, &matched.secret) == Whole::Yes
-            });
+            && (matches(other, layer.text, at).any(is_whole) || !parts(other, layer.text, at).is_empty());
     });
     taken
 }

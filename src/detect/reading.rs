@@ -4,11 +4,11 @@
 //! decoded, and looked at in the same way, so that an encoding may hold another one. What was found is then read once more
 //! in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks were cut.
 
-use super::{LONGEST_MATCH, matches};
+use super::{LONGEST_MATCH, Parts, matches};
 use crate::decode::{Decoded, Form, runs};
 use crate::input::{Blob, MARGIN};
 use crate::rule::{Hit, RuleSet, Starts};
-use crate::text::Encoding;
+use crate::text::{Encoding, View};
 use std::ops::Range;
 
 /// How many encodings may lie in each other.
@@ -95,6 +95,8 @@ struct Step {
 pub(super) enum Found {
     /// A match of the rule at this place of [`RuleSet::rules`].
     Match(usize),
+    /// An anchor of that rule where its patterns do not match.
+    Anchor(usize),
     /// The tag of a comment that allows a finding, in text as it stands.
     Allow,
 }
@@ -154,9 +156,8 @@ impl Look<'_, '_> {
             }
             Starts::Allow => {}
             Starts::Match(rule) if form == Form::Plain => {
-                if matches(&self.rules.rules()[rule], layer.text, hit.at).next().is_some() {
-                    (self.found)(layer, Found::Match(rule), hit.at);
-                }
+                let is_match = matches(&self.rules.rules()[rule], layer.text, hit.at).next().is_some();
+                (self.found)(layer, if is_match { Found::Match(rule) } else { Found::Anchor(rule) }, hit.at);
             }
             Starts::Match(rule) if layer.depth < DEEPEST => {
                 if let Form::Wide(encoding) = form
@@ -246,6 +247,21 @@ impl<'a> Reading<'a> {
         }
         reading.at = at;
         reading
+    }
+
+    /// The same, where what begins with the match is written in parts, as if it were written in one piece.
+    pub(super) fn joined(mut self, parts: &Parts) -> Reading<'a> {
+        let text = self.text();
+        let near = self.at.saturating_sub(MARGIN)..text.len().min(self.at + MARGIN);
+        let written = parts.written.clone();
+        let mut view = View::with_capacity(near.len());
+        (near.start..written.start).for_each(|at| view.push(text[at], at..at + 1));
+        let at = view.text.len();
+        view.append(&parts.secret);
+        (written.end..near.end).for_each(|at| view.push(text[at], at..at + 1));
+        self.steps.push((Form::Parts, Decoded { view, run: near }));
+        self.at = at;
+        self
     }
 
     /// The decoded text.

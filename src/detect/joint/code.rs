@@ -1,0 +1,271 @@
+//! Code and text as far as joints are made of it: quotation marks, operators, white space, markup. Every function takes a place
+//! and gives the place behind what it reads there, or its length.
+
+use super::{LONGEST_JOINT, LONGEST_TOKEN};
+use memchr::memmem;
+
+pub(super) fn is_piece(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// Where the piece that begins at `at` ends.
+pub(super) fn piece_end(text: &[u8], at: usize) -> usize {
+    let rest = &text[at.min(text.len())..text.len().min(at + LONGEST_TOKEN)];
+    at + rest.iter().position(|&byte| !is_piece(byte)).unwrap_or(rest.len())
+}
+
+pub(super) fn starts(text: &[u8], at: usize, literal: &[u8]) -> bool {
+    text.get(at..).is_some_and(|rest| rest.starts_with(literal))
+}
+
+/// The length of the first of `literals` that stands at `at`.
+pub(super) fn one_of(text: &[u8], at: usize, literals: &[&[u8]]) -> Option<usize> {
+    literals.iter().find(|literal| starts(text, at, literal)).map(|literal| literal.len())
+}
+
+/// The length of a line's end.
+pub(super) fn line_end(text: &[u8], at: usize) -> Option<usize> {
+    one_of(text, at, &[b"\n", b"\r\n"])
+}
+
+/// Skips spaces and tabs.
+pub(super) fn blanks(text: &[u8], at: usize) -> usize {
+    let rest = &text[at.min(text.len())..text.len().min(at + LONGEST_JOINT)];
+    at + rest.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(rest.len())
+}
+
+/// The end of a tag that marks text up and is no part of it.
+pub(super) fn tag(text: &[u8], at: usize) -> Option<usize> {
+    const NAMES: [&[u8]; 17] = [
+        b"wbr", b"span", b"strong", b"small", b"code", b"mark", b"font", b"kbd", b"em", b"tt", b"br", b"b",
+        b"i", b"u", b"a", b"s", b"q",
+    ];
+    let name = at + 1 + usize::from(starts(text, at + 1, b"/"));
+    let length = one_of(text, name, &NAMES).filter(|length| {
+        text.get(name + length).is_some_and(|byte| matches!(byte, b'>' | b' ' | b'/' | b'\n' | b'\t'))
+    })?;
+    let rest = &text[name + length..text.len().min(at + LONGEST_JOINT)];
+    let close = rest.iter().position(|byte| matches!(byte, b'>' | b'<'))?;
+    (rest[close] == b'>').then_some(name + length + close + 1)
+}
+
+/// The end of a code that colours text in a terminal, as a byte or as an escape.
+pub(super) fn colour(text: &[u8], at: usize) -> Option<usize> {
+    const ESCAPES: [&[u8]; 9] = [
+        b"\x1B[",
+        b"\\x1b[",
+        b"\\x1B[",
+        b"\\u001b[",
+        b"\\u001B[",
+        b"\\033[",
+        b"\\e[",
+        b"\\u{1b}[",
+        b"\\u{1B}[",
+    ];
+    let start = at + one_of(text, at, &ESCAPES)?;
+    let rest = &text[start..text.len().min(start + 24)];
+    let last = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
+    matches!(rest[last], b'm' | b'K').then_some(start + last + 1)
+}
+
+/// The end of what opens an expression in a template, and the literal in it.
+pub(super) fn template_opens(text: &[u8], at: usize) -> Option<usize> {
+    let open = at + one_of(text, at, &[b"${", b"#{", b"{{", b"{", b"\\("])?;
+    let inside = blanks(text, open);
+    Some(inside + quote(text, inside)?)
+}
+
+/// The length of a quotation mark, or of three, as they are written in literals, in JSON, in HTML.
+pub(super) fn quote(text: &[u8], at: usize) -> Option<usize> {
+    const ESCAPED: [&[u8]; 11] = [
+        b"\\\\\\\"",
+        b"\\\"",
+        b"\\'",
+        b"&quot;",
+        b"&apos;",
+        b"&#39;",
+        b"&#x27;",
+        b"&#34;",
+        b"\\u0022",
+        b"\\u0027",
+        b"\\`",
+    ];
+    let mark = *text.get(at)?;
+    if matches!(mark, b'"' | b'\'' | b'`') {
+        return Some(text[at..].iter().take(3).take_while(|&&byte| byte == mark).count());
+    }
+    one_of(text, at, &ESCAPED)
+}
+
+/// Skips what may stand behind a literal or a name before the operator: `)`, `.to_string()`.
+pub(super) fn suffixes(text: &[u8], at: usize) -> usize {
+    const SUFFIXES: [&[u8]; 9] = [
+        b".to_string()",
+        b".to_owned()",
+        b".toString()",
+        b".ToString()",
+        b".into()",
+        b".clone()",
+        b".as_str()",
+        b"()",
+        b")",
+    ];
+    let mut end = at;
+    for _ in 0..3 {
+        match one_of(text, end, &SUFFIXES) {
+            Some(length) => end += length,
+            None => break,
+        }
+    }
+    end
+}
+
+/// Where what joins two literals ends.
+pub(super) fn operator(text: &[u8], at: usize) -> Option<usize> {
+    const OPERATORS: [&[u8]; 10] = [b"<>", b"++", b"||", b"<<", b"..", b"+", b"&", b"^", b"~", b","];
+    if text.get(at) == Some(&b'.') && text.get(at + 1) != Some(&b'.') {
+        return method(text, at + 1).or(Some(at + 1));
+    }
+    one_of(text, at, &OPERATORS).map(|length| at + length)
+}
+
+/// The end of `append(` and the like.
+pub(super) fn method(text: &[u8], at: usize) -> Option<usize> {
+    const METHODS: [&[u8]; 10] = [
+        b"append(",
+        b"Append(",
+        b"concat(",
+        b"Concat(",
+        b"push_str(",
+        b"WriteString(",
+        b"write(",
+        b"plus(",
+        b"add(",
+        b"push(",
+    ];
+    one_of(text, at, &METHODS).map(|length| at + length)
+}
+
+/// Skips white space of code: comments, continuations, markup, and the ends of lines in the list of a notebook.
+pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
+    let limit = limit.min(text.len());
+    let mut end = at;
+    while end < limit {
+        let before = end;
+        end = blanks(text, end);
+        if end >= limit {
+            break;
+        }
+        if let Some(length) = line_end(text, end) {
+            end += length;
+            // What leads the lines of a patch, a quotation or a comment that holds code.
+            let lead = blanks(text, end);
+            if let Some(length) = one_of(text, lead, &[b"//", b"--", b"#", b"*", b"+", b">"]) {
+                let code = blanks(text, lead + length);
+                if quote(text, code).is_some() || operator(text, code).is_some() {
+                    end = code;
+                }
+            }
+        } else if let Some(length) =
+            one_of(text, end, &[b"\\\n", b"\\\r\n", b"_\n", b"_\r\n", b"`\n", b"^\n"])
+        {
+            end += length;
+        } else if starts(text, end, b"\\\\\\n") || starts(text, end, b"\\n") {
+            // In a notebook a line is a literal, which ends with the escape of its line feed.
+            end += if starts(text, end, b"\\n") { 2 } else { 4 };
+            if starts(text, end, b"\",") {
+                let next =
+                    text[end + 2..limit.max(end + 2)].iter().position(|byte| !byte.is_ascii_whitespace());
+                match next.map(|next| end + 2 + next).filter(|&next| text[next] == b'"') {
+                    Some(next) => end = next + 1,
+                    None => return end,
+                }
+            }
+        } else if starts(text, end, b"/*") {
+            match memmem::find(&text[end..limit], b"*/") {
+                Some(close) => end += close + 2,
+                None => return end,
+            }
+        } else if starts(text, end, b"//") || starts(text, end, b"# ") || starts(text, end, b"-- ") {
+            match memchr::memchr(b'\n', &text[end..limit]) {
+                Some(close) => end += close,
+                None => return end,
+            }
+        } else if let Some(close) = tag(text, end) {
+            end = close;
+        }
+        if end == before {
+            break;
+        }
+    }
+    end
+}
+
+/// The end of what opens a literal: `"`, `&String::from("`, `@"`.
+pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
+    let mut end = at;
+    for _ in 0..3 {
+        if starts(text, end, b"new ") {
+            end += 4;
+        }
+        if quote(text, end).is_none() {
+            end += usize::from(text.get(end).is_some_and(|byte| matches!(byte, b'&' | b'(')));
+        }
+        // A prefix of a literal, or a call that makes a string of it.
+        let name = text[end.min(text.len())..]
+            .iter()
+            .take(24)
+            .take_while(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.' | b'@' | b'$' | b'#')
+            })
+            .count();
+        if name <= 3
+            && let Some(length) = quote(text, end + name)
+        {
+            let literal = end + name + length;
+            return (literal <= limit).then_some(literal);
+        }
+        if text.get(end + name) != Some(&b'(') || !makes_text(&text[end..end + name]) {
+            return None;
+        }
+        end += name + 1;
+    }
+    None
+}
+
+/// Whether a call of this name gives the text back that it is called with.
+fn makes_text(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 14] = [
+        b"string",
+        b"str",
+        b"from",
+        b"string_view",
+        b"wstring",
+        b"qstring",
+        b"fstring",
+        b"text",
+        b"_t",
+        b"bytes",
+        b"some",
+        b"literal",
+        b"valueof",
+        b"qstringliteral",
+    ];
+    let last = name.rsplit(|byte| matches!(byte, b':' | b'.')).next().unwrap_or(name);
+    NAMES.iter().any(|known| last.eq_ignore_ascii_case(known))
+}
+
+/// Words that make a string of the items of a list or of arguments.
+const JOINERS: [&[u8]; 9] =
+    [b"join", b"Join", b"JOIN", b"oncat", b"CONCAT", b"paste0", b"printf", b"ormat", b"strcat"];
+
+/// Whether a word near a list says that its items are joined.
+pub(super) fn is_list_joined(text: &[u8], start: usize, end: usize) -> bool {
+    let before = &text[start.saturating_sub(80)..start];
+    let behind = &text[end..text.len().min(end + 160)];
+    let closed = behind.iter().position(|byte| matches!(byte, b']' | b')'));
+    let behind = closed.map_or(&[][..], |at| &behind[at..behind.len().min(at + 24)]);
+    [before, behind].iter().any(|part| {
+        JOINERS.iter().any(|word| memmem::find(part, word).is_some()) || memmem::find(part, b"%s%s").is_some()
+    })
+}

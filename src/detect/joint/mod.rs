@@ -1,0 +1,419 @@
+//! A key that is cut, by the language of the file or by what carries it, and put together again: `"api_" + "..."`, a line
+//! continuation, a wrapped line, a prefix in a constant. Pure: it reads text, and knows nothing of rules.
+//!
+//! A *joint* is what stands between two pieces of a token and adds nothing to it. A piece is letters, digits, `_` and `-`.
+//! Whether the pieces make a secret is for a rule's pattern to say; so a joint may be read generously. All searches are
+//! bounded by constants, and all of them look at bytes within the margin of a window only.
+
+mod code;
+mod constant;
+
+pub(super) use constant::{REACH_AHEAD, REACH_BACK, read_held};
+
+use crate::text::View;
+use code::{
+    blanks, colour, is_list_joined, is_piece, line_end, method, one_of, opener, operator, piece_end, quote,
+    space, starts, suffixes, tag, template_opens,
+};
+use std::ops::Range;
+
+/// How long a joint may be.
+const LONGEST_JOINT: usize = 200;
+
+/// How far a token may reach, joints included.
+const LONGEST_TOKEN: usize = 1000;
+
+/// How many pieces a token may have: as many as a short key has characters.
+const MOST_PIECES: usize = 40;
+
+/// A token with fewer characters is not worth a look.
+const SHORTEST_TOKEN: usize = 16;
+
+/// How many bytes behind the last piece are given along, for patterns that look at what follows.
+const TAIL: usize = 64;
+
+/// A token that was read through its joints.
+pub(super) struct Joined {
+    /// The token and a few bytes of what follows it; it leads back to the text that was read. What is written
+    /// elsewhere, as a prefix in a constant is, leads to the place of the first byte behind it.
+    pub(super) view: View,
+    /// How many bytes of the view come before the first joint.
+    pub(super) first: usize,
+    /// What the pieces are joined by, for people: "a concatenation".
+    pub(super) how: &'static str,
+}
+
+/// Reads the token that begins with an anchor at `at`, if there is a joint in it.
+pub(super) fn read(text: &[u8], at: usize, anchor: usize) -> Option<Joined> {
+    // Anchors in a row: each would be read to the end of the row.
+    if starts(text, at + anchor, &text[at..at + anchor]) {
+        return None;
+    }
+    let end = piece_end(text, at + anchor);
+    // This decides for nearly every anchor.
+    if !may_join(text, end) {
+        return None;
+    }
+    let token = Token::read(text, at..end, anchor);
+    let how = token.how?;
+    (token.length() >= SHORTEST_TOKEN).then(|| Joined { first: end - at, how, view: token.view(&[]) })
+}
+
+/// Whether something that can belong to a joint follows a piece that ends at `end`.
+fn may_join(text: &[u8], end: usize) -> bool {
+    match text.get(end) {
+        Some(b'"' | b'\'' | b'`' | b'\\' | b'<' | b'\n' | b'\r' | 0x1B | b';') => true,
+        Some(b'&') => matches!(text.get(end + 1), Some(b'#' | b's' | b'q' | b'a' | b'Z')),
+        Some(b'=' | b'^') => matches!(text.get(end + 1), Some(b'\r' | b'\n')),
+        Some(b'$' | b'#') => text.get(end + 1) == Some(&b'{'),
+        Some(b'{') => matches!(text.get(end + 1), Some(b'"' | b'\'' | b' ' | b'`')),
+        Some(0xC2 | 0xE2 | 0xEF) => true,
+        _ => false,
+    }
+}
+
+/// A joint: where the next piece begins.
+struct Joint {
+    end: usize,
+    how: &'static str,
+    /// Whether it is a comma, which joins only where a word says so.
+    is_listed: bool,
+    /// Whether it is the end of a line and nothing more, which joins letters and digits only.
+    is_wrap: bool,
+}
+
+impl Joint {
+    fn new(end: usize, how: &'static str) -> Joint {
+        Joint { end, how, is_listed: false, is_wrap: false }
+    }
+}
+
+/// The pieces of a token.
+struct Token<'t> {
+    text: &'t [u8],
+    pieces: Vec<Range<usize>>,
+    /// The first joint.
+    how: Option<&'static str>,
+}
+
+impl<'t> Token<'t> {
+    /// Reads on from the first piece, which begins with an anchor of `anchor` bytes.
+    fn read(text: &'t [u8], first: Range<usize>, anchor: usize) -> Token<'t> {
+        let limit = first.start + LONGEST_TOKEN;
+        let body = first.start + anchor;
+        let mut token = Token { text, pieces: vec![first.clone()], how: None };
+        let mut end = first.end;
+        let mut how = None;
+        // How many pieces come before the first comma.
+        let mut unlisted = None;
+        // The joints since the last piece: markup may stand next to a line's end.
+        let mut since = 0;
+        while token.pieces.len() < MOST_PIECES && since < 6 {
+            let Some(joint) = joint_at(text, end).filter(|joint| joint.end < limit) else { break };
+            let next = joint.end..piece_end(text, joint.end).min(limit);
+            let is_plain = |piece: &Range<usize>| text[piece.clone()].iter().all(u8::is_ascii_alphanumeric);
+            if joint.is_wrap {
+                // In prose a word may end at any line; a key's part is some letters, or the prefix alone.
+                let before = token.pieces.last().map_or(0..0, |last| last.start.max(body)..last.end);
+                let is_part = token.pieces.len() > 1 || before.is_empty() || before.len() >= 4;
+                if !is_part || !is_plain(&before) || next.is_empty() || !is_plain(&next) {
+                    break;
+                }
+            }
+            // Another secret begins there, or another use of the same words.
+            if anchor > 0 && text[next.clone()].starts_with(&text[first.start..body]) {
+                break;
+            }
+            how = how.or(Some(joint.how));
+            if joint.is_listed {
+                unlisted = unlisted.or(Some(token.pieces.len()));
+            }
+            end = next.end;
+            if next.is_empty() {
+                since += 1;
+                continue;
+            }
+            since = 0;
+            token.pieces.push(next);
+            token.how = how;
+        }
+        if let Some(unlisted) = unlisted.filter(|_| !is_list_joined(text, first.start, token.end())) {
+            token.pieces.truncate(unlisted);
+            token.how = token.how.filter(|_| unlisted > 1);
+        }
+        token
+    }
+
+    fn length(&self) -> usize {
+        self.pieces.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    fn end(&self) -> usize {
+        self.pieces.last().map_or(0, |last| last.end)
+    }
+
+    /// The text of the token behind `prefix`, which is written elsewhere.
+    fn view(&self, prefix: &[u8]) -> View {
+        let start = self.pieces.first().map_or(0, |first| first.start);
+        let mut view = View::with_capacity(self.length() + TAIL);
+        prefix.iter().for_each(|&byte| view.push(byte, start..start));
+        let tail = self.end()..self.text.len().min(self.end() + TAIL);
+        for piece in self.pieces.iter().chain([&tail]) {
+            piece.clone().for_each(|at| view.push(self.text[at], at..at + 1));
+        }
+        view
+    }
+}
+
+/// The joint at the end of a piece.
+fn joint_at(text: &[u8], at: usize) -> Option<Joint> {
+    if let Some(joint) = joint_within(text, at) {
+        return Some(joint);
+    }
+    match *text.get(at)? {
+        b'\r' | b'\n' => appended(text, at).or_else(|| wrap(text, at)),
+        b';' => appended(text, at),
+        b'$' | b'#' | b'{' | b'\\' if template_opens(text, at).is_some() => {
+            template_opens(text, at).map(|end| Joint::new(end, "a template"))
+        }
+        _ => between_literals(text, at),
+    }
+}
+
+/// A joint that leaves a literal open: what is not seen, colours, markup, and ends of lines that are taken back.
+fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
+    const INVISIBLE: [&[u8]; 13] = [
+        b"\xE2\x80\x8B",
+        b"\xE2\x80\x8C",
+        b"\xE2\x80\x8D",
+        b"\xE2\x81\xA0",
+        b"\xEF\xBB\xBF",
+        b"\xC2\xAD",
+        b"&shy;",
+        b"&#173;",
+        b"&#xAD;",
+        b"&#8203;",
+        b"&#x200B;",
+        b"&#x200b;",
+        b"&ZeroWidthSpace;",
+    ];
+    if let Some(length) = one_of(text, at, &INVISIBLE) {
+        return Some(Joint::new(at + length, "invisible characters"));
+    }
+    match *text.get(at)? {
+        b'<' => tag(text, at).map(|end| Joint::new(end, "markup")),
+        b'=' => line_end(text, at + 1).map(|length| Joint::new(at + 1 + length, "a soft line break")),
+        b'^' | b'`' => line_end(text, at + 1)
+            .map(|length| Joint::new(blanks(text, at + 1 + length), "a line continuation")),
+        0x1B | b'\\' => colour(text, at).map(|end| Joint::new(end, "colour codes")).or_else(|| {
+            let length = line_end(text, at + 1).filter(|_| text[at] == b'\\')?;
+            Some(Joint::new(blanks(text, at + 1 + length), "a line continuation"))
+        }),
+        _ => None,
+    }
+}
+
+/// A line's end in prose, in a mail, a comment or a block of text; what leads the next line is skipped.
+fn wrap(text: &[u8], at: usize) -> Option<Joint> {
+    const LEADERS: [&[u8]; 9] = [b"//", b"--", b">", b"#", b"*", b"+", b"-", b"|", b";"];
+    let mut end = blanks(text, at + line_end(text, at)?);
+    for _ in 0..8 {
+        let Some(length) = one_of(text, end, &LEADERS) else { break };
+        end = blanks(text, end + length);
+    }
+    let joint = Joint { is_wrap: true, ..Joint::new(end, "a line break") };
+    (end < at + LONGEST_JOINT && text.get(end).is_some_and(u8::is_ascii_alphanumeric)).then_some(joint)
+}
+
+/// A joint that closes a literal and opens another: a concatenation, a list that is joined, literals side by side.
+fn between_literals(text: &[u8], at: usize) -> Option<Joint> {
+    let closed = at + quote(text, at)?;
+    // A shell goes on behind a quotation mark.
+    if text.get(closed).is_some_and(|&byte| is_piece(byte)) {
+        let end = piece_end(text, closed);
+        if end - closed > 2 || quote(text, end).is_none() {
+            return Some(Joint::new(closed, "adjacent literals"));
+        }
+    }
+    if let Some(end) = template_opens(text, closed) {
+        return Some(Joint::new(end, "a template"));
+    }
+    joint_outside(text, closed)
+}
+
+/// The joint from the end of a literal or a name to the next literal.
+fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
+    let limit = closed + LONGEST_JOINT;
+    let after = space(text, suffixes(text, closed), limit);
+    // The end of an expression in a template.
+    if let Some(end) = one_of(text, after, &[b"}}", b"}"]).map(|length| after + length) {
+        return text
+            .get(end)
+            .is_some_and(|&byte| is_piece(byte) || matches!(byte, b'$' | b'#' | b'{' | b'"' | b'\'' | b'`'))
+            .then(|| Joint::new(end, "a template"));
+    }
+    let (behind, how) = match operator(text, after) {
+        Some(behind) => (behind, "a concatenation"),
+        None => (after, "adjacent literals"),
+    };
+    let is_listed = text.get(after) == Some(&b',');
+    let how = if is_listed { "a list that is joined" } else { how };
+    let behind = space(text, behind, limit);
+    match opener(text, behind, limit) {
+        Some(end) => Some(Joint { is_listed, ..Joint::new(end, how) }),
+        None => appended(text, closed),
+    }
+}
+
+/// A statement that adds to a variable: `key += "..."`, `sb.append("...")`, `strcat(key, "...")`.
+fn appended(text: &[u8], at: usize) -> Option<Joint> {
+    let limit = at + LONGEST_JOINT;
+    let is_end = |at: usize| matches!(text.get(at), Some(b';' | b'\n' | b'\r' | b')'));
+    let mut start = blanks(text, at);
+    let statement = start;
+    while is_end(start) {
+        start = space(text, start + 1, limit);
+    }
+    for word in [&b"$"[..], b"SET ", b"set "] {
+        start += if starts(text, start, word) { word.len() } else { 0 };
+    }
+    let is_target =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'$' | b'>' | b'-');
+    let length = text.get(start..)?.iter().take(48).take_while(|byte| is_target(byte)).count();
+    let target = &text[start..start + length];
+    let mut end = start + length;
+    if target.is_empty() || start == statement {
+        return None;
+    }
+    if text.get(end) == Some(&b'(') {
+        let last = target.iter().rposition(|byte| matches!(byte, b'.' | b'>')).map_or(0, |dot| dot + 1);
+        if let Some(open) = method(text, start + last) {
+            end = open;
+        } else if target.ends_with(b"strcat") {
+            end += 1 + text[end..].iter().take(48).position(|&byte| byte == b',')?;
+        } else {
+            return None;
+        }
+    } else {
+        end = blanks(text, end);
+        match one_of(text, end, &[b"+=", b".=", b"<<", b"~=", b"..=", b"||="]) {
+            Some(length) => {
+                end += length;
+                if text.get(end).is_some_and(|&byte| is_piece(byte)) {
+                    return Some(Joint::new(end, "an assignment that adds"));
+                }
+            }
+            None => {
+                end = blanks(text, end + one_of(text, end, &[b":=", b"="])?);
+                end += usize::from(starts(text, end, b"$"));
+                if !starts(text, end, target) {
+                    return None;
+                }
+                end = operator(text, blanks(text, end + length))?;
+            }
+        }
+    }
+    let end = opener(text, space(text, end, limit), limit)?;
+    Some(Joint::new(end, "an assignment that adds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
+
+    /// The token at the anchor, without what is given along behind it, and how it is joined.
+    fn joined(text: &str) -> Option<(String, &'static str)> {
+        let at = text.find("api_").expect("an anchor");
+        let joined = read(text.as_bytes(), at, 4)?;
+        let token: Vec<u8> = joined
+            .view
+            .text
+            .iter()
+            .copied()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            .collect();
+        Some((String::from_utf8(token).expect("text"), joined.how))
+    }
+
+    #[test]
+    fn pieces_are_put_together_and_lead_back() {
+        let text = format!("k = \"api_Q7\" + '{BODY}';");
+        let read = read(text.as_bytes(), 5, 4).expect("a joint");
+        assert_eq!((read.first, read.how), (6, "a concatenation"));
+        assert_eq!(&read.view.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
+        for (place, &byte) in read.view.text.iter().enumerate() {
+            assert_eq!(byte, text.as_bytes()[read.view.start(place)]);
+        }
+    }
+
+    #[test]
+    fn each_joint_has_a_name() {
+        for (text, how) in [
+            ("\"api_\" + \"@\"", "a concatenation"),
+            ("\"api_\"\n  \"@\"", "adjacent literals"),
+            ("join('', ['api_', '@'])", "a list that is joined"),
+            ("`api_${'@'}`", "a template"),
+            ("k = 'api_';\nk += '@'", "an assignment that adds"),
+            ("api_\\\n   @", "a line continuation"),
+            ("# api_\n# @", "a line break"),
+            ("api_\u{200b}@", "invisible characters"),
+            ("api_<b>@</b>", "markup"),
+            ("api_\u{1b}[1m@", "colour codes"),
+            ("api_=\r\n@", "a soft line break"),
+        ] {
+            let read = joined(&text.replace('@', BODY)).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(read, (format!("api_{BODY}"), how), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_joint_joins_nothing() {
+        for text in [
+            "api_ @",
+            "api_(\"@\")",
+            "api_.@",
+            "\"api_\", \"@\"",
+            "\"api_\": \"@\"",
+            "\"api_\" == \"@\"",
+            "\"api_\" + name(\"x\") + \"@\"",
+            "\"api_\" if x else \"@\"",
+            "api_ab\n@",
+            "api_some_name\n@",
+            "api_\n\n@",
+            "api_<p>@",
+            "api_<b >= @",
+        ] {
+            let text = text.replace('@', BODY);
+            assert_eq!(joined(&text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_constant_has_a_name_and_uses() {
+        let held = |text: &str| -> Vec<String> {
+            let text = text.replace('@', BODY);
+            let at = text.find("api_").expect("an anchor");
+            let found = read_held(text.as_bytes(), at, 4);
+            found
+                .iter()
+                .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())
+                .collect()
+        };
+        let key = || format!("api_{BODY}");
+        assert_eq!(held("P = \"api_\"\nk = P + \"@\""), [key()]);
+        assert_eq!(held("P = \"api_\"\nk = P + \"@\"\nj = P + '@'"), [key(), key()]);
+        assert_eq!(held("k = P + \"@\"\nP = \"api_\""), [key()]);
+        assert_eq!(held("P=api_\nB=@\nk=$P$B"), [key()]);
+        assert!(held("P = \"api_\"\nk = PP + \"@\"").is_empty());
+        assert!(held("P = \"api_\"\nk = Q + \"@\"").is_empty());
+        assert!(held(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD))).is_empty());
+    }
+
+    #[test]
+    fn a_list_is_read_as_far_as_it_is_joined() {
+        let text = format!("f(\"api_\" + \"{BODY}\", \"more\")");
+        assert_eq!(joined(&text), Some((format!("api_{BODY}"), "a concatenation")));
+    }
+}
