@@ -111,14 +111,15 @@ proptest! {
     fn a_key_is_found_through_any_chain_of_encodings(
         seed in any::<u64>(),
         chain in prop::collection::vec(prop::sample::select(&CHAINED[..]), 0..=3),
+        mail in prop::option::weighted(0.1, prop::sample::select(&[Encoder::QuotedPrintable, Encoder::QuotedPrintableAll][..])),
         wide in prop::option::weighted(0.1, prop::sample::select(&WIDE[..])),
         neighbours in prop::collection::vec((neighbour(), neighbour()), 4),
         window in 4usize..4000,
     ) {
         let key = template::key(seed, 0);
-        // The encoding of the file is one of the three.
-        let chain = &chain[..chain.len().min(if wide.is_some() { 2 } else { 3 })];
-        let Written { bytes, part } = planted(&key, chain, wide, &neighbours);
+        // The text of a mail and the encoding of the file are two of the three.
+        let chain: Vec<_> = mail.into_iter().chain(chain).take(if wide.is_some() { 2 } else { 3 }).collect();
+        let Written { bytes, part } = planted(&key, &chain, wide, &neighbours);
         let origin = Origin::new(Kind::File, &b"a file.txt"[..]);
         let mut keeper = Keeper::default();
         Reader::with_window(window).read(&mut &bytes[..], None, &origin, &mut keeper).expect("read");

@@ -49,6 +49,9 @@ const ENTITIES: [(&[u8], char); 40] = [
     (b"nbsp", '\u{a0}'),
 ];
 
+/// The shortest line that a `=` at its end breaks: programs break lines at 72 to 76 characters (RFC 2045, section 6.7).
+const SHORTEST_CUT: usize = 48;
+
 /// What an escape stands for.
 enum Meaning {
     Byte(u8),
@@ -62,7 +65,13 @@ pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
     let mut at = part.start;
     while at < part.end {
         let rest = &text[at..part.end];
-        match escape(form, rest) {
+        // Elsewhere a `=` at the end of a short line is one of an assignment.
+        let is_cut = |meaning: &Meaning| {
+            form != Form::QuotedPrintable
+                || !matches!(meaning, Meaning::Nothing)
+                || at >= SHORTEST_CUT && !text[at - SHORTEST_CUT..at].contains(&b'\n')
+        };
+        match escape(form, rest).filter(|(meaning, _)| is_cut(meaning)) {
             Some((meaning, length)) => {
                 let written = at..at + length;
                 match meaning {
@@ -213,9 +222,18 @@ mod tests {
             (Form::Backslash, "ab\\\ncd\\\r\nef", "abcdef"),
             (Form::Entity, "&#95;&#x5F;&lowbar;&#0095;&#95", "_____"),
             (Form::Entity, "&quot;&unknown;&;&#;", "\"&unknown;&;&#;"),
-            (Form::QuotedPrintable, "a=5Fb=\nc=\r\nd= \t\ne=3D=g", "a_bcde==g"),
+            (Form::QuotedPrintable, "a=5Fb=\nc=3D=g", "a_b=\nc==g"),
         ] {
             assert_eq!(read(form, text), meaning, "{text}");
+        }
+    }
+
+    #[test]
+    fn long_lines_go_on_behind_a_soft_break() {
+        let line = "some words ".repeat(6);
+        for end in ["=\n", "=\r\n", "= \t\n"] {
+            let text = format!("{line}{end}{line}{end}x");
+            assert_eq!(read(Form::QuotedPrintable, &text), format!("{line}{line}x"));
         }
     }
 

@@ -70,7 +70,14 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     }
     let order = |judged: &Judged| {
         let Finding { rule, reading, .. } = &judged.finding;
-        (judged.span.start, judged.span.end, rule.clone(), reading.clone())
+        // Of several ways to read the same secret the shortest one is told.
+        (
+            judged.span.start,
+            judged.span.end,
+            rule.clone(),
+            reading.as_ref().map_or(0, String::len),
+            reading.clone(),
+        )
     };
     judged.sort_by_cached_key(order);
     judged.dedup_by(|b, a| a.span == b.span && a.finding.rule == b.finding.rule);

@@ -172,7 +172,18 @@ impl Look<'_, '_> {
                 let end = near.view.position(hit.at) + form.group();
                 if self.rules.has_anchor(&near.view.text, 0..end) {
                     let decoded = form.decode(layer.text, hit.at, start..hit.at + AHEAD);
-                    self.at(&layer.inner(&decoded, form), 0..end);
+                    let inner = layer.inner(&decoded, form);
+                    if matches!(form, Form::Wide(_)) {
+                        // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
+                        let is_plain = |hit: &Hit<'_>| hit.anchor.form == Form::Plain;
+                        self.rules.search(inner.text, 0..1, |hit| {
+                            if is_plain(&hit) {
+                                self.hit(&inner, hit);
+                            }
+                        });
+                    } else {
+                        self.at(&inner, 0..end);
+                    }
                 }
             }
             Starts::Match(_) => {}
