@@ -216,7 +216,7 @@ impl Look<'_, '_> {
                 let place = seen.decoded.view.position(at);
                 place < seen.decoded.view.text.len()
                     && seen.decoded.view.start(place) == at
-                    && place % form.group() == 0
+                    && place.is_multiple_of(form.group())
             }
         };
         if seen.iter().any(is_seen) {
