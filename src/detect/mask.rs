@@ -89,22 +89,30 @@ fn masks(
     );
     // A secret may begin before the zone and reach into it.
     let reach = zone.start.saturating_sub(super::LONGEST_MATCH)..zone.end;
-    look(rules, &Layer::of_text(text), reach, &mut |layer, seen, at| {
-        let (Found::Match(rule) | Found::Anchor(rule)) = seen else { return };
-        let rule = &rules.rules()[rule];
-        for Matched { secret, .. } in matches(rule, layer.text, at) {
-            let prefix = if layer.is_outermost() { rule.prefix(&layer.text[secret.clone()]) } else { 0 };
-            found.push((layer.written(secret), prefix));
+    look(rules, &Layer::of_text(text), reach, &mut |layer, seen, at| match seen {
+        Found::Match(rule) => {
+            let rule = &rules.rules()[rule];
+            for Matched { secret, .. } in matches(rule, layer.text, at) {
+                let prefix = if layer.is_outermost() { rule.prefix(&layer.text[secret.clone()]) } else { 0 };
+                found.push((layer.written(secret), prefix));
+            }
         }
-        found.extend(parts(rule, layer.text, at).into_iter().map(|parts| (layer.written(parts.written), 0)));
+        Found::Anchor(rule) => {
+            let parts = parts(&rules.rules()[rule], layer.text, at).into_iter();
+            found.extend(parts.map(|parts| (layer.written(parts.written), 0)));
+        }
+        Found::Allow => {}
     });
     // The rest of one whose prefix is a constant may stand far from it.
     let far = zone.start.saturating_sub(joint::REACH_AHEAD)..text.len().min(zone.end + joint::REACH_BACK);
     let mut constants = 0;
     rules.search(text, far, |hit| {
         let Starts::Match(rule) = hit.anchor.starts else { return };
-        if constants < MOST_CONSTANTS && hit.anchor.form == Form::Plain {
-            let rests = rests(&rules.rules()[rule], text, hit.at);
+        let rule = &rules.rules()[rule];
+        let is_plain = hit.anchor.form == Form::Plain;
+        // A whole secret is no constant that holds the prefix of another.
+        if constants < MOST_CONSTANTS && is_plain && matches(rule, text, hit.at).next().is_none() {
+            let rests = rests(rule, text, hit.at);
             constants += usize::from(!rests.is_empty());
             found.extend(rests.into_iter().map(|span| (span, 0)));
         }
