@@ -18,7 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut table = String::from("&[\n");
     for path in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        table.push_str(&format!("    ({name:?}, include_str!({path:?})),\n"));
+        // Checkouts that share a target folder share this file too, so it names none of them.
+        let text =
+            format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?}))", format!("/rules/{name}"));
+        table.push_str(&format!("    ({name:?}, {text}),\n"));
     }
     table.push_str("]\n");
     fs::write(Path::new(&env::var("OUT_DIR")?).join("builtin_rules.rs"), table)?;
