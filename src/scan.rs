@@ -10,6 +10,7 @@ use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::report::Counts;
 use crate::rule::{Confidence, Level, RuleId, RuleSet};
 use crate::source::{Reader, Source, Visitor};
+use crate::text::Encoding;
 use containers::Open;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -349,7 +350,9 @@ impl Visitor for Gatherer<'_> {
     }
 
     fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool {
-        !stretches.iter().any(|stretch| self.rules.touches(bytes, stretch))
+        // What text in wider units says, its bytes do not tell.
+        Encoding::guess(bytes) == Encoding::Utf8
+            && !stretches.iter().any(|stretch| self.rules.touches(bytes, stretch))
     }
 
     fn reach(&self) -> usize {

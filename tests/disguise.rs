@@ -14,6 +14,7 @@ use sf_scan::source::{Reader, Visitor};
 use std::ops::Range;
 use std::sync::LazyLock;
 use support::encode::{Encoder, Written};
+use support::{Project, findings};
 
 static RULES: LazyLock<RuleSet> =
     LazyLock::new(|| RuleSet::new(RuleSet::builtin().expect("rules")).expect("a set"));
@@ -133,4 +134,39 @@ proptest! {
             .collect();
         prop_assert_eq!(found, vec![part], "{:?} {:?}", chain, wide);
     }
+}
+
+/// A history looks at raw bytes first, and decodes what they lead to; it has to find what a working tree has.
+#[test]
+fn encodings_are_read_in_a_history_as_in_a_working_tree() {
+    let project = Project::with_git();
+    let inner = [Encoder::Base64, Encoder::Hex, Encoder::Percent, Encoder::JsonStrict, Encoder::EntityNamed];
+    let mut paths = Vec::new();
+    for (at, encoder) in inner.into_iter().enumerate() {
+        for (number, wide) in std::iter::once(None).chain(WIDE.map(Some)).enumerate() {
+            let text = format!("k = {}\n", template::key((100 * at + number) as u64, 0));
+            let Written { bytes, .. } = encoder.write(text.as_bytes(), 4..40);
+            let bytes = wide.map_or(bytes.clone(), |wide| wide.write(&bytes, 0..1).bytes);
+            let path = format!("{at}-{number}.txt");
+            project.write(&path, bytes);
+            paths.push(path);
+        }
+    }
+    let found = |args: &[&str]| {
+        let (_, report) = project.json(args);
+        let mut found: Vec<String> = findings(&report)
+            .iter()
+            .map(|finding| finding["path"].as_str().expect("a path").to_owned())
+            .collect();
+        found.sort();
+        found
+    };
+    paths.sort();
+    assert_eq!(found(&["."]), paths);
+    project.git(&["add", "-A"]);
+    project.git(&["commit", "-q", "-m", "all"]);
+    project.git(&["rm", "-q", "-r", "."]);
+    project.git(&["commit", "-q", "-m", "none"]);
+    project.git(&["repack", "-q", "-a", "-d", "-f"]);
+    assert_eq!(found(&["--history"]), paths);
 }

@@ -114,7 +114,7 @@ fn masks(
         if constants < MOST_CONSTANTS && is_plain && matches(rule, text, hit.at).next().is_none() {
             let rests = rests(rule, text, hit.at);
             constants += usize::from(!rests.is_empty());
-            found.extend(rests.into_iter().map(|span| (span, 0)));
+            found.extend(rests.into_iter().map(|parts| (parts.written, 0)));
         }
     });
     found.retain(|(span, _)| span.end > zone.start && span.start < zone.end);

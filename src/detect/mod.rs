@@ -152,15 +152,15 @@ fn parts(rule: &Rule, text: &[u8], at: usize) -> Vec<Parts> {
         joint::read(text, at, length).and_then(|joined| matching(rule, &joined)).into_iter().collect();
     // A call may look like a constant: what stands in one place is read as that.
     let side_by_side = parts.first().map_or(0..0, |parts| parts.written.clone());
-    let rests = joint::read_held(text, at, length).into_iter().filter_map(|joined| matching(rule, &joined));
+    let rests = rests(rule, text, at).into_iter();
     parts.extend(rests.filter(|rest| !side_by_side.contains(&rest.written.start)));
     parts
 }
 
-/// Where the rests of secrets are whose prefix is a constant at `at`.
-fn rests(rule: &Rule, text: &[u8], at: usize) -> Vec<Range<usize>> {
+/// The secrets whose prefix is a constant at `at`, and whose rest is written elsewhere.
+fn rests(rule: &Rule, text: &[u8], at: usize) -> Vec<Parts> {
     let held = joint::read_held(text, at, rule.prefix(&text[at..]));
-    held.iter().filter_map(|joined| matching(rule, joined)).map(|parts| parts.written).collect()
+    held.iter().filter_map(|joined| matching(rule, joined)).collect()
 }
 
 /// The secret that a rule's patterns match at the start of a joined token, if there is a joint in it.

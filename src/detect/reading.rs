@@ -175,9 +175,8 @@ impl Look<'_, '_> {
                     let inner = layer.inner(&decoded, form);
                     if matches!(form, Form::Wide(_)) {
                         // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
-                        let is_plain = |hit: &Hit<'_>| hit.anchor.form == Form::Plain;
                         self.rules.search(inner.text, 0..1, |hit| {
-                            if is_plain(&hit) {
+                            if hit.anchor.form == Form::Plain {
                                 self.hit(&inner, hit);
                             }
                         });
