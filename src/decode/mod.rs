@@ -4,13 +4,12 @@
 //! [`runs`] finds the places that no literal leads to.
 
 mod base64;
-
+mod class;
 mod escape;
 mod hex;
 mod run;
 
 pub use base64::alignments;
-
 pub use run::{LEAST, runs};
 
 use crate::text::{Encoding, View};

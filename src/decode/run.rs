@@ -2,79 +2,116 @@
 
 use super::Form;
 use super::base64::{NONE, VALUES};
+use super::class::{BLOCK, Class, classify, members};
 use super::escape;
 use std::ops::Range;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
 pub const LEAST: usize = 47;
 
-/// How many bytes are looked at together. Of two such blocks the first is: no run of [`LEAST`] passes between.
-const BLOCK: usize = 16;
+/// What a character can be: a bit for each of the classes below.
+const TABLE: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 128 {
+        let byte = at as u8;
+        let value = VALUES[at];
+        let in_base64 = value != NONE;
+        let is_opener = matches!(byte, b'%' | b'\\' | b'&' | b'=');
+        let is_in_run = in_base64 || is_opener || matches!(byte, b'#' | b';' | b'{' | b'}');
+        let bits = [
+            is_in_run,
+            is_opener,
+            in_base64 && value < 32,
+            in_base64 && value & 8 == 0,
+            in_base64 && value & 2 == 0,
+            in_base64,
+            matches!(byte, b'0' | b'2'..=b'7'),
+            byte.is_ascii_hexdigit(),
+        ];
+        let mut bit = 0;
+        while bit < 8 {
+            table[at] |= (bits[bit] as u8) << bit;
+            bit += 1;
+        }
+        at += 1;
+    }
+    table
+};
 
-/// Whether a byte stands in a run: letters, digits, what escapes, padding and both alphabets of base64 have besides, and
-/// what can be told together with them. Compilers make it an operation on many bytes at once.
-const fn in_run(byte: u8) -> bool {
-    // Letters and [\]{|}
-    ((byte | 0x20).wrapping_sub(b'a') <= b'}' - b'a')
-        // Digits and +-/:;<= but not , and .
-        | (byte.wrapping_sub(b'+') <= b'=' - b'+' && byte & !2 != b',')
-        | (byte == b'_')
-        // #$%&
-        | (byte.wrapping_sub(b'#') <= b'&' - b'#')
-}
+/// Whether a byte stands in a run: letters, digits, what else is in either alphabet of base64 and in escapes, and padding.
+const IN_RUN: Class = Class::of(&TABLE, 0);
 
-/// Whether no byte of a block is a control, a space, a `!` or a `"`, which stand in no run: told by the high bits of what is
-/// left of each byte less the one behind them ("Bit Twiddling Hacks", determine if a word has a byte less than n).
-fn is_unbroken(block: &[u8; BLOCK]) -> bool {
-    const FIRST: u64 = 0x0101_0101_0101_0101 * (b'"' as u64 + 1);
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, _) = block.as_chunks::<8>();
-    let [low, high] = [words[0], words[1]].map(u64::from_le_bytes);
-    (low.wrapping_sub(FIRST) & !low | high.wrapping_sub(FIRST) & !high) & HIGH == 0
-}
-
-/// Whether all bytes of a block are in a run.
-#[inline(never)]
-fn all_in_run(block: &[u8; BLOCK]) -> bool {
-    block.iter().fold(0, |outside, &byte| outside | u8::from(!in_run(byte))) == 0
-}
+/// What escapes begin with; what can be the first, second, third and fourth of four characters of base64 that say text; and
+/// the first and second of two in hexadecimal. Bytes of text have no highest bit.
+const CLASSES: [Class; 7] = [
+    Class::of(&TABLE, 1),
+    Class::of(&TABLE, 2),
+    Class::of(&TABLE, 3),
+    Class::of(&TABLE, 4),
+    Class::of(&TABLE, 5),
+    Class::of(&TABLE, 6),
+    Class::of(&TABLE, 7),
+];
 
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding: the form, the place where
 /// what is decoded as one begins, and the run that it stands in. Whether it says anything is not known yet; but wherever a
 /// text of 36 characters is encoded in a run, the run is told.
 pub fn runs(text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Form, usize, Range<usize>)) {
-    /// How many blocks are sifted together.
-    const TOGETHER: usize = 128;
+    /// How many blocks are classified together.
+    const TOGETHER: usize = 64;
     let end = text.len().min(part.end + LEAST);
     let start = part.start.min(end);
-    let mut from = start;
-    let (blocks, _) = text[start..end].as_chunks::<BLOCK>();
-    let mut look = |number: usize| {
-        let block = start + number * BLOCK;
-        // Half of what the shortest run has besides is in the block before or behind.
-        let is_long = blocks.get(number + 1).is_some_and(all_in_run)
-            | number.checked_sub(1).is_some_and(|before| all_in_run(&blocks[before]));
-        if is_long && block >= from {
-            let run = run_around(text, block..block + BLOCK, from, end);
-            from = run.end;
-            if run.len() >= LEAST && !is_ruler(&text[run.clone()]) {
-                forms(text, &run, &mut visit);
-            }
+    let mut visit_run = |run: Range<usize>| {
+        if run.len() >= LEAST && !is_ruler(&text[run.clone()]) {
+            forms(text, &run, &mut visit);
         }
     };
-    let mut unbroken = [0; TOGETHER];
-    for number in (0..blocks.len()).step_by(TOGETHER) {
-        // Without a branch that cannot be foreseen.
-        let mut count = 0;
-        for (pair, blocks) in blocks[number..blocks.len().min(number + TOGETHER)].chunks(2).enumerate() {
-            unbroken[count] = number + 2 * pair;
-            count += usize::from(is_unbroken(&blocks[0]));
-        }
-        for &number in &unbroken[..count] {
-            if all_in_run(&blocks[number]) {
-                look(number);
+    let mut words = [0; TOGETHER];
+    // The word before; where a run that has not ended yet begins; and where the last one that has ended does.
+    let (mut before, mut open, mut from) = (0u64, None, start);
+    for (number, chunk) in text[start..end].chunks(TOGETHER * BLOCK).enumerate() {
+        members(&IN_RUN, chunk, &mut words);
+        for (block, &word) in words[..chunk.len().div_ceil(BLOCK)].iter().enumerate() {
+            let at = start + (number * TOGETHER + block) * BLOCK;
+            if let Some(first) = open {
+                let goes_on = word.trailing_ones() as usize;
+                if goes_on == BLOCK {
+                    continue;
+                }
+                from = at + goes_on;
+                visit_run(first..from);
+                open = None;
             }
+            // Of four parts of a word the first or third lies whole in each run that is long enough, and the part before
+            // it or behind it too.
+            let [first, second, third, fourth] = [0, 16, 32, 48].map(|part| (word >> part) as u16 == u16::MAX);
+            if first & (second | (before >> 48 == 0xFFFF)) | third & (second | fourth) {
+                for part in [0, 32] {
+                    if (word >> part) as u16 != u16::MAX || at + part < from {
+                        continue;
+                    }
+                    let back = match part {
+                        0 => before.leading_ones() as usize,
+                        _ => match (word << 32).leading_ones() as usize {
+                            32 => 32 + before.leading_ones() as usize,
+                            less => less,
+                        },
+                    };
+                    let first = (at + part).saturating_sub(back).max(from);
+                    from = at + part + (word >> part).trailing_ones() as usize;
+                    if from == at + BLOCK {
+                        open = Some(first);
+                    } else {
+                        visit_run(first..from);
+                    }
+                }
+            }
+            before = word;
         }
+    }
+    if let Some(first) = open {
+        visit_run(first..end);
     }
 }
 
@@ -83,39 +120,38 @@ fn is_ruler(run: &[u8]) -> bool {
     run.iter().all(|byte| *byte == run[0])
 }
 
-/// The run that a block stands in, as far as it lies in `from..end`.
-fn run_around(text: &[u8], block: Range<usize>, from: usize, end: usize) -> Range<usize> {
-    let before = text[from..block.start].iter().rev().take_while(|&&byte| in_run(byte)).count();
-    let rest = &text[block.end..end];
-    let whole = rest.as_chunks::<BLOCK>().0.iter().take_while(|block| all_in_run(block)).count() * BLOCK;
-    let behind = whole + rest[whole..].iter().take_while(|&&byte| in_run(byte)).count();
-    block.start - before..block.end + behind
-}
-
 /// The forms that a run could be in.
 fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Range<usize>)) {
-    let bytes = &text[run.clone()];
-    for (form, opener) in
-        [(Form::Percent, b'%'), (Form::Backslash, b'\\'), (Form::Entity, b'&'), (Form::QuotedPrintable, b'=')]
-    {
-        let mut openers = memchr::memchr_iter(opener, bytes);
-        if let Some(at) = openers.find(|&at| escape::length(form, &bytes[at..]).is_some()) {
-            visit(form, run.start + at, run.clone());
+    let mut has_opener = false;
+    let mut found = [None; 6];
+    for at in run.clone().step_by(2 * SAMPLE) {
+        let inside = 1u64.checked_shl((run.end - at) as u32).map_or(u64::MAX, |bit| bit - 1);
+        let classes = classify(&CLASSES, &text[at..]).map(|members| members & inside);
+        has_opener |= classes[0] != 0;
+        for (phase, found) in found.iter_mut().enumerate().filter(|(_, found)| found.is_none()) {
+            let says_text = in_phase(&classes, phase);
+            let says_all = [0, SAMPLE].into_iter().find(|&sample| (!says_text >> sample) << (64 - SAMPLE) == 0);
+            *found = says_all.map(|sample| at + sample + phase % 4);
+        }
+    }
+    if has_opener {
+        let bytes = &text[run.clone()];
+        for (form, opener) in [
+            (Form::Percent, b'%'),
+            (Form::Backslash, b'\\'),
+            (Form::Entity, b'&'),
+            (Form::QuotedPrintable, b'='),
+        ] {
+            let mut openers = memchr::memchr_iter(opener, bytes);
+            if let Some(at) = openers.find(|&at| escape::length(form, &bytes[at..]).is_some()) {
+                visit(form, run.start + at, run.clone());
+            }
         }
     }
     // What a line's end cuts goes on from the line before.
     let before = text[..run.start].strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
     if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
         visit(Form::QuotedPrintable, before.len() - 1, run.clone());
-    }
-    let mut found = [None; 6];
-    for at in (0..bytes.len().saturating_sub(SAMPLE - 1)).step_by(STRIDE) {
-        let mut phases = text_phases(&bytes[at..at + SAMPLE]);
-        while phases != 0 {
-            let phase = phases.trailing_zeros() as usize;
-            found[phase].get_or_insert(run.start + at + phase % 4);
-            phases &= phases - 1;
-        }
     }
     for (phase, at) in found.into_iter().enumerate() {
         if let Some(at) = at {
@@ -124,49 +160,20 @@ fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Ra
     }
 }
 
-/// How far samples are apart: a multiple of four, so that the phases of all are told alike.
-const STRIDE: usize = 16;
-
-/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal.
+/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. One lies whole in each run that is long enough,
+/// and two of them in a word. It is a multiple of four, so that the phases of all are told alike.
 const SAMPLE: usize = 24;
 
-/// For the place of a character in a sample, modulo four, and the character: the phases in which it is part of text, a bit
-/// each. In one of the four lower phases groups of base64 begin at the places that are it modulo four; in one of the two
-/// higher ones bytes of hexadecimal digits begin at the places that are it modulo two. Bytes of text have no highest bit,
-/// and few are controls.
-const TEXT: [[u8; 256]; 4] = {
-    let mut phases = [[0; 256]; 4];
-    let mut at = 0;
-    while at < 4 * 256 {
-        let (place, byte) = (at / 256, at % 256);
-        let value = VALUES[byte];
-        // Whether it can be the first, second, third and fourth of a group.
-        let in_base64 = [value < 32, value & 8 == 0, value & 2 == 0, true];
-        let in_hex = [matches!(byte as u8, b'0' | b'2'..=b'7'), (byte as u8).is_ascii_hexdigit()];
-        let mut phase = 0;
-        while phase < 6 && value != NONE {
-            let can_be =
-                if phase < 4 { in_base64[(place + 4 - phase) % 4] } else { in_hex[(place + phase) % 2] };
-            phases[place][byte] |= (can_be as u8) << phase;
-            phase += 1;
-        }
-        at += 1;
+/// Which of the characters are part of text in a phase. In one of the four lower phases groups of base64 begin at the
+/// places that are it modulo four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it
+/// modulo two.
+fn in_phase([_, base64 @ .., high, low]: &[u64; 7], phase: usize) -> u64 {
+    const FOURTHS: u64 = 0x1111_1111_1111_1111;
+    const HALVES: u64 = 0x5555_5555_5555_5555;
+    match phase {
+        0..4 => (0..4).fold(0, |text, place| text | base64[place] & FOURTHS << ((place + phase) % 4)),
+        _ => high & HALVES << (phase % 2) | low & HALVES << (1 - phase % 2),
     }
-    phases
-};
-
-/// The phases in which all of a sample says text, a bit each.
-fn text_phases(sample: &[u8]) -> u8 {
-    let mut phases = u8::MAX;
-    for part in sample.chunks_exact(8) {
-        for (place, &byte) in part.iter().enumerate() {
-            phases &= TEXT[place % 4][usize::from(byte)];
-        }
-        if phases == 0 {
-            break;
-        }
-    }
-    phases
 }
 
 /// The places of the digits around `at`: those before it and those from it on, in order, within `reach`. They go on
