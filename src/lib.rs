@@ -4,6 +4,7 @@
 
 pub mod baseline;
 pub mod ci;
+mod class;
 pub mod config;
 pub mod container;
 pub mod date;

@@ -4,7 +4,6 @@
 //! [`runs`] finds the places that no literal leads to.
 
 mod base64;
-mod class;
 mod escape;
 mod hex;
 mod run;

@@ -2,8 +2,8 @@
 
 use super::Form;
 use super::base64::{NONE, VALUES};
-use super::class::{BLOCK, Class, classify, members};
 use super::escape;
+use crate::class::{BLOCK, Class, classify, members};
 use std::ops::Range;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
@@ -42,10 +42,9 @@ const TABLE: [u8; 256] = {
 /// Whether a byte stands in a run: letters, digits, what else is in either alphabet of base64 and in escapes, and padding.
 const IN_RUN: Class = Class::of(&TABLE, 0);
 
-/// What escapes begin with; what can be the first, second, third and fourth of four characters of base64 that say text; and
-/// the first and second of two in hexadecimal. Bytes of text have no highest bit.
-const CLASSES: [Class; 7] = [
-    Class::of(&TABLE, 1),
+/// What can be the first, second, third and fourth of four characters of base64 that say text, and the first and second of
+/// two in hexadecimal. Bytes of text have no highest bit.
+const CLASSES: [Class; 6] = [
     Class::of(&TABLE, 2),
     Class::of(&TABLE, 3),
     Class::of(&TABLE, 4),
@@ -53,6 +52,9 @@ const CLASSES: [Class; 7] = [
     Class::of(&TABLE, 6),
     Class::of(&TABLE, 7),
 ];
+
+/// What escapes begin with, what can be the third of four characters of base64 that say text, and hexadecimal digits.
+const FEW: [Class; 3] = [Class::of(&TABLE, 1), CLASSES[2], CLASSES[5]];
 
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding: the form, the place where
 /// what is decoded as one begins, and the run that it stands in. Whether it says anything is not known yet; but wherever a
@@ -63,7 +65,7 @@ pub fn runs(text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Form, usize,
     let end = text.len().min(part.end + LEAST);
     let start = part.start.min(end);
     let mut visit_run = |run: Range<usize>| {
-        if run.len() >= LEAST && !is_ruler(&text[run.clone()]) {
+        if run.len() >= LEAST {
             forms(text, &run, &mut visit);
         }
     };
@@ -85,7 +87,8 @@ pub fn runs(text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Form, usize,
             }
             // Of four parts of a word the first or third lies whole in each run that is long enough, and the part before
             // it or behind it too.
-            let [first, second, third, fourth] = [0, 16, 32, 48].map(|part| (word >> part) as u16 == u16::MAX);
+            let [first, second, third, fourth] =
+                [0, 16, 32, 48].map(|part| (word >> part) as u16 == u16::MAX);
             if first & (second | (before >> 48 == 0xFFFF)) | third & (second | fourth) {
                 for part in [0, 32] {
                     if (word >> part) as u16 != u16::MAX || at + part < from {
@@ -126,13 +129,21 @@ fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Ra
     let mut found = [None; 6];
     for at in run.clone().step_by(2 * SAMPLE) {
         let inside = 1u64.checked_shl((run.end - at) as u32).map_or(u64::MAX, |bit| bit - 1);
-        let classes = classify(&CLASSES, &text[at..]).map(|members| members & inside);
-        has_opener |= classes[0] != 0;
-        for (phase, found) in found.iter_mut().enumerate().filter(|(_, found)| found.is_none()) {
-            let says_text = in_phase(&classes, phase);
-            let says_all = [0, SAMPLE].into_iter().find(|&sample| (!says_text >> sample) << (64 - SAMPLE) == 0);
-            *found = says_all.map(|sample| at + sample + phase % 4);
+        let [opener, third, digit] = classify(&FEW, &text[at..]).map(|members| members & inside);
+        has_opener |= opener != 0;
+        // Of most runs these tell already that they do not say text.
+        if places_without(third) == FOURTHS && !has_whole_sample(digit) {
+            continue;
         }
+        let classes = classify(&CLASSES, &text[at..]).map(|members| members & inside);
+        let phases = phases(&classes);
+        for (phase, found) in found.iter_mut().enumerate().filter(|(_, found)| found.is_none()) {
+            let sample = phases.iter().position(|phases| phases >> phase & 1 == 1);
+            *found = sample.map(|sample| at + sample * SAMPLE + phase % 4);
+        }
+    }
+    if is_ruler(&text[run.clone()]) {
+        return;
     }
     if has_opener {
         let bytes = &text[run.clone()];
@@ -164,16 +175,37 @@ fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Ra
 /// and two of them in a word. It is a multiple of four, so that the phases of all are told alike.
 const SAMPLE: usize = 24;
 
-/// Which of the characters are part of text in a phase. In one of the four lower phases groups of base64 begin at the
-/// places that are it modulo four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it
-/// modulo two.
-fn in_phase([_, base64 @ .., high, low]: &[u64; 7], phase: usize) -> u64 {
-    const FOURTHS: u64 = 0x1111_1111_1111_1111;
-    const HALVES: u64 = 0x5555_5555_5555_5555;
-    match phase {
-        0..4 => (0..4).fold(0, |text, place| text | base64[place] & FOURTHS << ((place + phase) % 4)),
-        _ => high & HALVES << (phase % 2) | low & HALVES << (1 - phase % 2),
-    }
+/// The first four places of both samples in a word, a bit each.
+const FOURTHS: u64 = 0xF | 0xF << SAMPLE;
+
+/// Whether all of a sample is in the class.
+fn has_whole_sample(class: u64) -> bool {
+    const ALL: u64 = (1 << SAMPLE) - 1;
+    class & ALL == ALL || class >> SAMPLE & ALL == ALL
+}
+
+/// The places, modulo four, at which a sample has a character that is not in the class: four bits for each of the two samples
+/// in a word.
+fn places_without(class: u64) -> u64 {
+    const HALVES: u64 = 0xFFF | 0xFFF << SAMPLE;
+    let halves = (!class | !class >> 12) & HALVES;
+    (halves | halves >> 4 | halves >> 8) & FOURTHS
+}
+
+/// For each of the two samples in a word the phases in which all of it says text, a bit each. In one of the four lower phases
+/// groups of base64 begin at the places that are it modulo four; in one of the two higher ones bytes of hexadecimal digits
+/// begin at the places that are it modulo two.
+fn phases([base64 @ .., high, low]: &[u64; 6]) -> [u8; 2] {
+    const PAIRS: u64 = 0b11 | 0b11 << SAMPLE;
+    // The phases in which a character that is not in the class is at its place.
+    let without = |class: u64, place: usize| {
+        let places = places_without(class);
+        (places >> place | places << (4 - place)) & FOURTHS
+    };
+    let not_base64 = (0..4).fold(0, |phases, place| phases | without(base64[place], place));
+    let not_hex = without(*high, 0) | without(*low, 1);
+    let says_text = !not_base64 & FOURTHS | (!(not_hex | not_hex >> 2) & PAIRS) << 4;
+    [says_text as u8, (says_text >> SAMPLE) as u8]
 }
 
 /// The places of the digits around `at`: those before it and those from it on, in order, within `reach`. They go on

@@ -1,6 +1,7 @@
 //! A rule: one kind of secret. Rules are data (`rules/*.toml`); this module says what the data means.
 
 mod file;
+mod search;
 mod set;
 pub mod template;
 

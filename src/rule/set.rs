@@ -2,10 +2,10 @@
 
 use super::Rule;
 use super::file::{SHORTEST_ANCHOR, parse};
+use super::search::Search;
 use crate::decode::{Form, LEAST, alignments, runs};
 use crate::mistake::Mistake;
 use crate::text::Encoding;
-use aho_corasick::{AhoCorasick, MatchKind, packed};
 use std::ops::Range;
 
 /// The rules that came with sf-scan: file name and text.
@@ -54,15 +54,8 @@ pub struct RuleSet {
     anchors: Vec<Anchor>,
     /// The distinct literals to search for; for each, the anchors that may stand where it does.
     candidates: Vec<Vec<usize>>,
-    searcher: Searcher,
+    literals: Search,
     longest: usize,
-}
-
-/// One pass over the bytes: SIMD where the machine has it, an automaton elsewhere or for very many anchors.
-#[derive(Debug)]
-enum Searcher {
-    Packed(packed::Searcher),
-    Automaton(AhoCorasick),
 }
 
 impl RuleSet {
@@ -77,7 +70,7 @@ impl RuleSet {
     /// A set of these rules, in the order of their ids.
     ///
     /// # Errors
-    /// Two rules of the same id, or more anchors than can be searched for.
+    /// Two rules of the same id.
     pub fn new(mut rules: Vec<Rule>) -> Result<RuleSet, Mistake> {
         rules.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].id == pair[1].id) {
@@ -113,9 +106,8 @@ impl RuleSet {
             (0..anchors.len()).filter(|&anchor| anchors[anchor].core().starts_with(literal)).collect()
         };
         let candidates = shared.iter().map(standing_at).collect();
-        let searcher = Searcher::new(&shared)?;
         let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
-        Ok(RuleSet { rules, candidates, searcher, longest, anchors })
+        Ok(RuleSet { literals: Search::new(&shared), rules, candidates, longest, anchors })
     }
 
     /// The rules, in the order of their ids.
@@ -161,14 +153,10 @@ impl RuleSet {
         has
     }
 
-    /// Calls `visit` for each anchor that begins within `own`, in order.
+    /// Calls `visit` for each anchor that begins within `own`.
     pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) {
         let end = bytes.len().min(own.end + self.longest);
-        let mut at = own.start;
-        while let Some((literal, start)) = self.searcher.next(bytes, at..end) {
-            if start > own.end {
-                break;
-            }
+        self.literals.each(bytes, own.start.min(end)..end, |literal, start| {
             for &anchor in &self.candidates[literal] {
                 let anchor = &self.anchors[anchor];
                 let before = anchor.before + anchor.core.start;
@@ -179,8 +167,7 @@ impl RuleSet {
                     visit(Hit { at, anchor });
                 }
             }
-            at = start + 1;
-        }
+        });
     }
 }
 
@@ -292,32 +279,6 @@ fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     alignments(literal).map(in_base64).into_iter().chain(in_hex).collect()
 }
 
-impl Searcher {
-    fn new(literals: &[&[u8]]) -> Result<Searcher, Mistake> {
-        let mut builder = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder();
-        if let Some(searcher) = builder.extend(literals).build() {
-            return Ok(Searcher::Packed(searcher));
-        }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .build(literals)
-            .map_err(|error| Mistake::new(format!("the rules have too many anchors: {error}")))?;
-        Ok(Searcher::Automaton(automaton))
-    }
-
-    /// The first literal in `span`: its number and where it begins.
-    fn next(&self, bytes: &[u8], span: Range<usize>) -> Option<(usize, usize)> {
-        if span.start >= span.end {
-            return None;
-        }
-        let found = match self {
-            Searcher::Packed(searcher) => searcher.find_in(bytes, span.into()),
-            Searcher::Automaton(automaton) => automaton.find(aho_corasick::Input::new(bytes).span(span)),
-        }?;
-        Some((found.pattern().as_usize(), found.start()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,6 +300,7 @@ mod tests {
         let hits = |own: Range<usize>| {
             let mut hits = Vec::new();
             set.search(text, own, |hit| hits.push((hit.at, hit.anchor.form)));
+            hits.sort_by_key(|&(at, _)| at);
             hits
         };
         let wide = |encoding| Form::Wide(encoding);

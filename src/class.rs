@@ -1,0 +1,149 @@
+//! Classes of bytes, told for 64 of them at once with what the machine has for that.
+
+use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x16, u8x64};
+use std::sync::LazyLock;
+
+/// How many bytes are classified together: each has a bit in a word.
+pub(crate) const BLOCK: usize = 64;
+
+/// What the machine can do.
+static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
+
+/// A class of bytes: each has the bits that the entries of its two halves share, and is in the class if there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Class {
+    low: [u8; 16],
+    high: [u8; 16],
+}
+
+impl Class {
+    /// The ASCII characters for which the bit `bit` of the table is set.
+    pub(crate) const fn of(table: &[u8; 256], bit: u32) -> Class {
+        let mut class = Class { low: [0; 16], high: [0; 16] };
+        let mut byte = 0;
+        while byte < 128 {
+            if table[byte] >> bit & 1 == 1 {
+                class.low[byte & 15] |= 1 << (byte >> 4);
+            }
+            byte += 1;
+        }
+        let mut half = 0;
+        while half < 8 {
+            class.high[half] = 1 << half;
+            half += 1;
+        }
+        class
+    }
+
+    /// Gives a byte these bits. Others can come by some of them too: those that have one half of it and one of another.
+    pub(crate) fn insert(&mut self, byte: u8, bits: u8) {
+        self.low[usize::from(byte & 15)] |= bits;
+        self.high[usize::from(byte >> 4)] |= bits;
+    }
+
+    /// The bits of a byte.
+    pub(crate) fn bits(&self, byte: u8) -> u8 {
+        self.low[usize::from(byte & 15)] & self.high[usize::from(byte >> 4)]
+    }
+}
+
+/// For each block of the text which of its bytes are in the class. What is behind the end of the text is in none.
+pub(crate) fn members(class: &Class, text: &[u8], words: &mut [u64]) {
+    let (blocks, rest) = text.as_chunks();
+    dispatch!(*LEVEL, simd => members_of(simd, class, blocks, words));
+    if !rest.is_empty() {
+        [words[blocks.len()]] = classify(&[*class], rest);
+    }
+}
+
+/// For each block of the text at which of its bytes a sequence begins: bytes of the classes, in their order, that share a
+/// bit. None begins where the end of the text is nearer than it is long.
+pub(crate) fn sequences(classes: &[Class; 3], text: &[u8], words: &mut [u64]) {
+    let (blocks, _) = text[..text.len().saturating_sub(2)].as_chunks::<BLOCK>();
+    dispatch!(*LEVEL, simd => sequences_of(simd, classes, &text[..blocks.len() * BLOCK + 2], words));
+}
+
+/// Which of the first bytes of the text are in each of the classes.
+pub(crate) fn classify<const N: usize>(classes: &[Class; N], text: &[u8]) -> [u64; N] {
+    match text.first_chunk() {
+        Some(block) => dispatch!(*LEVEL, simd => classify_block(simd, classes, block)),
+        None => {
+            let mut block = [0; BLOCK];
+            block[..text.len()].copy_from_slice(text);
+            dispatch!(*LEVEL, simd => classify_block(simd, classes, &block))
+        }
+    }
+}
+
+#[inline(always)]
+fn members_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]], words: &mut [u64]) {
+    let tables = tables(simd, class);
+    for (block, word) in blocks.iter().zip(words) {
+        *word = !bits(tables, u8x64::from_slice(simd, block)).simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+    }
+}
+
+#[inline(always)]
+fn sequences_of<S: Simd>(simd: S, [first, second, third]: &[Class; 3], text: &[u8], words: &mut [u64]) {
+    // No closure: it would be compiled for any machine.
+    let (first, second, third) = (tables(simd, first), tables(simd, second), tables(simd, third));
+    for (number, word) in words.iter_mut().enumerate().take(text.len() / BLOCK) {
+        let block = &text[number * BLOCK..number * BLOCK + BLOCK + 2];
+        let first = bits(first, u8x64::from_slice(simd, &block[..BLOCK]));
+        let second = bits(second, u8x64::from_slice(simd, &block[1..=BLOCK]));
+        let third = bits(third, u8x64::from_slice(simd, &block[2..]));
+        *word = !(first & second & third).simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+    }
+}
+
+#[inline(always)]
+fn classify_block<S: Simd, const N: usize>(simd: S, classes: &[Class; N], block: &[u8; BLOCK]) -> [u64; N] {
+    let bytes = u8x64::from_slice(simd, block);
+    let mut words = [0; N];
+    for (class, word) in classes.iter().zip(&mut words) {
+        *word = !bits(tables(simd, class), bytes).simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+    }
+    words
+}
+
+#[inline(always)]
+fn tables<S: Simd>(simd: S, class: &Class) -> (u8x64<S>, u8x64<S>) {
+    (repeated(simd, &class.low), repeated(simd, &class.high))
+}
+
+#[inline(always)]
+fn repeated<S: Simd>(simd: S, half: &[u8; 16]) -> u8x64<S> {
+    let half = u8x16::from_slice(simd, half);
+    let twice = half.combine(half);
+    twice.combine(twice)
+}
+
+#[inline(always)]
+fn bits<S: Simd>((low, high): (u8x64<S>, u8x64<S>), bytes: u8x64<S>) -> u8x64<S> {
+    low.swizzle_dyn_within_blocks(bytes & 15) & high.swizzle_dyn_within_blocks(bytes >> 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_told_apart() {
+        let mut table = [0; 256];
+        for byte in 0..=u8::MAX {
+            table[usize::from(byte)] = byte.wrapping_mul(37) ^ byte >> 3;
+        }
+        let text: Vec<u8> = (0..=u8::MAX).chain(0..100).collect();
+        for bit in 0..8 {
+            let is_member = |at: usize| {
+                text.get(at).is_some_and(|&byte| byte < 128 && table[usize::from(byte)] >> bit & 1 == 1)
+            };
+            let class = Class::of(&table, bit);
+            let mut words = [0; 6];
+            members(&class, &text, &mut words);
+            for at in 0..6 * BLOCK {
+                assert_eq!(words[at / BLOCK] >> (at % BLOCK) & 1 == 1, is_member(at), "bit {bit}, byte {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The search for many literals at once: of each three bytes are looked for, where they stand the rest is compared.
+
+use crate::class::{BLOCK, Class, sequences};
+use std::ops::Range;
+
+/// How many bytes of a literal are looked for together.
+const WIDTH: usize = 3;
+
+/// How many groups of literals can be told apart by their three bytes.
+const GROUPS: usize = 8;
+
+/// Literals to search for.
+#[derive(Debug)]
+pub(super) struct Search {
+    literals: Vec<Literal>,
+    /// For each group which of the literals are in it.
+    groups: Vec<Vec<usize>>,
+    /// The bytes that are looked for: a bit for each group.
+    classes: [Class; WIDTH],
+}
+
+#[derive(Debug)]
+struct Literal {
+    bytes: Box<[u8]>,
+    /// Where in it the three bytes stand.
+    rare: usize,
+}
+
+/// Literals that are not told apart by their three bytes.
+struct Group {
+    numbers: Vec<usize>,
+    /// For each of the three the halves that the bytes have: the low ones and the high ones, a bit each.
+    halves: [(u16, u16); WIDTH],
+}
+
+impl Group {
+    fn of(number: usize, three: &[u8]) -> Group {
+        let halves = [0, 1, 2].map(|place| (1 << (three[place] & 15), 1 << (three[place] >> 4)));
+        Group { numbers: vec![number], halves }
+    }
+
+    fn with(&self, other: &Group) -> Group {
+        let both = |place: usize| {
+            let (own, others) = (self.halves[place], other.halves[place]);
+            (own.0 | others.0, own.1 | others.1)
+        };
+        Group { numbers: [&*self.numbers, &*other.numbers].concat(), halves: [0, 1, 2].map(both) }
+    }
+
+    /// How much it lets through, in no unit: files are full of small letters, zeros and the ends of lines.
+    fn passes(&self) -> u32 {
+        let bytes = |(low, high): &(u16, u16)| {
+            let weight = |high: u32| match high {
+                0 | 6 | 7 => 8,
+                2..=5 => 3,
+                _ => 1,
+            };
+            low.count_ones() * (0..16).filter(|bit| high >> bit & 1 == 1).map(weight).sum::<u32>()
+        };
+        self.halves.iter().map(bytes).product()
+    }
+}
+
+impl Search {
+    /// A search for these literals, each of three bytes at least.
+    pub(super) fn new(literals: &[&[u8]]) -> Search {
+        let literals: Vec<Literal> =
+            literals.iter().map(|&bytes| Literal { bytes: bytes.into(), rare: rarest(bytes) }).collect();
+        let mut groups: Vec<Group> = Vec::new();
+        for (number, literal) in literals.iter().enumerate() {
+            groups.push(Group::of(number, literal.three()));
+        }
+        groups.sort_by_key(|group| literals[group.numbers[0]].three().to_vec());
+        // Neighbours look alike: those become one that let through least together.
+        while groups.len() > GROUPS {
+            let cost = |at: &usize| groups[*at].with(&groups[at + 1]).passes();
+            let Some(at) = (0..groups.len() - 1).min_by_key(cost) else { break };
+            let next = groups.remove(at + 1);
+            groups[at] = groups[at].with(&next);
+        }
+        let mut classes = [Class::default(); WIDTH];
+        for (bit, group) in groups.iter().enumerate() {
+            for &number in &group.numbers {
+                for (class, &byte) in classes.iter_mut().zip(literals[number].three()) {
+                    class.insert(byte, 1 << bit);
+                }
+            }
+        }
+        let groups = groups.into_iter().map(|group| group.numbers).collect();
+        Search { literals, groups, classes }
+    }
+
+    /// Calls `visit` with each literal that lies whole in `span` of the bytes, and where it begins.
+    pub(super) fn each(&self, bytes: &[u8], span: Range<usize>, mut visit: impl FnMut(usize, usize)) {
+        /// How many blocks are searched together.
+        const TOGETHER: usize = 64;
+        let bytes = &bytes[..span.end];
+        let mut words = [0; TOGETHER];
+        let mut at = span.start;
+        while bytes.len() - at >= BLOCK + WIDTH - 1 {
+            let blocks = ((bytes.len() - at - (WIDTH - 1)) / BLOCK).min(TOGETHER);
+            sequences(&self.classes, &bytes[at..at + blocks * BLOCK + WIDTH - 1], &mut words);
+            for &word in &words[..blocks] {
+                let mut left = word;
+                while left != 0 {
+                    self.verify(bytes, span.start, at + left.trailing_zeros() as usize, &mut visit);
+                    left &= left - 1;
+                }
+                at += BLOCK;
+            }
+        }
+        for at in at..bytes.len().saturating_sub(WIDTH - 1) {
+            self.verify(bytes, span.start, at, &mut visit);
+        }
+    }
+
+    /// Compares with the literals whose three bytes could stand at `at`.
+    fn verify(&self, bytes: &[u8], start: usize, at: usize, visit: &mut impl FnMut(usize, usize)) {
+        let three = self.classes.iter().zip(&bytes[at..]);
+        let mut groups = three.fold(u8::MAX, |groups, (class, &byte)| groups & class.bits(byte));
+        while groups != 0 {
+            for &number in &self.groups[groups.trailing_zeros() as usize] {
+                let literal = &self.literals[number];
+                let first = at.checked_sub(literal.rare).filter(|&first| first >= start);
+                if let Some(first) = first.filter(|&first| bytes[first..].starts_with(&literal.bytes)) {
+                    visit(number, first);
+                }
+            }
+            groups &= groups - 1;
+        }
+    }
+}
+
+impl Literal {
+    fn three(&self) -> &[u8] {
+        &self.bytes[self.rare..self.rare + WIDTH]
+    }
+}
+
+/// Where in a literal the three bytes stand that are rarest in files.
+fn rarest(literal: &[u8]) -> usize {
+    let common = |byte: &u8| match byte {
+        b'\0' | b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6u32,
+        b'a'..=b'z' => 5,
+        b'_' | b'0'..=b'9' | b'A'..=b'Z' => 3,
+        b'!'..=b'~' => 2,
+        _ => 1,
+    };
+    let cost = |at: &usize| literal[*at..*at + WIDTH].iter().map(common).sum::<u32>();
+    (0..=literal.len() - WIDTH).min_by_key(cost).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_what_stands_there() {
+        let literals: [&[u8]; 12] = [
+            b"abc",
+            b"abcd",
+            b"bcd",
+            b"xyz_",
+            b"a\0b\0c",
+            b"\xff\xfe\xfd",
+            b"  a",
+            b"aaaa",
+            b"cab",
+            b"dddddddddd",
+            b"ba-",
+            b"-ab",
+        ];
+        let search = Search::new(&literals);
+        // Few letters, so that much is found and more is nearly.
+        let letters = b"aabbccdda\0-_ xyz\xff\xfe\xfd";
+        let mut state = 1u32;
+        let text: Vec<u8> = (0..5000)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                letters[(state >> 16) as usize % letters.len()]
+            })
+            .collect();
+        for span in [0..5000, 1..4999, 17..300, 40..106, 40..105, 40..42, 70..70, 4990..5000] {
+            let mut found = Vec::new();
+            search.each(&text, span.clone(), |number, at| found.push((at, number)));
+            found.sort_unstable();
+            let stands = |at: usize, literal: &[u8]| text[at..span.end].starts_with(literal);
+            let expected: Vec<(usize, usize)> = span
+                .clone()
+                .flat_map(|at| (0..literals.len()).map(move |number| (at, number)))
+                .filter(|&(at, number)| stands(at, literals[number]))
+                .collect();
+            assert_eq!(found, expected, "{span:?}");
+        }
+    }
+}
