@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 pub(crate) const BLOCK: usize = 64;
 
 /// What the machine can do.
-static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
+pub(crate) static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
 /// A class of bytes: each has the bits that the entries of its two halves share, and is in the class if there is one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,13 +47,14 @@ impl Class {
     }
 }
 
-/// For each block of the text which of its bytes are in the class. What is behind the end of the text is in none.
-pub(crate) fn members(class: &Class, text: &[u8], words: &mut [u64]) {
+/// How many bytes at the start of the text are in the class.
+pub(crate) fn span(class: &Class, text: &[u8]) -> usize {
     let (blocks, rest) = text.as_chunks();
-    dispatch!(*LEVEL, simd => members_of(simd, class, blocks, words));
-    if !rest.is_empty() {
-        [words[blocks.len()]] = classify(&[*class], rest);
+    let whole = dispatch!(*LEVEL, simd => span_of(simd, class, blocks));
+    if whole < blocks.len() * BLOCK {
+        return whole;
     }
+    whole + classify(&[*class], rest)[0].trailing_ones() as usize
 }
 
 /// For each block of the text at which of its bytes a sequence begins: bytes of the classes, in their order, that share a
@@ -76,51 +77,68 @@ pub(crate) fn classify<const N: usize>(classes: &[Class; N], text: &[u8]) -> [u6
 }
 
 #[inline(always)]
-fn members_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]], words: &mut [u64]) {
-    let tables = tables(simd, class);
-    for (block, word) in blocks.iter().zip(words) {
-        *word = !bits(tables, u8x64::from_slice(simd, block)).simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+fn span_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]]) -> usize {
+    let tables = Tables::of(simd, class);
+    for (number, block) in blocks.iter().enumerate() {
+        let members = tables.members(block);
+        if members != u64::MAX {
+            return number * BLOCK + members.trailing_ones() as usize;
+        }
     }
+    blocks.len() * BLOCK
 }
 
 #[inline(always)]
 fn sequences_of<S: Simd>(simd: S, [first, second, third]: &[Class; 3], text: &[u8], words: &mut [u64]) {
     // No closure: it would be compiled for any machine.
-    let (first, second, third) = (tables(simd, first), tables(simd, second), tables(simd, third));
+    let first = Tables::of(simd, first);
+    let second = Tables::of(simd, second);
+    let third = Tables::of(simd, third);
     for (number, word) in words.iter_mut().enumerate().take(text.len() / BLOCK) {
         let block = &text[number * BLOCK..number * BLOCK + BLOCK + 2];
-        let first = bits(first, u8x64::from_slice(simd, &block[..BLOCK]));
-        let second = bits(second, u8x64::from_slice(simd, &block[1..=BLOCK]));
-        let third = bits(third, u8x64::from_slice(simd, &block[2..]));
-        *word = !(first & second & third).simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+        let bits = first.bits(&block[..BLOCK]) & second.bits(&block[1..=BLOCK]) & third.bits(&block[2..]);
+        *word = !bits.simd_eq(u8x64::splat(simd, 0)).to_bitmask();
     }
 }
 
 #[inline(always)]
 fn classify_block<S: Simd, const N: usize>(simd: S, classes: &[Class; N], block: &[u8; BLOCK]) -> [u64; N] {
-    let bytes = u8x64::from_slice(simd, block);
     let mut words = [0; N];
     for (class, word) in classes.iter().zip(&mut words) {
-        *word = !bits(tables(simd, class), bytes).simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+        *word = Tables::of(simd, class).members(block);
     }
     words
 }
 
-#[inline(always)]
-fn tables<S: Simd>(simd: S, class: &Class) -> (u8x64<S>, u8x64<S>) {
-    (repeated(simd, &class.low), repeated(simd, &class.high))
+/// The entries of a class, where the machine looks them up. All that has to do with it is inlined into what is compiled for
+/// the machine.
+#[derive(Clone, Copy)]
+pub(crate) struct Tables<S: Simd> {
+    simd: S,
+    low: u8x64<S>,
+    high: u8x64<S>,
 }
 
-#[inline(always)]
-fn repeated<S: Simd>(simd: S, half: &[u8; 16]) -> u8x64<S> {
-    let half = u8x16::from_slice(simd, half);
-    let twice = half.combine(half);
-    twice.combine(twice)
-}
+impl<S: Simd> Tables<S> {
+    #[inline(always)]
+    pub(crate) fn of(simd: S, class: &Class) -> Tables<S> {
+        let low = u8x16::from_slice(simd, &class.low);
+        let high = u8x16::from_slice(simd, &class.high);
+        let (low, high) = (low.combine(low), high.combine(high));
+        Tables { simd, low: low.combine(low), high: high.combine(high) }
+    }
 
-#[inline(always)]
-fn bits<S: Simd>((low, high): (u8x64<S>, u8x64<S>), bytes: u8x64<S>) -> u8x64<S> {
-    low.swizzle_dyn_within_blocks(bytes & 15) & high.swizzle_dyn_within_blocks(bytes >> 4)
+    #[inline(always)]
+    fn bits(self, block: &[u8]) -> u8x64<S> {
+        let bytes = u8x64::from_slice(self.simd, block);
+        self.low.swizzle_dyn_within_blocks(bytes & 15) & self.high.swizzle_dyn_within_blocks(bytes >> 4)
+    }
+
+    /// Which bytes of a block are in the class.
+    #[inline(always)]
+    pub(crate) fn members(self, block: &[u8]) -> u64 {
+        !self.bits(block).simd_eq(u8x64::splat(self.simd, 0)).to_bitmask()
+    }
 }
 
 #[cfg(test)]
@@ -139,9 +157,12 @@ mod tests {
                 text.get(at).is_some_and(|&byte| byte < 128 && table[usize::from(byte)] >> bit & 1 == 1)
             };
             let class = Class::of(&table, bit);
-            let mut words = [0; 6];
-            members(&class, &text, &mut words);
-            for at in 0..6 * BLOCK {
+            let words: Vec<u64> = text.chunks(BLOCK).map(|block| classify(&[class], block)[0]).collect();
+            for start in [0, 3, 100, 300] {
+                let expected = (start..text.len()).take_while(|&at| is_member(at)).count();
+                assert_eq!(span(&class, &text[start..]), expected, "bit {bit}, from {start}");
+            }
+            for at in 0..words.len() * BLOCK {
                 assert_eq!(words[at / BLOCK] >> (at % BLOCK) & 1 == 1, is_member(at), "bit {bit}, byte {at}");
             }
         }

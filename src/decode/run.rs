@@ -3,7 +3,8 @@
 use super::Form;
 use super::base64::{NONE, VALUES};
 use super::escape;
-use crate::class::{BLOCK, Class, classify, members};
+use crate::class::{BLOCK, Class, LEVEL, Tables, classify, span};
+use fearless_simd::{Simd, dispatch};
 use std::ops::Range;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
@@ -42,80 +43,107 @@ const TABLE: [u8; 256] = {
 /// Whether a byte stands in a run: letters, digits, what else is in either alphabet of base64 and in escapes, and padding.
 const IN_RUN: Class = Class::of(&TABLE, 0);
 
-/// What can be the first, second, third and fourth of four characters of base64 that say text, and the first and second of
-/// two in hexadecimal. Bytes of text have no highest bit.
-const CLASSES: [Class; 6] = [
+/// What escapes begin with.
+const OPENER: Class = Class::of(&TABLE, 1);
+
+/// What can be the third of four characters of base64 that say text. Bytes of text have no highest bit.
+const THIRD: Class = Class::of(&TABLE, 4);
+
+/// Hexadecimal digits.
+const DIGIT: Class = Class::of(&TABLE, 7);
+
+/// What escapes begin with; what can be the first, second, third and fourth of four characters of base64 that say text; and
+/// the first and second of two in hexadecimal.
+const CLASSES: [Class; 7] = [
+    OPENER,
     Class::of(&TABLE, 2),
     Class::of(&TABLE, 3),
-    Class::of(&TABLE, 4),
+    THIRD,
     Class::of(&TABLE, 5),
     Class::of(&TABLE, 6),
-    Class::of(&TABLE, 7),
+    DIGIT,
 ];
 
-/// What escapes begin with, what can be the third of four characters of base64 that say text, and hexadecimal digits.
-const FEW: [Class; 3] = [Class::of(&TABLE, 1), CLASSES[2], CLASSES[5]];
+/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. One at a multiple of it lies whole in each run
+/// that is long enough. It is a multiple of four, so that the phases of all are told alike.
+const SAMPLE: usize = 24;
+
+/// How far the blocks are apart that are looked at: each has two samples.
+const STRIDE: usize = 2 * SAMPLE;
+
+/// How many blocks are sifted together.
+const TOGETHER: usize = 64;
 
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding: the form, the place where
 /// what is decoded as one begins, and the run that it stands in. Whether it says anything is not known yet; but wherever a
 /// text of 36 characters is encoded in a run, the run is told.
 pub fn runs(text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Form, usize, Range<usize>)) {
-    /// How many blocks are classified together.
-    const TOGETHER: usize = 64;
     let end = text.len().min(part.end + LEAST);
-    let start = part.start.min(end);
-    let mut visit_run = |run: Range<usize>| {
-        if run.len() >= LEAST {
-            forms(text, &run, &mut visit);
-        }
-    };
-    let mut words = [0; TOGETHER];
-    // The word before; where a run that has not ended yet begins; and where the last one that has ended does.
-    let (mut before, mut open, mut from) = (0u64, None, start);
-    for (number, chunk) in text[start..end].chunks(TOGETHER * BLOCK).enumerate() {
-        members(&IN_RUN, chunk, &mut words);
-        for (block, &word) in words[..chunk.len().div_ceil(BLOCK)].iter().enumerate() {
-            let at = start + (number * TOGETHER + block) * BLOCK;
-            if let Some(first) = open {
-                let goes_on = word.trailing_ones() as usize;
-                if goes_on == BLOCK {
-                    continue;
-                }
-                from = at + goes_on;
-                visit_run(first..from);
-                open = None;
+    let mut at = part.start.min(end);
+    // Where the last run that was looked at ends.
+    let mut from = at;
+    let mut kept = [0; TOGETHER];
+    while at < end {
+        let blocks = ((end - at + STRIDE).saturating_sub(BLOCK) / STRIDE).min(TOGETHER);
+        let (blocks, count) = if blocks > 0 {
+            let stretch = &text[at..at + (blocks - 1) * STRIDE + BLOCK];
+            (blocks, dispatch!(*LEVEL, simd => sift(simd, stretch, &mut kept)))
+        } else {
+            let mut block = [0; BLOCK];
+            block[..end - at].copy_from_slice(&text[at..end]);
+            (1, dispatch!(*LEVEL, simd => sift(simd, &block, &mut kept)))
+        };
+        for sample in
+            kept[..count].iter().flat_map(|&block| [0, SAMPLE].map(|sample| block * STRIDE + sample))
+        {
+            let sample = at + sample;
+            if sample < from || sample > end {
+                continue;
             }
-            // Of four parts of a word the first or third lies whole in each run that is long enough, and the part before
-            // it or behind it too.
-            let [first, second, third, fourth] =
-                [0, 16, 32, 48].map(|part| (word >> part) as u16 == u16::MAX);
-            if first & (second | (before >> 48 == 0xFFFF)) | third & (second | fourth) {
-                for part in [0, 32] {
-                    if (word >> part) as u16 != u16::MAX || at + part < from {
-                        continue;
-                    }
-                    let back = match part {
-                        0 => before.leading_ones() as usize,
-                        _ => match (word << 32).leading_ones() as usize {
-                            32 => 32 + before.leading_ones() as usize,
-                            less => less,
-                        },
-                    };
-                    let first = (at + part).saturating_sub(back).max(from);
-                    from = at + part + (word >> part).trailing_ones() as usize;
-                    if from == at + BLOCK {
-                        open = Some(first);
-                    } else {
-                        visit_run(first..from);
-                    }
+            let length = span(&IN_RUN, &text[sample..end]);
+            if length >= SAMPLE {
+                let back = text[from..sample].iter().rev().take_while(|&&byte| in_run(byte)).count();
+                let run = sample - back..sample + length;
+                from = run.end;
+                if run.len() >= LEAST {
+                    forms(text, &run, &mut visit);
                 }
             }
-            before = word;
         }
+        at += blocks * STRIDE;
     }
-    if let Some(first) = open {
-        visit_run(first..end);
+}
+
+fn in_run(byte: u8) -> bool {
+    TABLE[usize::from(byte)] & 1 == 1
+}
+
+/// Tells which blocks of the text have a sample that is all in a run and could say something, and how many they are.
+#[inline(always)]
+fn sift<S: Simd>(simd: S, text: &[u8], kept: &mut [usize; TOGETHER]) -> usize {
+    let in_run = Tables::of(simd, &IN_RUN);
+    let mut whole = 0;
+    for number in 0..(text.len() - BLOCK) / STRIDE + 1 {
+        // Without a branch that cannot be foreseen.
+        kept[whole] = number;
+        whole +=
+            usize::from(has_whole_sample(in_run.members(&text[number * STRIDE..number * STRIDE + BLOCK])));
     }
+    let (opener, third, digit) =
+        (Tables::of(simd, &OPENER), Tables::of(simd, &THIRD), Tables::of(simd, &DIGIT));
+    let mut count = 0;
+    for at in 0..whole {
+        let number = kept[at];
+        let block = &text[number * STRIDE..number * STRIDE + BLOCK];
+        let in_run = in_run.members(block);
+        // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
+        let escapes = opener.members(block) & (in_run >> 1 | 1 << 63) & (in_run << 1 | 1);
+        let says_text = places_without(third.members(block)) != FOURTHS;
+        let keeps = says_text | has_whole_sample(digit.members(block)) | (escapes != 0);
+        kept[count] = number;
+        count += usize::from(keeps);
+    }
+    count
 }
 
 /// Whether it is a line of one character, as people draw them.
@@ -127,15 +155,10 @@ fn is_ruler(run: &[u8]) -> bool {
 fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Range<usize>)) {
     let mut has_opener = false;
     let mut found = [None; 6];
-    for at in run.clone().step_by(2 * SAMPLE) {
+    for at in run.clone().step_by(STRIDE) {
         let inside = 1u64.checked_shl((run.end - at) as u32).map_or(u64::MAX, |bit| bit - 1);
-        let [opener, third, digit] = classify(&FEW, &text[at..]).map(|members| members & inside);
-        has_opener |= opener != 0;
-        // Of most runs these tell already that they do not say text.
-        if places_without(third) == FOURTHS && !has_whole_sample(digit) {
-            continue;
-        }
         let classes = classify(&CLASSES, &text[at..]).map(|members| members & inside);
+        has_opener |= classes[0] != 0;
         let phases = phases(&classes);
         for (phase, found) in found.iter_mut().enumerate().filter(|(_, found)| found.is_none()) {
             let sample = phases.iter().position(|phases| phases >> phase & 1 == 1);
@@ -171,14 +194,11 @@ fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Ra
     }
 }
 
-/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. One lies whole in each run that is long enough,
-/// and two of them in a word. It is a multiple of four, so that the phases of all are told alike.
-const SAMPLE: usize = 24;
-
 /// The first four places of both samples in a word, a bit each.
 const FOURTHS: u64 = 0xF | 0xF << SAMPLE;
 
 /// Whether all of a sample is in the class.
+#[inline(always)]
 fn has_whole_sample(class: u64) -> bool {
     const ALL: u64 = (1 << SAMPLE) - 1;
     class & ALL == ALL || class >> SAMPLE & ALL == ALL
@@ -186,6 +206,7 @@ fn has_whole_sample(class: u64) -> bool {
 
 /// The places, modulo four, at which a sample has a character that is not in the class: four bits for each of the two samples
 /// in a word.
+#[inline(always)]
 fn places_without(class: u64) -> u64 {
     const HALVES: u64 = 0xFFF | 0xFFF << SAMPLE;
     let halves = (!class | !class >> 12) & HALVES;
@@ -195,7 +216,7 @@ fn places_without(class: u64) -> u64 {
 /// For each of the two samples in a word the phases in which all of it says text, a bit each. In one of the four lower phases
 /// groups of base64 begin at the places that are it modulo four; in one of the two higher ones bytes of hexadecimal digits
 /// begin at the places that are it modulo two.
-fn phases([base64 @ .., high, low]: &[u64; 6]) -> [u8; 2] {
+fn phases([_, base64 @ .., high, low]: &[u64; 7]) -> [u8; 2] {
     const PAIRS: u64 = 0b11 | 0b11 << SAMPLE;
     // The phases in which a character that is not in the class is at its place.
     let without = |class: u64, place: usize| {
