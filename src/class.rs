@@ -57,11 +57,11 @@ pub(crate) fn span(class: &Class, text: &[u8]) -> usize {
     whole + classify(&[*class], rest)[0].trailing_ones() as usize
 }
 
-/// For each block of the text at which of its bytes a sequence begins: bytes of the classes, in their order, that share a
-/// bit. None begins where the end of the text is nearer than it is long.
-pub(crate) fn sequences(classes: &[Class; 3], text: &[u8], words: &mut [u64]) {
-    let (blocks, _) = text[..text.len().saturating_sub(2)].as_chunks::<BLOCK>();
-    dispatch!(*LEVEL, simd => sequences_of(simd, classes, &text[..blocks.len() * BLOCK + 2], words));
+/// The blocks of the text in which sequences begin: bytes of the classes, in their order, that share a bit. `found` gets the
+/// number of each such block and at which of its bytes; how many they are is given back. None begins where the end of the
+/// text is nearer than it is long.
+pub(crate) fn sequences(classes: &[Class; 3], text: &[u8], found: &mut [(usize, u64)]) -> usize {
+    dispatch!(*LEVEL, simd => sequences_of(simd, classes, text, found))
 }
 
 /// Which of the first bytes of the text are in each of the classes.
@@ -89,16 +89,25 @@ fn span_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]]) -> usize {
 }
 
 #[inline(always)]
-fn sequences_of<S: Simd>(simd: S, [first, second, third]: &[Class; 3], text: &[u8], words: &mut [u64]) {
+fn sequences_of<S: Simd>(
+    simd: S,
+    [first, second, third]: &[Class; 3],
+    text: &[u8],
+    found: &mut [(usize, u64)],
+) -> usize {
     // No closure: it would be compiled for any machine.
     let first = Tables::of(simd, first);
     let second = Tables::of(simd, second);
     let third = Tables::of(simd, third);
-    for (number, word) in words.iter_mut().enumerate().take(text.len() / BLOCK) {
+    let mut count = 0;
+    for number in 0..(text.len().saturating_sub(2) / BLOCK).min(found.len()) {
         let block = &text[number * BLOCK..number * BLOCK + BLOCK + 2];
         let bits = first.bits(&block[..BLOCK]) & second.bits(&block[1..=BLOCK]) & third.bits(&block[2..]);
-        *word = !bits.simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+        let places = !bits.simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+        found[count] = (number, places);
+        count += usize::from(places != 0);
     }
+    count
 }
 
 #[inline(always)]

@@ -95,22 +95,29 @@ impl Search {
         /// How many blocks are searched together.
         const TOGETHER: usize = 64;
         let bytes = &bytes[..span.end];
-        let mut words = [0; TOGETHER];
+        let mut found = [(0, 0); TOGETHER];
         let mut at = span.start;
-        while bytes.len() - at >= BLOCK + WIDTH - 1 {
-            let blocks = ((bytes.len() - at - (WIDTH - 1)) / BLOCK).min(TOGETHER);
-            sequences(&self.classes, &bytes[at..at + blocks * BLOCK + WIDTH - 1], &mut words);
-            for &word in &words[..blocks] {
-                let mut left = word;
-                while left != 0 {
-                    self.verify(bytes, span.start, at + left.trailing_zeros() as usize, &mut visit);
-                    left &= left - 1;
+        while at + WIDTH <= bytes.len() {
+            let left = bytes.len() - at - (WIDTH - 1);
+            let blocks = (left / BLOCK).min(TOGETHER);
+            let count = if blocks > 0 {
+                sequences(&self.classes, &bytes[at..at + blocks * BLOCK + WIDTH - 1], &mut found)
+            } else {
+                let mut rest = [0; BLOCK + WIDTH - 1];
+                rest[..bytes.len() - at].copy_from_slice(&bytes[at..]);
+                let count = sequences(&self.classes, &rest, &mut found);
+                // What only the padding makes complete is none.
+                found[0].1 &= (1 << left) - 1;
+                count
+            };
+            for &(block, mut places) in &found[..count] {
+                while places != 0 {
+                    let place = at + block * BLOCK + places.trailing_zeros() as usize;
+                    self.verify(bytes, span.start, place, &mut visit);
+                    places &= places - 1;
                 }
-                at += BLOCK;
             }
-        }
-        for at in at..bytes.len().saturating_sub(WIDTH - 1) {
-            self.verify(bytes, span.start, at, &mut visit);
+            at += blocks.max(1) * BLOCK;
         }
     }
 
