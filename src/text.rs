@@ -91,6 +91,56 @@ impl Encoding {
         })
     }
 
+    /// What `bytes` say, which begin at a whole unit: the text of [`Encoding::view`]. Then how much of it begins before the
+    /// byte `border`, and where what follows that begins.
+    #[must_use]
+    pub fn text(self, bytes: &[u8], border: usize) -> (Vec<u8>, usize, usize) {
+        /// How many units are looked at together.
+        const TOGETHER: usize = 16;
+        if self == Encoding::Utf8 {
+            let own = border.min(bytes.len());
+            return (bytes.to_vec(), own, own);
+        }
+        let mut text = Vec::with_capacity(bytes.len() / self.unit());
+        let mut own = None;
+        let mut at = 0;
+        while at + self.unit() <= bytes.len() {
+            if own.is_none() && at >= border {
+                own = Some((text.len(), at));
+            }
+            // Nearly all of it is ASCII.
+            let block = bytes[at..].get(..TOGETHER * self.unit());
+            let is_whole = own.is_some() || at + TOGETHER * self.unit() <= border;
+            if let Some(block) = block.filter(|block| is_whole && self.is_ascii(block)) {
+                let low = if self.is_low_first() { 0 } else { self.unit() - 1 };
+                text.extend(block.iter().skip(low).step_by(self.unit()));
+                at += block.len();
+                continue;
+            }
+            let mut units = self.units(&bytes[at..]);
+            let (character, count) = match self {
+                Encoding::Utf16Le | Encoding::Utf16Be => {
+                    let units = units.map(|unit| u16::try_from(unit).unwrap_or_default());
+                    let character = char::decode_utf16(units).next().and_then(Result::ok);
+                    (character, character.map_or(1, char::len_utf16))
+                }
+                _ => (units.next().and_then(char::from_u32), 1),
+            };
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            at += count * self.unit();
+        }
+        let (own, next) = own.unwrap_or((text.len(), at));
+        (text, own, next)
+    }
+
+    /// Whether all units are ASCII characters.
+    fn is_ascii(self, bytes: &[u8]) -> bool {
+        let or = |place: usize| bytes.iter().skip(place).step_by(self.unit()).fold(0, |all, byte| all | byte);
+        let low = if self.is_low_first() { 0 } else { self.unit() - 1 };
+        (0..self.unit()).all(|place| or(place) <= if place == low { 0x7F } else { 0 })
+    }
+
     /// Reads `bytes`, which begin at a whole unit. What is no text becomes U+FFFD.
     #[must_use]
     pub fn view(self, bytes: &[u8]) -> View {
@@ -395,6 +445,14 @@ mod tests {
         assert_eq!(view.text, "a\u{1f600}é\u{fffd}".as_bytes());
         assert_eq!((view.written(&(0..1)), view.written(&(1..5)), view.written(&(5..7))), (0..2, 2..6, 6..8));
         assert_eq!((view.start(10), view.position(6), view.position(7)), (10, 5, 7));
+        let long = "a long line with one é and one \u{1f600} in it, and no more".encode_utf16();
+        let long: Vec<u8> = long.flat_map(u16::to_le_bytes).collect();
+        for border in 0..long.len() + 2 {
+            let view = Encoding::Utf16Le.view(&long);
+            let (text, own, next) = Encoding::Utf16Le.text(&long, border);
+            let position = view.position(border);
+            assert_eq!((text, own, next), (view.text.clone(), position, view.start(position)), "{border}");
+        }
         assert_eq!(Encoding::Utf32Be.view(b"\0\0\0a\0\x01\xf6\0").text, "a\u{1f600}".as_bytes());
         assert_eq!(Encoding::Utf32Le.view(b"a\0\0\0b\0\0").text, b"a");
     }

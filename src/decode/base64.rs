@@ -1,8 +1,11 @@
 //! base64 and base64url (RFC 4648): four characters are three bytes. Both alphabets are read as one; padding and the ends
 //! of lines are left out.
 
-use super::run::around;
+use super::Skim;
+use super::run::{BASE64, Digits};
+use crate::class::{BLOCK, LEVEL};
 use crate::text::View;
+use fearless_simd::{Simd, dispatch, prelude::*, u8x16, u8x64, u32x16};
 use std::ops::Range;
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -41,22 +44,81 @@ pub fn alignments(literal: &[u8]) -> [(usize, Vec<u8>); 3] {
     })
 }
 
+/// How many characters are decoded together.
+const GROUP: usize = 4;
+
 /// Reads the run around `at`, where a group begins.
 pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
-    let is_digit = |byte: u8| VALUES[usize::from(byte)] != NONE;
-    let (before, behind) = around(text, at, reach, is_digit);
-    let whole = &before[before.len() % 4..];
-    let mut view = View::with_capacity((whole.len() + behind.len()) / 4 * 3 + 3);
-    let run = whole.first().copied().unwrap_or(at)..behind.last().map_or(at, |last| last + 1);
-    let places: Vec<usize> = whole.iter().chain(&behind).copied().collect();
-    for group in places.chunks(4) {
+    let digits = Digits::around(&BASE64, text, at, reach, GROUP);
+    let places = digits.places();
+    let mut view = View::with_capacity(places.len() / 4 * 3 + 3);
+    for group in places.chunks(GROUP) {
         let value = |place: usize| group.get(place).map_or(0, |&at| u32::from(VALUES[usize::from(text[at])]));
         let word = value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3);
         for byte in 0..group.len() - 1 {
             view.push((word >> (16 - 8 * byte)) as u8, group[byte]..group[byte + 1] + 1);
         }
     }
-    (view, run)
+    (view, digits.run(at))
+}
+
+/// The same without the way back.
+pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
+    let digits = Digits::around(&BASE64, text, at, reach, GROUP);
+    let said = said(&digits.joined(text));
+    let before = digits.before(border);
+    let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(said.len());
+    let next = digits.place(own.div_ceil(3) * GROUP).unwrap_or(at);
+    Skim { text: said, own, next, digits: Some(digits) }
+}
+
+/// What characters of base64 say.
+fn said(characters: &[u8]) -> Vec<u8> {
+    let mut said = vec![0; characters.len() / GROUP * 3 + 2 * GROUP];
+    let (blocks, rest) = characters.as_chunks();
+    let mut length = dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
+    for group in rest.chunks(GROUP) {
+        let value = |place: usize| group.get(place).map_or(0, |&byte| u32::from(VALUES[usize::from(byte)]));
+        let word = value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3);
+        said[length..length + 3].copy_from_slice(&word.to_be_bytes()[1..]);
+        length += group.len() - 1;
+    }
+    said.truncate(length);
+    said
+}
+
+#[inline(always)]
+fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> usize {
+    const NO: u8 = 0xFF;
+    // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
+    let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let order = repeated(simd, &[2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, NO, NO, NO, NO]);
+    let mut length = 0;
+    for block in blocks {
+        let bytes = u8x64::from_slice(simd, block);
+        let mut values = bytes + shift.swizzle_dyn_within_blocks(bytes >> 4);
+        // The four that the others of their half are no example for.
+        for (byte, more) in [(b'+', 3), (b'-', 1), (b'_', 33)] {
+            let more = u8x64::splat(simd, more);
+            values += bytes.simd_eq(u8x64::splat(simd, byte)).select(more, u8x64::splat(simd, 0));
+        }
+        let words: u32x16<S> = values.bitcast();
+        let words = (words & 0xFF) << 18 | (words & 0xFF00) << 4 | (words & 0xFF_0000) >> 10 | words >> 24;
+        let mut bytes = [0; BLOCK];
+        words.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(order).store_slice(&mut bytes);
+        for part in 0..4 {
+            said[length..length + 12].copy_from_slice(&bytes[16 * part..16 * part + 12]);
+            length += 12;
+        }
+    }
+    length
+}
+
+#[inline(always)]
+fn repeated<S: Simd>(simd: S, bytes: &[u8; 16]) -> u8x64<S> {
+    let bytes = u8x16::from_slice(simd, bytes);
+    let twice = bytes.combine(bytes);
+    twice.combine(twice)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Escapes: single characters that are written as something else, in text that stands as it is.
 
-use super::Form;
 use super::hex::digit;
+use super::{Form, Skim};
 use crate::text::View;
 use std::ops::Range;
 
@@ -62,32 +62,67 @@ enum Meaning {
 /// Reads a part of the text with its escapes.
 pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
     let mut view = View::with_capacity(part.len());
-    let mut at = part.start;
-    while at < part.end {
-        let rest = &text[at..part.end];
+    each(form, text, part, |meaning, written| match meaning {
+        None => written.for_each(|at| view.push(text[at], at..at + 1)),
+        Some(Meaning::Byte(byte)) => view.push(byte, written),
+        Some(Meaning::Char(character)) => view.push_char(character, &written),
+        Some(Meaning::Nothing) => {}
+    });
+    view
+}
+
+/// The same without the way back.
+pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -> Skim {
+    let mut said = Vec::with_capacity(part.len());
+    let (mut own, mut next) = (None, part.end);
+    each(form, text, part, |meaning, written| {
+        if own.is_none() && written.end > border {
+            let before = if meaning.is_some() { 0 } else { border.saturating_sub(written.start) };
+            if written.start >= border || meaning.is_none() {
+                own = Some(said.len() + before);
+                next = written.start + before;
+            }
+        }
+        match meaning {
+            None => said.extend_from_slice(&text[written]),
+            Some(Meaning::Byte(byte)) => said.push(byte),
+            Some(Meaning::Char(character)) => {
+                said.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            Some(Meaning::Nothing) => {}
+        }
+    });
+    Skim { own: own.unwrap_or(said.len()), next, text: said, digits: None }
+}
+
+/// Calls `visit` for each escape in a part of the text, and for what stands between them.
+fn each(form: Form, text: &[u8], part: Range<usize>, mut visit: impl FnMut(Option<Meaning>, Range<usize>)) {
+    let opener = form.opener();
+    let text = &text[..part.end];
+    let (mut plain, mut at) = (part.start, part.start);
+    while let Some(found) = memchr::memchr(opener, &text[at..]) {
+        at += found;
         // Elsewhere a `=` at the end of a short line is one of an assignment.
         let is_cut = |meaning: &Meaning| {
             form != Form::QuotedPrintable
                 || !matches!(meaning, Meaning::Nothing)
                 || at >= SHORTEST_CUT && !text[at - SHORTEST_CUT..at].contains(&b'\n')
         };
-        match escape(form, rest).filter(|(meaning, _)| is_cut(meaning)) {
+        match escape(form, &text[at..]).filter(|(meaning, _)| is_cut(meaning)) {
             Some((meaning, length)) => {
-                let written = at..at + length;
-                match meaning {
-                    Meaning::Byte(byte) => view.push(byte, written),
-                    Meaning::Char(character) => view.push_char(character, &written),
-                    Meaning::Nothing => {}
+                if plain < at {
+                    visit(None, plain..at);
                 }
+                visit(Some(meaning), at..at + length);
                 at += length;
+                plain = at;
             }
-            None => {
-                view.push(text[at], at..at + 1);
-                at += 1;
-            }
+            None => at += 1,
         }
     }
-    view
+    if plain < part.end {
+        visit(None, plain..part.end);
+    }
 }
 
 /// How many bytes the escape has that `text` begins with, if it does with one.

@@ -1,6 +1,7 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
-use super::run::around;
+use super::Skim;
+use super::run::{Digits, HEX};
 use crate::text::View;
 use std::ops::Range;
 
@@ -11,17 +12,30 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
 
 /// Reads the digits around `at`, where a byte begins.
 pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
-    let (before, behind) = around(text, at, reach, |byte| byte.is_ascii_hexdigit());
-    let whole = &before[before.len() % 2..];
-    let run = whole.first().copied().unwrap_or(at)..behind.last().map_or(at, |last| last + 1);
-    let places: Vec<usize> = whole.iter().chain(&behind).copied().collect();
+    let digits = Digits::around(&HEX, text, at, reach, 2);
+    let places = digits.places();
     let mut view = View::with_capacity(places.len() / 2);
     for pair in places.chunks_exact(2) {
-        if let (Some(high), Some(low)) = (digit(text[pair[0]]), digit(text[pair[1]])) {
-            view.push(high << 4 | low, pair[0]..pair[1] + 1);
-        }
+        view.push(byte(text[pair[0]], text[pair[1]]), pair[0]..pair[1] + 1);
     }
-    (view, run)
+    (view, digits.run(at))
+}
+
+/// The same without the way back.
+pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
+    let digits = Digits::around(&HEX, text, at, reach, 2);
+    let said: Vec<u8> =
+        digits.joined(text).as_chunks().0.iter().map(|&[high, low]| byte(high, low)).collect();
+    let own = digits.before(border).div_ceil(2).min(said.len());
+    let next = digits.place(2 * own).unwrap_or(at);
+    Skim { text: said, own, next, digits: Some(digits) }
+}
+
+/// The byte that two hexadecimal digits say.
+fn byte(high: u8, low: u8) -> u8 {
+    // Of a letter the sixth bit is set and the lower half is nine less than its value.
+    let value = |digit: u8| (digit & 15) + (digit >> 6) * 9;
+    value(high) << 4 | value(low)
 }
 
 /// Reads the bytes around `at`, which are apart from each other.

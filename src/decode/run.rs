@@ -49,20 +49,16 @@ const OPENER: Class = Class::of(&TABLE, 1);
 /// What can be the third of four characters of base64 that say text. Bytes of text have no highest bit.
 const THIRD: Class = Class::of(&TABLE, 4);
 
+/// All characters of base64.
+pub(super) const BASE64: Class = Class::of(&TABLE, 5);
+
 /// Hexadecimal digits.
-const DIGIT: Class = Class::of(&TABLE, 7);
+pub(super) const HEX: Class = Class::of(&TABLE, 7);
 
 /// What escapes begin with; what can be the first, second, third and fourth of four characters of base64 that say text; and
 /// the first and second of two in hexadecimal.
-const CLASSES: [Class; 7] = [
-    OPENER,
-    Class::of(&TABLE, 2),
-    Class::of(&TABLE, 3),
-    THIRD,
-    Class::of(&TABLE, 5),
-    Class::of(&TABLE, 6),
-    DIGIT,
-];
+const CLASSES: [Class; 7] =
+    [OPENER, Class::of(&TABLE, 2), Class::of(&TABLE, 3), THIRD, BASE64, Class::of(&TABLE, 6), HEX];
 
 /// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. One at a multiple of it lies whole in each run
 /// that is long enough. It is a multiple of four, so that the phases of all are told alike.
@@ -130,7 +126,7 @@ fn sift<S: Simd>(simd: S, text: &[u8], kept: &mut [usize; TOGETHER]) -> usize {
             usize::from(has_whole_sample(in_run.members(&text[number * STRIDE..number * STRIDE + BLOCK])));
     }
     let (opener, third, digit) =
-        (Tables::of(simd, &OPENER), Tables::of(simd, &THIRD), Tables::of(simd, &DIGIT));
+        (Tables::of(simd, &OPENER), Tables::of(simd, &THIRD), Tables::of(simd, &HEX));
     let mut count = 0;
     for at in 0..whole {
         let number = kept[at];
@@ -229,44 +225,93 @@ fn phases([_, base64 @ .., high, low]: &[u64; 7]) -> [u8; 2] {
     [says_text as u8, (says_text >> SAMPLE) as u8]
 }
 
-/// The places of the digits around `at`: those before it and those from it on, in order, within `reach`. They go on
-/// behind the end of a line and the indentation of the next.
-pub(super) fn around(
-    text: &[u8],
-    at: usize,
-    reach: &Range<usize>,
-    is_digit: impl Fn(u8) -> bool,
-) -> (Vec<usize>, Vec<usize>) {
-    let mut before = Vec::new();
-    let mut place = at;
-    while place > reach.start {
-        if is_digit(text[place - 1]) {
-            place -= 1;
-            before.push(place);
-        } else {
+/// The digits around a place: pieces of them, in order, that the ends of lines and the indentation of the next divide.
+#[derive(Debug)]
+pub(super) struct Digits {
+    pub(super) pieces: Vec<Range<usize>>,
+}
+
+impl Digits {
+    /// Those in `reach`, of which `group` at `at` and before it are whole.
+    pub(super) fn around(
+        class: &Class,
+        text: &[u8],
+        at: usize,
+        reach: &Range<usize>,
+        group: usize,
+    ) -> Digits {
+        let is_digit = |byte: u8| class.bits(byte) != 0;
+        let mut pieces: Vec<Range<usize>> = Vec::new();
+        let mut place = at;
+        loop {
+            let digits = text[reach.start..place].iter().rev().take_while(|&&byte| is_digit(byte)).count();
+            if digits > 0 {
+                pieces.push(place - digits..place);
+                place -= digits;
+            }
             let line = line_before(&text[reach.start..place]);
             match line.filter(|&end| end > 0 && is_digit(text[reach.start + end - 1])) {
                 Some(end) => place = reach.start + end,
                 None => break,
             }
         }
-    }
-    before.reverse();
-    let mut behind = Vec::new();
-    let mut place = at;
-    while place < reach.end {
-        if is_digit(text[place]) {
-            behind.push(place);
-            place += 1;
-        } else {
+        pieces.reverse();
+        let mut cut = pieces.iter().map(Range::len).sum::<usize>() % group;
+        for piece in &mut pieces {
+            let less = piece.len().min(cut);
+            piece.start += less;
+            cut -= less;
+        }
+        let mut place = at;
+        loop {
+            let digits = span(class, &text[place..reach.end]);
+            if digits > 0 {
+                pieces.push(place..place + digits);
+                place += digits;
+            }
             let line = line_behind(&text[place..reach.end]);
             match line.filter(|&start| text.get(place + start).is_some_and(|&byte| is_digit(byte))) {
-                Some(start) => place += start,
-                None => break,
+                Some(start) if place + start < reach.end => place += start,
+                _ => break,
             }
         }
+        pieces.retain(|piece| !piece.is_empty());
+        Digits { pieces }
     }
-    (before, behind)
+
+    /// From the first digit to the last; nothing at `at` if there is none.
+    pub(super) fn run(&self, at: usize) -> Range<usize> {
+        let start = self.pieces.first().map_or(at, |piece| piece.start);
+        start..self.pieces.last().map_or(at, |piece| piece.end)
+    }
+
+    /// Where each digit is.
+    pub(super) fn places(&self) -> Vec<usize> {
+        self.pieces.iter().flat_map(Clone::clone).collect()
+    }
+
+    /// The digits, one behind the other.
+    pub(super) fn joined(&self, text: &[u8]) -> Vec<u8> {
+        let mut digits = Vec::with_capacity(self.pieces.iter().map(Range::len).sum());
+        self.pieces.iter().for_each(|piece| digits.extend_from_slice(&text[piece.clone()]));
+        digits
+    }
+
+    /// How many digits stand before a place.
+    pub(super) fn before(&self, place: usize) -> usize {
+        self.pieces.iter().map(|piece| piece.end.min(place).saturating_sub(piece.start)).sum()
+    }
+
+    /// Where the digit of this number is; the end of the last one if there are not so many.
+    pub(super) fn place(&self, mut number: usize) -> Option<usize> {
+        for piece in &self.pieces {
+            if number < piece.len() {
+                return Some(piece.start + number);
+            }
+            number -= piece.len();
+        }
+        self.pieces.last().map(|piece| piece.end)
+    }
 }
 
 /// The most characters of indentation.

@@ -1,14 +1,16 @@
 //! Reading: where a rule's pattern matches, in the bytes as they stand and in what they say once they are decoded.
 //!
 //! First a quick look: the search for anchors and [`runs`] lead to places where an encoding is used; what stands there is
-//! decoded, and looked at in the same way, so that an encoding may hold another one. What was found is then read once more
-//! in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks were cut.
+//! decoded without the way back, and looked at in the same way, so that an encoding may hold another one. What was found is
+//! then read once more in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks
+//! were cut.
 
 use super::{LONGEST_MATCH, Parts, matches};
-use crate::decode::{Decoded, Form, runs};
+use crate::decode::{Decoded, Form, Skim, runs};
 use crate::input::{Blob, MARGIN};
 use crate::rule::{Hit, RuleSet, Starts};
 use crate::text::{Encoding, View};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// How many encodings may lie in each other.
@@ -26,6 +28,12 @@ const STEP: usize = 2 * MARGIN;
 /// How many bytes an anchor has at most where it is encoded.
 const LONGEST_ANCHOR: usize = 96;
 
+/// How far behind what is looked at it is decoded to see whether an anchor begins there, escaped at length.
+const PEEK: usize = 2 * 1024;
+
+/// How many bytes of escapes are looked at together where there were none shortly before.
+const FEW: usize = 512;
+
 /// How far before a run something could begin that is read together with it: the rest of a line before.
 const BEFORE_RUN: usize = 256;
 
@@ -35,9 +43,26 @@ pub(super) struct Layer<'l> {
     /// How the bytes of a blob are written as a whole, and how far into a unit they begin.
     encoding: Encoding,
     shift: usize,
-    /// The way back to the outer text, and the form that it is in there; nothing for the bytes of a blob.
-    outer: Option<(&'l Layer<'l>, &'l Decoded, Form)>,
+    /// What it is read from; nothing for the bytes of a blob.
+    outer: Option<Outer<'l>>,
     depth: usize,
+}
+
+/// The text that another one is read from.
+struct Outer<'l> {
+    layer: &'l Layer<'l>,
+    form: Form,
+    /// Where and how far it is decoded.
+    at: usize,
+    reach: Range<usize>,
+    /// The way back, once somebody asked.
+    decoded: OnceCell<Decoded>,
+}
+
+impl Outer<'_> {
+    fn view(&self) -> &View {
+        &self.decoded.get_or_init(|| self.form.decode(self.layer.text, self.at, self.reach.clone())).view
+    }
 }
 
 impl<'l> Layer<'l> {
@@ -56,31 +81,32 @@ impl<'l> Layer<'l> {
         self.outer.is_none()
     }
 
-    fn inner<'i>(&'i self, decoded: &'i Decoded, form: Form) -> Layer<'i> {
-        let outer = Some((self, decoded, form));
-        Layer { outer, depth: self.depth + 1, ..Layer::of_text(&decoded.view.text) }
+    /// What a part of it says.
+    fn inner<'i>(&'i self, text: &'i [u8], form: Form, at: usize, reach: Range<usize>) -> Layer<'i> {
+        let outer = Some(Outer { layer: self, form, at, reach, decoded: OnceCell::new() });
+        Layer { outer, depth: self.depth + 1, ..Layer::of_text(text) }
     }
 
     /// Where a part of the text is in the blob.
     pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
-        match self.outer {
-            Some((outer, decoded, _)) => outer.written(decoded.view.written(&part)),
+        match &self.outer {
+            Some(outer) => outer.layer.written(outer.view().written(&part)),
             None => part,
         }
     }
 
     /// The way to the byte `at`, from the blob on, and where in the blob it begins.
     fn way(&self, at: usize) -> (Vec<Step>, usize) {
-        let Some((outer, decoded, form)) = self.outer else { return (Vec::new(), at) };
-        let beyond = at % form.group();
-        let (mut steps, start) = outer.way(decoded.view.start(at - beyond));
-        steps.push(Step { form, beyond });
+        let Some(outer) = &self.outer else { return (Vec::new(), at) };
+        let beyond = at % outer.form.group();
+        let (mut steps, start) = outer.layer.way(outer.view().start(at - beyond));
+        steps.push(Step { form: outer.form, beyond });
         (steps, start)
     }
 
     /// Whether all of the way from the blob is in units of several bytes.
     fn is_page(&self) -> bool {
-        self.outer.is_none_or(|(outer, _, form)| matches!(form, Form::Wide(_)) && outer.is_page())
+        self.outer.as_ref().is_none_or(|outer| matches!(outer.form, Form::Wide(_)) && outer.layer.is_page())
     }
 }
 
@@ -120,9 +146,8 @@ struct Look<'r, 'f> {
 /// What was decoded of a layer and looked at.
 struct Seen {
     form: Form,
-    decoded: Decoded,
-    /// Up to where.
-    end: usize,
+    part: Range<usize>,
+    skim: Skim,
 }
 
 impl Look<'_, '_> {
@@ -168,11 +193,12 @@ impl Look<'_, '_> {
                 // A look at the anchor alone first: text full of them must not be decoded again and again.
                 let back = if form.is_escape() { LONGEST_ANCHOR } else { 0 };
                 let start = hit.at.saturating_sub(back);
-                let near = form.decode(layer.text, hit.at, start..hit.at + LONGEST_ANCHOR);
-                let end = near.view.position(hit.at) + form.group();
-                if self.rules.has_anchor(&near.view.text, 0..end) {
-                    let decoded = form.decode(layer.text, hit.at, start..hit.at + AHEAD);
-                    let inner = layer.inner(&decoded, form);
+                let near = form.skim(layer.text, hit.at, start..hit.at + LONGEST_ANCHOR, hit.at);
+                let end = near.own + form.group();
+                if self.rules.has_anchor(&near.text, 0..end) {
+                    let reach = start..hit.at + AHEAD;
+                    let whole = form.skim(layer.text, hit.at, reach.clone(), hit.at);
+                    let inner = layer.inner(&whole.text, form, hit.at, reach);
                     if matches!(form, Form::Wide(_)) {
                         // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
                         self.rules.search(inner.text, 0..1, |hit| {
@@ -201,8 +227,8 @@ impl Look<'_, '_> {
             (false, _) => low_first,
         };
         let reads = |at: usize| {
-            let decoded = Form::Wide(other).decode(layer.text, at, at..at + 2 * LONGEST_MATCH);
-            matches(&self.rules.rules()[rule], &decoded.view.text, 0).next().is_some()
+            let skim = Form::Wide(other).skim(layer.text, at, at..at + 2 * LONGEST_MATCH, at);
+            matches(&self.rules.rules()[rule], &skim.text, 0).next().is_some()
         };
         !is_at_home && twin.is_some_and(|at| at <= layer.text.len() && reads(at))
     }
@@ -211,28 +237,43 @@ impl Look<'_, '_> {
     fn run(&mut self, layer: &Layer<'_>, form: Form, mut at: usize, run: Range<usize>, seen: &mut Vec<Seen>) {
         // Lines that are read together are runs of their own.
         let is_seen = |seen: &Seen| {
-            seen.form == form && at < seen.end && {
-                let place = seen.decoded.view.position(at);
-                place < seen.decoded.view.text.len()
-                    && seen.decoded.view.start(place) == at
-                    && place.is_multiple_of(form.group())
-            }
+            seen.form == form && seen.part.contains(&at) && seen.skim.has_read(form, layer.text, at)
         };
         if seen.iter().any(is_seen) {
             return;
         }
+        // Where escapes are few, little is read beyond them.
+        let is_near = |seen: &Seen| seen.form == form && at < seen.part.end + FEW;
+        let step = if form.is_escape() && !seen.iter().any(is_near) {
+            (run.end - at).clamp(FEW, STEP)
+        } else {
+            STEP
+        };
         while at < run.end {
-            let reach = at.saturating_sub(BEFORE_RUN)..at + STEP + AHEAD;
-            let decoded = form.decode(layer.text, at, reach);
-            let end = decoded.view.position(at + STEP);
-            let next = decoded.view.start(end.next_multiple_of(form.group()).min(decoded.view.text.len()));
-            self.at(&layer.inner(&decoded, form), 0..end);
+            let (start, border) = (at.saturating_sub(BEFORE_RUN), at + step);
+            let skim = form.skim(layer.text, at, start..border + PEEK, border);
+            if self.leads_on(&skim, layer.depth + 1) {
+                let reach = start..border + AHEAD;
+                let whole = form.skim(layer.text, at, reach.clone(), border);
+                self.at(&layer.inner(&whole.text, form, at, reach), 0..whole.own);
+            }
             if seen.len() >= 4 {
                 seen.remove(0);
             }
-            seen.push(Seen { form, decoded, end: at + STEP });
-            at = next.max(at + 1);
+            let next = skim.next.max(at + 1);
+            seen.push(Seen { form, part: at..border, skim });
+            at = next;
         }
+    }
+
+    /// Whether something begins in what a part of a layer says that has to be looked at.
+    fn leads_on(&self, skim: &Skim, depth: usize) -> bool {
+        let mut leads = false;
+        self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_| leads = true);
+        if !leads && depth < DEEPEST {
+            runs(&skim.text, &(0..skim.own), |_, _, _| leads = true);
+        }
+        leads
     }
 }
 

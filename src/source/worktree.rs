@@ -211,7 +211,8 @@ impl Worktree {
     }
 
     fn excludes(&self, path: &Path, is_folder: bool) -> bool {
-        path.strip_prefix(&self.root).is_ok_and(|relative| self.limits.excludes(relative, is_folder))
+        !self.limits.exclude.is_empty()
+            && path.strip_prefix(&self.root).is_ok_and(|relative| self.limits.excludes(relative, is_folder))
     }
 }
 
