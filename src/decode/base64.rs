@@ -66,7 +66,7 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
 pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
     let digits = Digits::around(&BASE64, text, at, reach, GROUP);
     let said = said(&digits.joined(text));
-    let before = digits.before(border);
+    let (before, _) = digits.before(border);
     let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(said.len());
     let next = digits.place(own.div_ceil(3) * GROUP).unwrap_or(at);
     Skim { text: said, own, next, digits: Some(digits) }

@@ -68,8 +68,8 @@ impl Skim {
     pub fn has_read(&self, form: Form, text: &[u8], at: usize) -> bool {
         match &self.digits {
             Some(digits) => {
-                let is_inside = digits.pieces.iter().any(|piece| piece.contains(&at));
-                is_inside && digits.before(at).is_multiple_of(if form == Form::Base64 { 4 } else { 2 })
+                let (before, is_digit) = digits.before(at);
+                is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 })
             }
             // A backslash that is escaped itself begins nothing.
             None => {

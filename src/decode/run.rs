@@ -228,7 +228,9 @@ fn phases([_, base64 @ .., high, low]: &[u64; 7]) -> [u8; 2] {
 /// The digits around a place: pieces of them, in order, that the ends of lines and the indentation of the next divide.
 #[derive(Debug)]
 pub(super) struct Digits {
-    pub(super) pieces: Vec<Range<usize>>,
+    pieces: Vec<Range<usize>>,
+    /// For each piece how many digits stand before it.
+    counts: Vec<usize>,
 }
 
 impl Digits {
@@ -276,7 +278,12 @@ impl Digits {
             }
         }
         pieces.retain(|piece| !piece.is_empty());
-        Digits { pieces }
+        let count = |sum: &mut usize, piece: &Range<usize>| {
+            *sum += piece.len();
+            Some(*sum - piece.len())
+        };
+        let counts = pieces.iter().scan(0, count).collect();
+        Digits { pieces, counts }
     }
 
     /// From the first digit to the last; nothing at `at` if there is none.
@@ -297,20 +304,18 @@ impl Digits {
         digits
     }
 
-    /// How many digits stand before a place.
-    pub(super) fn before(&self, place: usize) -> usize {
-        self.pieces.iter().map(|piece| piece.end.min(place).saturating_sub(piece.start)).sum()
+    /// How many digits stand before a place, and whether one stands there.
+    pub(super) fn before(&self, place: usize) -> (usize, bool) {
+        let at = self.pieces.partition_point(|piece| piece.start <= place);
+        let Some(piece) = at.checked_sub(1).map(|last| &self.pieces[last]) else { return (0, false) };
+        (self.counts[at - 1] + piece.end.min(place) - piece.start, piece.contains(&place))
     }
 
     /// Where the digit of this number is; the end of the last one if there are not so many.
-    pub(super) fn place(&self, mut number: usize) -> Option<usize> {
-        for piece in &self.pieces {
-            if number < piece.len() {
-                return Some(piece.start + number);
-            }
-            number -= piece.len();
-        }
-        self.pieces.last().map(|piece| piece.end)
+    pub(super) fn place(&self, number: usize) -> Option<usize> {
+        let at = self.counts.partition_point(|&count| count <= number).checked_sub(1)?;
+        let piece = &self.pieces[at];
+        Some((piece.start + number - self.counts[at]).min(piece.end))
     }
 }
 
