@@ -4,7 +4,7 @@ use super::code::{
     blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, starts, suffixes,
     template_opens,
 };
-use super::{Joined, LONGEST_JOINT, SHORTEST_TOKEN, Token, joint_outside};
+use super::{First, Joined, LONGEST_JOINT, Rests, SHORTEST_TOKEN, Token, joint_outside};
 use memchr::memmem;
 use std::ops::Range;
 
@@ -24,59 +24,69 @@ const MOST_USES: usize = 8;
 /// How many values of other variables are looked for.
 const MOST_VALUES: usize = 3;
 
-/// Reads the tokens whose first piece, an anchor at `at` or a bit more, is a constant that is used elsewhere, or is
-/// followed by a variable whose value is written elsewhere.
-pub(in crate::detect) fn read_held(text: &[u8], at: usize, anchor: usize) -> Vec<Joined> {
-    let mut found = Vec::new();
-    if starts(text, at + anchor, &text[at..at + anchor]) {
-        return found;
-    }
-    let end = piece_end(text, at + anchor);
-    if !matches!(
-        text.get(end),
-        None | Some(
-            b'"' | b'\''
-                | b'`'
-                | b'\\'
-                | b'\n'
-                | b'\r'
-                | b';'
-                | b' '
-                | b'$'
-                | b'{'
-                | b'#'
-                | b'%'
-                | b')'
-                | b'&'
-        )
-    ) {
-        return found;
-    }
-    let prefix = &text[at..end];
-    let zone = at.saturating_sub(REACH_BACK)..text.len().min(end + REACH_AHEAD);
-    let mut search = Search { text, zone, at, values: 0 };
-    let mut take = |body: usize, how| {
-        let token = Token::read(text, body..piece_end(text, body), 0);
-        if prefix.len() + token.length() >= SHORTEST_TOKEN {
-            found.push(Joined { view: token.view(prefix), first: prefix.len(), how });
+impl First<'_, '_> {
+    /// Reads the tokens whose prefix is the piece, as a constant that is used elsewhere, or as what is followed by a
+    /// variable whose value is written elsewhere.
+    pub(in crate::detect) fn held(&self, rests: &Rests<'_>) -> Vec<Joined> {
+        let First { text, at, anchor, end, want } = *self;
+        let mut found = Vec::new();
+        if !matches!(
+            text.get(end),
+            None | Some(
+                b'"' | b'\''
+                    | b'`'
+                    | b'\\'
+                    | b'\n'
+                    | b'\r'
+                    | b';'
+                    | b' '
+                    | b'$'
+                    | b'{'
+                    | b'#'
+                    | b'%'
+                    | b')'
+                    | b'&'
+            )
+        ) {
+            return found;
         }
-    };
-    if let Some(name) = variable_behind(text, end)
-        && let Some(body) = search.value_of(name)
-    {
-        take(body, "a variable");
-    }
-    let Some(name) = name_before(text, at, end) else { return found };
-    let finder = memmem::Finder::new(name);
-    for side in [end..search.zone.end, search.zone.start..at] {
-        let places = finder.find_iter(&text[side.clone()]).map(|place| side.start + place).take(MOST_NAMES);
-        for place in places.filter(|&place| is_name_at(text, place, name)).take(MOST_USES) {
-            if let Some(body) = search.body_behind_use(place, name.len()) {
-                take(body, "a constant");
+        let variable = variable_behind(text, end);
+        let name = name_before(text, at, end);
+        if variable.is_none() && name.is_none() {
+            return found;
+        }
+        let prefix = &text[at..end];
+        let zone = at.saturating_sub(REACH_BACK)..text.len().min(end + REACH_AHEAD);
+        let length = end - at - anchor;
+        if !rests.may_begin_in(text, &zone, want, length) {
+            return found;
+        }
+        let want = want.behind(length);
+        let mut search = Search { text, zone, at, values: 0 };
+        let mut take = |body: usize, how| {
+            let first = body..piece_end(text, body);
+            let token = want.allows(0, &text[first.clone()]).then(|| Token::read(text, first, 0, want)).flatten();
+            if let Some(token) = token.filter(|token| prefix.len() + token.length() >= SHORTEST_TOKEN) {
+                found.push(Joined { view: token.view(prefix), first: prefix.len(), how });
+            }
+        };
+        if let Some(name) = variable
+            && let Some(body) = search.value_of(name)
+        {
+            take(body, "a variable");
+        }
+        let Some(name) = name else { return found };
+        let finder = memmem::Finder::new(name);
+        for side in [end..search.zone.end, search.zone.start..at] {
+            let places = finder.find_iter(&text[side.clone()]).map(|place| side.start + place).take(MOST_NAMES);
+            for place in places.filter(|&place| is_name_at(text, place, name)).take(MOST_USES) {
+                if let Some(body) = search.body_behind_use(place, name.len()) {
+                    take(body, "a constant");
+                }
             }
         }
+        found
     }
-    found
 }
 
 fn is_name(byte: u8) -> bool {
