@@ -15,6 +15,7 @@ mod reading;
 
 pub use example::wrong_example;
 
+use crate::decode::Form;
 use crate::finding::{Allow, Finding, Region};
 use crate::input::Blob;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
@@ -30,6 +31,9 @@ const LONGEST_MATCH: usize = 1024;
 
 /// How far around a match a zero byte makes its surroundings binary.
 const BINARY_REACH: usize = 512;
+
+/// How many findings back a secret in parts is looked for that was already found.
+const MOST_PARTS: usize = 64;
 
 /// What was seen in a blob.
 #[derive(Debug, Default)]
@@ -122,13 +126,25 @@ fn judge_joined(
     at: usize,
     judged: &mut Vec<Judged>,
 ) {
-    if parts(rule, layer.text, at, &masks.rests).is_empty() {
+    let first = parts(rule, layer.text, at, &masks.rests);
+    if first.is_empty() {
         return;
     }
     let reading = Reading::of(blob.bytes, layer, at);
-    for parts in parts(rule, reading.text(), reading.at, &masks.rests) {
+    let is_same = layer.is_outermost() && reading.at == at;
+    let all = if is_same { first } else { parts(rule, reading.text(), reading.at, &masks.rests) };
+    for parts in all {
         let how = parts.how;
         let written = reading.written(parts.written.clone());
+        // Of one that several constants lead to the first is told.
+        let is_told = |judged: &Judged| {
+            judged.span == written
+                && judged.finding.rule == rule.id
+                && judged.finding.reading.as_deref() == Form::Parts.name()
+        };
+        if layer.is_outermost() && judged.iter().rev().take(MOST_PARTS).any(is_told) {
+            continue;
+        }
         let reading = Reading::of(blob.bytes, layer, at).joined(&parts);
         let whole = judge(rules, rule, blob, &reading, masks);
         let Some(mut whole) = whole.filter(|whole| whole.span == written) else { continue };
@@ -152,8 +168,7 @@ struct Parts {
 
 /// The secrets whose first piece is the anchor at `at`, and that a rule's patterns match, whatever its filters say.
 fn parts(rule: &Rule, text: &[u8], at: usize, rests: &Rests<'_>) -> Vec<Parts> {
-    let first =
-        rule.head().and_then(|head| joint::First::read(text, at, rule.prefix(&text[at..]), head));
+    let first = rule.head().and_then(|head| joint::First::read(text, at, rule.prefix(&text[at..]), head));
     let Some(first) = first else { return Vec::new() };
     let mut parts: Vec<Parts> =
         first.joined().and_then(|joined| matching(rule, &joined)).into_iter().collect();
@@ -310,7 +325,8 @@ fn is_another_rules(
             is_inside(&matched.secret) && Whole::of(other, layer.text, &matched.secret) == Whole::Yes
         };
         taken |= may_take
-            && (matches(other, layer.text, at).any(is_whole) || !parts(other, layer.text, at, rests).is_empty());
+            && (matches(other, layer.text, at).any(is_whole)
+                || !parts(other, layer.text, at, rests).is_empty());
     });
     taken
 }

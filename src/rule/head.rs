@@ -44,9 +44,10 @@ fn head(pattern: &Pattern) -> Option<Vec<[bool; 256]>> {
         return None;
     }
     let is_word = |places: &[bool; 256]| {
-        places.iter().zip(0u8..).all(|(allowed, byte)| {
-            !allowed || byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
-        })
+        places
+            .iter()
+            .zip(0u8..)
+            .all(|(allowed, byte)| !allowed || byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
     };
     let known = walk.places.iter().take(MOST).take_while(|places| is_word(places)).count();
     walk.places.truncate(known);
@@ -143,7 +144,8 @@ mod tests {
     use super::*;
 
     fn head_of(patterns: &[&str], anchor: &str) -> Option<(usize, String)> {
-        let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::trusted((*text).to_owned())).collect();
+        let patterns: Vec<Pattern> =
+            patterns.iter().map(|text| Pattern::trusted((*text).to_owned())).collect();
         let head = Head::of(&patterns, &[anchor.as_bytes().to_vec()])?;
         let alphabet = (0u8..=255).filter(|&byte| head.alphabet[usize::from(byte)]);
         Some((head.least, alphabet.map(char::from).collect()))

@@ -183,20 +183,24 @@ pub(super) fn method(text: &[u8], at: usize) -> Option<usize> {
 
 /// Skips white space of code: comments, continuations, markup, and the ends of lines in the list of a notebook.
 pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
+    /// How many ends of lines are skipped.
+    const MOST_LINES: usize = 8;
     let limit = limit.min(text.len());
     let mut end = at;
+    let mut lines = 0;
     while end < limit {
         let before = end;
         end = blanks(text, end);
         if end >= limit
-            || !matches!(
-                text[end],
-                b'\n' | b'\r' | b'\\' | b'_' | b'`' | b'^' | b'/' | b'#' | b'-' | b'<'
-            )
+            || !matches!(text[end], b'\n' | b'\r' | b'\\' | b'_' | b'`' | b'^' | b'/' | b'#' | b'-' | b'<')
         {
             break;
         }
         if let Some(length) = line_end(text, end) {
+            lines += 1;
+            if lines > MOST_LINES {
+                break;
+            }
             end += length;
             // What leads the lines of a patch, a quotation or a comment that holds code.
             let lead = blanks(text, end);
@@ -295,17 +299,28 @@ fn makes_text(name: &[u8]) -> bool {
     NAMES.iter().any(|known| last.eq_ignore_ascii_case(known))
 }
 
-/// Words that make a string of the items of a list or of arguments.
-const JOINERS: [&[u8]; 9] =
-    [b"join", b"Join", b"JOIN", b"oncat", b"CONCAT", b"paste0", b"printf", b"ormat", b"strcat"];
-
 /// Whether a word near a list says that its items are joined.
 pub(super) fn is_list_joined(text: &[u8], start: usize, end: usize) -> bool {
     let before = &text[start.saturating_sub(80)..start];
     let behind = &text[end..text.len().min(end + 160)];
     let closed = behind.iter().position(|byte| matches!(byte, b']' | b')'));
     let behind = closed.map_or(&[][..], |at| &behind[at..behind.len().min(at + 24)]);
-    [before, behind].iter().any(|part| {
-        JOINERS.iter().any(|word| memmem::find(part, word).is_some()) || memmem::find(part, b"%s%s").is_some()
+    [before, behind].into_iter().any(has_joiner)
+}
+
+/// Whether a word stands there that makes a string of the items of a list or of arguments.
+fn has_joiner(text: &[u8]) -> bool {
+    (0..text.len()).any(|at| {
+        let words: &[&[u8]] = match text[at] {
+            b'j' => &[b"join"],
+            b'J' => &[b"Join", b"JOIN"],
+            b'o' => &[b"oncat", b"ormat"],
+            b'C' => &[b"CONCAT"],
+            b'p' => &[b"paste0", b"printf"],
+            b's' => &[b"strcat"],
+            b'%' => &[b"%s%s"],
+            _ => return false,
+        };
+        words.iter().any(|word| text[at..].starts_with(word))
     })
 }

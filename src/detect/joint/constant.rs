@@ -65,7 +65,8 @@ impl First<'_, '_> {
         let mut search = Search { text, zone, at, values: 0 };
         let mut take = |body: usize, how| {
             let first = body..piece_end(text, body);
-            let token = want.allows(0, &text[first.clone()]).then(|| Token::read(text, first, 0, want)).flatten();
+            let token =
+                want.allows(0, &text[first.clone()]).then(|| Token::read(text, first, 0, want)).flatten();
             if let Some(token) = token.filter(|token| prefix.len() + token.length() >= SHORTEST_TOKEN) {
                 found.push(Joined { view: token.view(prefix), first: prefix.len(), how });
             }
@@ -78,7 +79,8 @@ impl First<'_, '_> {
         let Some(name) = name else { return found };
         let finder = memmem::Finder::new(name);
         for side in [end..search.zone.end, search.zone.start..at] {
-            let places = finder.find_iter(&text[side.clone()]).map(|place| side.start + place).take(MOST_NAMES);
+            let places =
+                finder.find_iter(&text[side.clone()]).map(|place| side.start + place).take(MOST_NAMES);
             for place in places.filter(|&place| is_name_at(text, place, name)).take(MOST_USES) {
                 if let Some(body) = search.body_behind_use(place, name.len()) {
                     take(body, "a constant");
@@ -137,8 +139,8 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     // Without a sign that assigns a word says that a name gets a value: `#define P "..."`, `define('P', '...')`.
     if !sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-')) {
         let line = before.trim_ascii_start();
-        let is_told =
-            WORDS.iter().any(|word| line.starts_with(word)) || memmem::find(line, b"define(").is_some();
+        let is_told = WORDS.iter().any(|word| line.starts_with(word))
+            || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"));
         if sign.is_empty() || !is_told {
             return None;
         }
@@ -187,13 +189,11 @@ fn variable_behind(text: &[u8], end: usize) -> Option<&[u8]> {
         return name_at(closed + open);
     }
     let after = space(text, suffixes(text, closed), closed + LONGEST_JOINT);
-    if starts(text, after, b",") && !is_list_joined(text, end, end) {
-        return None;
-    }
     let behind = space(text, operator(text, after)?, closed + LONGEST_JOINT);
     let behind =
         behind + usize::from(text.get(behind).is_some_and(|byte| matches!(byte, b'$' | b'&' | b'@')));
-    name_at(behind)
+    let name = name_at(behind)?;
+    (text[after] != b',' || is_list_joined(text, end, end)).then_some(name)
 }
 
 /// Where the literal begins that is assigned to the name that ends at `end`.
@@ -301,14 +301,14 @@ impl Search<'_> {
             }
         }
         let after = space(text, suffixes(text, end), end + LONGEST_JOINT);
-        if starts(text, after, b",") && !is_list_joined(text, at, after) {
-            return None;
-        }
         let behind = space(text, operator(text, after)?, end + LONGEST_JOINT);
         let behind =
             behind + usize::from(text.get(behind).is_some_and(|byte| matches!(byte, b'$' | b'&' | b'@')));
         let length = text.get(behind..)?.iter().take(64).take_while(|&&byte| is_name(byte)).count();
         if length == 0 || text[behind].is_ascii_digit() {
+            return None;
+        }
+        if text[after] == b',' && !is_list_joined(text, at, after) {
             return None;
         }
         self.value_of(&text[behind..behind + length])

@@ -27,6 +27,9 @@ const LONGEST_JOINT: usize = 200;
 /// How far a token may reach, joints included.
 const LONGEST_TOKEN: usize = 1000;
 
+/// How long the name may be of what is added to.
+const LONGEST_TARGET: usize = 48;
+
 /// How many pieces a token may have: as many as a short key has characters.
 const MOST_PIECES: usize = 40;
 
@@ -212,12 +215,16 @@ impl<'t> Token<'t> {
         if token.pieces.is_empty() {
             token.pieces.push(first);
         }
+        let is_cut = token.end() == limit;
+        if length < want.least && !is_cut {
+            return None;
+        }
         if let Some(unlisted) = unlisted.filter(|_| !is_list_joined(text, body - anchor, token.end())) {
             token.pieces.truncate(unlisted);
             token.how = token.how.filter(|_| unlisted > 1);
             length = token.length() - anchor;
         }
-        (length >= want.least || token.end() == limit).then_some(token)
+        (length >= want.least || is_cut).then_some(token)
     }
 
     fn length(&self) -> usize {
@@ -344,6 +351,9 @@ fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
 /// A statement that adds to a variable: `key += "..."`, `sb.append("...")`, `strcat(key, "...")`.
 fn appended(text: &[u8], at: usize) -> Option<Joint> {
     let limit = at + LONGEST_JOINT;
+    // Without one of these no statement adds.
+    let reach = text.len().min(limit + LONGEST_TARGET + LONGEST_JOINT);
+    memchr::memchr3(b'=', b'(', b'<', &text[at.min(reach)..reach])?;
     let is_end = |at: usize| matches!(text.get(at), Some(b';' | b'\n' | b'\r' | b')'));
     let mut start = blanks(text, at);
     let statement = start;
@@ -355,7 +365,7 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     }
     let is_target =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'$' | b'>' | b'-');
-    let length = text.get(start..)?.iter().take(48).take_while(|byte| is_target(byte)).count();
+    let length = text.get(start..)?.iter().take(LONGEST_TARGET).take_while(|byte| is_target(byte)).count();
     let target = &text[start..start + length];
     let mut end = start + length;
     if target.is_empty() || start == statement {

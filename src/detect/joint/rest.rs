@@ -51,7 +51,13 @@ impl<'t> Rests<'t> {
 
     /// Whether what is left of a wanted one behind its first `length` bytes may begin in this part of the text. If it
     /// may not, it does not.
-    pub(super) fn may_begin_in(&self, text: &[u8], part: &Range<usize>, want: Want<'_>, length: usize) -> bool {
+    pub(super) fn may_begin_in(
+        &self,
+        text: &[u8],
+        part: &Range<usize>,
+        want: Want<'_>,
+        length: usize,
+    ) -> bool {
         let least = want.behind(length).least;
         let is_same = std::ptr::eq(text.as_ptr(), self.text.as_ptr()) && text.len() == self.text.len();
         if !is_same || least < SHORTEST_REST {
@@ -70,7 +76,13 @@ impl<'t> Rests<'t> {
 
 impl Noted {
     fn new(want: Want<'_>) -> Noted {
-        Noted { alphabet: *want.alphabet, least: want.least, seen: 0..0, whole: Vec::new(), short: Vec::new() }
+        Noted {
+            alphabet: *want.alphabet,
+            least: want.least,
+            seen: 0..0,
+            whole: Vec::new(),
+            short: Vec::new(),
+        }
     }
 
     fn has(&self, part: &Range<usize>, least: usize) -> bool {
@@ -144,7 +156,9 @@ impl Noted {
                 let found = behind.partition_point(|row| row.end <= next);
                 let length = match behind.get(found).filter(|row| row.start <= next) {
                     Some(row) => row.length - (next - row.start),
-                    None => text[next..].iter().take(self.least).take_while(|&&byte| self.is_in(byte)).count(),
+                    None => {
+                        text[next..].iter().take(self.least).take_while(|&&byte| self.is_in(byte)).count()
+                    }
                 };
                 rows[place].length += length;
             }
