@@ -1,6 +1,6 @@
 //! Text from a file made fit to show: every key in it masked, every character printable.
 
-use super::joint::{REACH_AHEAD, REACH_BACK, Rests};
+use super::joint::{Notes, REACH_AHEAD, REACH_BACK};
 use super::reading::{Found, Layer, look};
 use super::{Matched, matches, parts};
 use crate::finding::Excerpt;
@@ -29,15 +29,15 @@ type Mask = (Range<usize>, usize);
 pub(super) struct Masks<'t> {
     rules: &'t RuleSet,
     text: &'t [u8],
-    /// Where the rests of keys could stand.
-    pub(super) rests: Rests<'t>,
+    /// What is noted of it.
+    pub(super) notes: Notes<'t>,
     /// For each block what begins in it.
     blocks: RefCell<Vec<Option<Rc<[Mask]>>>>,
 }
 
 impl<'t> Masks<'t> {
     pub(super) fn of(rules: &'t RuleSet, text: &'t [u8]) -> Masks<'t> {
-        Masks { rules, text, rests: Rests::of(text), blocks: RefCell::default() }
+        Masks { rules, text, notes: Notes::new(text), blocks: RefCell::default() }
     }
 
     /// The line of the secret at `span` of `text`, or the part of it around the secret.
@@ -137,7 +137,7 @@ impl<'t> Masks<'t> {
                 }
             }
             Found::Anchor(rule) => {
-                let parts = parts(&self.rules.rules()[rule], layer.text, at, &self.rests).into_iter();
+                let parts = parts(&self.rules.rules()[rule], layer.text, at, &self.notes).into_iter();
                 found.extend(parts.map(|parts| (layer.written(parts.written), 0)));
             }
             Found::Allow => {}

@@ -21,7 +21,7 @@ use crate::input::Blob;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
 use crate::secret::Secret;
 use crate::text::{Mark, View};
-use joint::Rests;
+use joint::Notes;
 use mask::Masks;
 use reading::{Found, Layer, Reading, look};
 use std::ops::Range;
@@ -126,13 +126,13 @@ fn judge_joined(
     at: usize,
     judged: &mut Vec<Judged>,
 ) {
-    let first = parts(rule, layer.text, at, &masks.rests);
+    let first = parts(rule, layer.text, at, &masks.notes);
     if first.is_empty() {
         return;
     }
     let reading = Reading::of(blob.bytes, layer, at);
     let is_same = layer.is_outermost() && reading.at == at;
-    let all = if is_same { first } else { parts(rule, reading.text(), reading.at, &masks.rests) };
+    let all = if is_same { first } else { parts(rule, reading.text(), reading.at, &masks.notes) };
     for parts in all {
         let how = parts.how;
         let written = reading.written(parts.written.clone());
@@ -167,14 +167,14 @@ struct Parts {
 }
 
 /// The secrets whose first piece is the anchor at `at`, and that a rule's patterns match, whatever its filters say.
-fn parts(rule: &Rule, text: &[u8], at: usize, rests: &Rests<'_>) -> Vec<Parts> {
+fn parts(rule: &Rule, text: &[u8], at: usize, notes: &Notes<'_>) -> Vec<Parts> {
     let first = rule.head().and_then(|head| joint::First::read(text, at, rule.prefix(&text[at..]), head));
     let Some(first) = first else { return Vec::new() };
     let mut parts: Vec<Parts> =
         first.joined().and_then(|joined| matching(rule, &joined)).into_iter().collect();
     // A call may look like a constant: what stands in one place is read as that.
     let side_by_side = parts.first().map_or(0..0, |parts| parts.written.clone());
-    let held = first.held(rests);
+    let held = first.held(notes);
     let held = held.iter().filter_map(|joined| matching(rule, joined));
     parts.extend(held.filter(|rest| !side_by_side.contains(&rest.written.start)));
     parts
@@ -234,7 +234,7 @@ fn judge(
         {
             return None;
         }
-        if rule.yields && is_another_rules(rules, rule, text, &span, &masks.rests) {
+        if rule.yields && is_another_rules(rules, rule, text, &span, &masks.notes) {
             return None;
         }
         let file_name = blob.origin.file_name();
@@ -309,7 +309,7 @@ fn is_another_rules(
     rule: &Rule,
     text: &[u8],
     span: &Range<usize>,
-    rests: &Rests<'_>,
+    notes: &Notes<'_>,
 ) -> bool {
     let mut taken = false;
     look(rules, &Layer::of_text(text), span.clone(), &mut |layer, found, at| {
@@ -326,7 +326,7 @@ fn is_another_rules(
         };
         taken |= may_take
             && (matches(other, layer.text, at).any(is_whole)
-                || !parts(other, layer.text, at, rests).is_empty());
+                || !parts(other, layer.text, at, notes).is_empty());
     });
     taken
 }

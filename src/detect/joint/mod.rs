@@ -8,10 +8,11 @@
 
 mod code;
 mod constant;
-mod rest;
+mod name;
+mod notes;
 
 pub(super) use constant::{REACH_AHEAD, REACH_BACK};
-pub(super) use rest::Rests;
+pub(super) use notes::Notes;
 
 use crate::rule::Head;
 use crate::text::View;
@@ -488,7 +489,7 @@ mod tests {
             let text = text.replace('@', BODY);
             let at = text.find("api_").expect("an anchor");
             let first = First::read(text.as_bytes(), at, 4, &HEAD).expect("a piece");
-            let found = first.held(&Rests::of(text.as_bytes()));
+            let found = first.held(&Notes::new(text.as_bytes()));
             found
                 .iter()
                 .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())

@@ -1,9 +1,13 @@
-//! Where in a text the rest of a key could stand whose prefix is a constant. Text full of constants has no such place near
-//! most of them; then nobody need look for their names.
+//! What is noted of a text while keys are looked for whose prefix is a constant: where the rest of one could stand, and
+//! where names are. Text full of constants has no such place near most of them; then nobody need look for their names.
 
 use super::code::{is_piece, piece_end};
+use super::constant::Use;
+use super::name::Named;
 use super::{LONGEST_TOKEN, Want, joint_at, may_join};
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// How much of a text is looked at together.
@@ -15,10 +19,16 @@ const SHORTEST_REST: usize = 12;
 /// How many letters and digits a quotation mark has at most.
 const QUOTE: usize = 5;
 
-/// The places of a text, as far as somebody has asked.
-pub(in crate::detect) struct Rests<'t> {
-    text: &'t [u8],
-    noted: RefCell<Vec<Noted>>,
+/// How many names are kept.
+const MOST_NAMES: usize = 256;
+
+/// What is noted of a text, as far as somebody has asked.
+pub(in crate::detect) struct Notes<'t> {
+    text: Cow<'t, [u8]>,
+    rests: RefCell<Vec<Noted>>,
+    names: RefCell<HashMap<Vec<u8>, Named>>,
+    /// The same of another text, which was asked about last.
+    other: RefCell<Option<Box<Notes<'static>>>>,
 }
 
 /// The places for secrets of one alphabet.
@@ -44,33 +54,69 @@ struct Row {
     length: usize,
 }
 
-impl<'t> Rests<'t> {
-    pub(in crate::detect) fn of(text: &'t [u8]) -> Rests<'t> {
-        Rests { text, noted: RefCell::default() }
+impl<'t> Notes<'t> {
+    pub(in crate::detect) fn new(text: impl Into<Cow<'t, [u8]>>) -> Notes<'t> {
+        let (rests, names, other) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Notes { text: text.into(), rests, names, other }
+    }
+
+    /// Calls `look` with what is noted of `text`, which is this text or what a part of it says.
+    pub(super) fn of(&self, text: &[u8], look: impl FnOnce(&Notes<'_>)) {
+        if std::ptr::eq(text.as_ptr(), self.text.as_ptr()) && text.len() == self.text.len() {
+            return look(self);
+        }
+        let mut other = self.other.borrow_mut();
+        match &mut *other {
+            Some(notes) if notes.text == text => look(notes),
+            other => look(other.insert(Box::new(Notes::new(text.to_vec())))),
+        }
     }
 
     /// Whether what is left of a wanted one behind its first `length` bytes may begin in this part of the text. If it
     /// may not, it does not.
-    pub(super) fn may_begin_in(
-        &self,
-        text: &[u8],
-        part: &Range<usize>,
-        want: Want<'_>,
-        length: usize,
-    ) -> bool {
+    pub(super) fn may_begin_in(&self, part: &Range<usize>, want: Want<'_>, length: usize) -> bool {
         let least = want.behind(length).least;
-        let is_same = std::ptr::eq(text.as_ptr(), self.text.as_ptr()) && text.len() == self.text.len();
-        if !is_same || least < SHORTEST_REST {
+        if least < SHORTEST_REST {
             return true;
         }
-        let mut noted = self.noted.borrow_mut();
+        let mut rests = self.rests.borrow_mut();
         let is_wanted = |noted: &Noted| noted.least == want.least && noted.alphabet == *want.alphabet;
-        let place = noted.iter().position(is_wanted).unwrap_or_else(|| {
-            noted.push(Noted::new(want));
-            noted.len() - 1
+        let place = rests.iter().position(is_wanted).unwrap_or_else(|| {
+            rests.push(Noted::new(want));
+            rests.len() - 1
         });
-        noted[place].see(text, part);
-        noted[place].has(part, least)
+        rests[place].see(&self.text, part);
+        rests[place].has(part, least)
+    }
+
+    /// The first uses of a name in the part `side` of a zone.
+    pub(super) fn uses(
+        &self,
+        name: &[u8],
+        zone: &Range<usize>,
+        side: &Range<usize>,
+        most: usize,
+    ) -> Vec<Use> {
+        self.named(name, zone, |named| named.uses(&self.text, name.len(), side, most))
+    }
+
+    /// Where a literal begins in a zone that is assigned to a name: the last before `at`, or the first behind.
+    pub(super) fn value(&self, name: &[u8], zone: &Range<usize>, at: usize) -> Option<usize> {
+        self.named(name, zone, |named| named.value(zone, at))
+    }
+
+    fn named<T>(&self, name: &[u8], zone: &Range<usize>, ask: impl FnOnce(&mut Named) -> T) -> T {
+        let mut names = self.names.borrow_mut();
+        if let Some(named) = names.get_mut(name) {
+            named.see(&self.text, name, zone);
+            return ask(named);
+        }
+        if names.len() >= MOST_NAMES {
+            names.clear();
+        }
+        let named = names.entry(name.to_vec()).or_default();
+        named.see(&self.text, name, zone);
+        ask(named)
     }
 }
 
@@ -108,7 +154,11 @@ impl Noted {
         while self.seen.end < part.end {
             let end = text.len().min(self.seen.end + STRETCH);
             let rows = self.rows(text, self.seen.end..end);
-            for row in rows.iter().filter(|row| row.start >= self.seen.end && row.start < end) {
+            // What a name goes on with is the rest of nothing.
+            let is_rest =
+                |row: &&Row| !text[..row.start].ends_with(b"_") && !text[..row.start].ends_with(b"-");
+            let part = self.seen.end..end;
+            for row in rows.iter().filter(|row| part.contains(&row.start)).filter(is_rest) {
                 if row.length >= self.least {
                     self.whole.push(row.start);
                 } else if row.length >= SHORTEST_REST {
