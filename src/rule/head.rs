@@ -46,7 +46,7 @@ fn head(pattern: &Pattern) -> Option<Vec<[bool; 256]>> {
     let is_word = |places: &[bool; 256]| {
         places
             .iter()
-            .zip(0u8..)
+            .zip(0u8..=255)
             .all(|(allowed, byte)| !allowed || byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
     };
     let known = walk.places.iter().take(MOST).take_while(|places| is_word(places)).count();
@@ -159,7 +159,7 @@ mod tests {
             (&["(?P<secret>ab_x?[0-3]{8})"], 3, ""),
             (&["(?P<secret>ab_(?:x|yz)[0-3]{8})"], 4, "xy"),
             (&["(?P<secret>ab_1{2}.[0-3]{8})"], 5, "1"),
-            (&["(?P<secret>ab_[0-3]{8})", "(?P<secret>ab_[a-b]{4})c"], 8, "0123ab"),
+            (&["(?P<secret>ab_[0-3]{8})", "(?P<secret>ab_[a-b]{4})c"], 8, "0123abc"),
             (&["\\b(?P<secret>(?i)ab_c{2})"], 5, "Cc"),
             (&["(?:x(?P<secret>ab_[0-3]{8})|(y))"], 0, ""),
             (&["name=(?P<secret>ab_)", "(?P<secret>ab_[0-3]{8})"], 11, "0123"),

@@ -1,8 +1,7 @@
 //! A key whose prefix is a constant that is used elsewhere, or whose rest is in a variable: `PREFIX + "..."`, `${P}${Q}`.
 
 use super::code::{
-    blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, starts, suffixes,
-    template_opens,
+    blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, suffixes, template_opens,
 };
 use super::{First, Joined, LONGEST_JOINT, Notes, SHORTEST_TOKEN, Token, joint_outside};
 use std::ops::Range;
@@ -135,9 +134,11 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     // Without a sign that assigns a word says that a name gets a value: `#define P "..."`, `define('P', '...')`.
     if !sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-')) {
         let line = before.trim_ascii_start();
-        let is_told = WORDS.iter().any(|word| line.starts_with(word))
-            || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"));
-        if sign.is_empty() || !is_told {
+        let is_told = || {
+            WORDS.iter().any(|word| line.starts_with(word))
+                || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"))
+        };
+        if sign.is_empty() || !is_told() {
             return None;
         }
     }

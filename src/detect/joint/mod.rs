@@ -360,6 +360,10 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     let statement = start;
     while is_end(start) {
         start = space(text, start + 1, limit);
+        // There is nothing for as many lines as are read.
+        if matches!(text.get(start), Some(b'\n' | b'\r')) {
+            return None;
+        }
     }
     for word in [&b"$"[..], b"SET ", b"set "] {
         start += if starts(text, start, word) { word.len() } else { 0 };

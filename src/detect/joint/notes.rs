@@ -190,7 +190,7 @@ impl Noted {
             let mut start = at + skipped;
             at = row_end(start);
             // The rest begins behind a quotation mark, also where that is written so.
-            let head = text.get(start..start + QUOTE);
+            let head = text[start..at].get(..QUOTE);
             if text[..start].ends_with(b"\\") && matches!(head, Some(b"u0022" | b"u0027")) {
                 start += QUOTE;
             }
