@@ -1,4 +1,4 @@
-//! What a secret begins with, as far as the patterns of its rule tell without being run.
+//! What a match begins with, as far as the patterns of its rule tell without being run.
 
 use super::Pattern;
 use regex_syntax::ParserBuilder;
@@ -7,7 +7,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 /// How many bytes are looked at.
 const MOST: usize = 128;
 
-/// What all secrets of a rule have in common that begin with one of its anchors.
+/// What all matches of a rule have in common whose secret begins with one of its anchors.
 #[derive(Debug)]
 pub(crate) struct Head {
     /// How many bytes they begin with, at least, that are letters, digits, `_` and `-` for certain.
