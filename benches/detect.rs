@@ -88,6 +88,36 @@ fn constants(bencher: Bencher<'_, '_>) {
     measure(bencher, &text(|n| format!("P{n} = \"api_\"; Q = P{n} + R\n")));
 }
 
+/// The same constant again and again, with uses that lead to nothing and a hash now and then that could be a key's rest.
+#[divan::bench]
+fn constants_beside_hashes(bencher: Bencher<'_, '_>) {
+    measure(
+        bencher,
+        &text(|n| match n % 100 {
+            0 => format!("h = \"{:040x}\"\n", u128::from(n) << 64),
+            _ => "p = \"api_\"; q = p+p\n".to_owned(),
+        }),
+    );
+}
+
+/// A quoted prefix on every line.
+#[divan::bench]
+fn quoted_prefixes(bencher: Bencher<'_, '_>) {
+    measure(bencher, &text(|_| "\"api_\"\n".to_owned()));
+}
+
+/// A prefix with joints of each kind behind it, and no key.
+#[divan::bench(args = ["\" + \"", "\", \"", "\\\n", "\n", "<b></b>", "${\"", "\"; k += \"", "&shy;"])]
+fn joints(bencher: Bencher<'_, '_>, joint: &str) {
+    measure(bencher, &text(|_| format!("\"api_{joint}a{joint}\";")));
+}
+
+/// Attributes that begin with the prefix, as in HTML.
+#[divan::bench]
+fn attributes(bencher: Bencher<'_, '_>) {
+    measure(bencher, &text(|n| format!("<div class=\"api_box\" id='api_{n}'>")));
+}
+
 /// One line.
 #[divan::bench]
 fn minified_line(bencher: Bencher<'_, '_>) {
@@ -103,6 +133,16 @@ fn minified_line_peer(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn keys_on_every_line(bencher: Bencher<'_, '_>) {
     measure(bencher, &text(|n| template::expand("key = \"{key}\"\n", n)));
+}
+
+/// The same where each key is cut.
+#[divan::bench]
+fn cut_keys_on_every_line(bencher: Bencher<'_, '_>) {
+    let cut = |n| {
+        let key = template::key(n, 0);
+        format!("key = \"{}\" + \"{}\"\n", &key[..9], &key[9..])
+    };
+    measure(bencher, &text(cut));
 }
 
 /// Walking, opening, reading and looking at 5,000 files of 2 kB.

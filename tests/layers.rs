@@ -64,7 +64,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("fearless_simd", &["class.rs", "decode/run.rs"]),
     ("sha2", &["secret.rs"]),
     ("regex", &["rule/mod.rs"]),
-    ("regex_syntax", &["rule/mod.rs"]),
+    ("regex_syntax", &["rule/mod.rs", "rule/head.rs"]),
     ("libc", &["source/open.rs"]),
     ("toml", &["mistake.rs", "config.rs", "rule/file.rs"]),
     (

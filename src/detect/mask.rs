@@ -1,14 +1,16 @@
 //! Text from a file made fit to show: every key in it masked, every character printable.
 
+use super::joint::{Notes, REACH_AHEAD, REACH_BACK};
 use super::reading::{Found, Layer, look};
-use super::{Matched, joint, matches, parts, rests};
-use crate::decode::Form;
+use super::{Matched, matches, parts};
 use crate::finding::Excerpt;
-use crate::rule::{RuleSet, Starts};
+use crate::rule::RuleSet;
 use crate::secret::{mask, shapes};
 use crate::text::printable;
 use memchr::{memchr, memrchr};
+use std::cell::RefCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// How far around a secret its line is looked at.
 const ZONE: usize = 768;
@@ -16,50 +18,138 @@ const ZONE: usize = 768;
 /// How much of a long line is shown on each side.
 const SHOWN: usize = 72;
 
-/// How many constants around a line are looked at that may hold the prefix of a key on it.
-const MOST_CONSTANTS: usize = 32;
+/// How much of a text is looked at together.
+const BLOCK: usize = 4 * 1024;
 
-/// The line of the secret at `span`, or the part of it around the secret.
-pub(super) fn excerpt(rules: &RuleSet, text: &[u8], span: &Range<usize>, prefix: usize) -> Excerpt {
-    let zone = zone(text, span);
-    let masks = masks(rules, text, &zone, Some((span.clone(), prefix)));
-    let start = zone.start.max(shown_from(text, &masks, span.start.saturating_sub(SHOWN)));
-    let end = zone.end.min(shown_from(text, &masks, span.end + SHOWN));
-    let mut excerpt = Excerpt { text: String::new(), start: 0, length: 0 };
-    if start > zone.start {
-        excerpt.text.push('…');
-    }
-    let mut at = start;
-    for (hidden, prefix) in masks.iter().filter(|(hidden, _)| hidden.start >= start && hidden.end <= end) {
-        excerpt.text.push_str(&visible(&text[at..hidden.start]));
-        let masked = printable(mask(&text[hidden.clone()], *prefix).as_bytes());
-        if hidden.contains(&span.start) {
-            (excerpt.start, excerpt.length) = (excerpt.text.len(), masked.len());
-        }
-        excerpt.text.push_str(&masked);
-        at = hidden.end;
-    }
-    excerpt.text.push_str(&visible(&text[at..end]));
-    if end < zone.end {
-        excerpt.text.push('…');
-    }
-    excerpt
+/// A part of a text that is masked, and how many of its first bytes are shown all the same.
+type Mask = (Range<usize>, usize);
+
+/// What must not be shown of a text, as far as somebody has asked: each part of it is looked at once, however many secrets
+/// stand on its lines.
+pub(super) struct Masks<'t> {
+    rules: &'t RuleSet,
+    text: &'t [u8],
+    /// What is noted of it.
+    pub(super) notes: Notes<'t>,
+    /// For each block what begins in it.
+    blocks: RefCell<Vec<Option<Rc<[Mask]>>>>,
 }
 
-/// The part `span` of `text` for people, with its keys masked.
-pub(super) fn masked(rules: &RuleSet, text: &[u8], span: &Range<usize>) -> String {
-    let mut out = String::new();
-    let mut at = span.start;
-    for (hidden, prefix) in masks(rules, text, &zone(text, span), None) {
-        if hidden.end <= at || hidden.start >= span.end {
-            continue;
-        }
-        out.push_str(&visible(&text[at..hidden.start.max(at)]));
-        out.push_str(&mask(&text[hidden.clone()], prefix));
-        at = hidden.end;
+impl<'t> Masks<'t> {
+    pub(super) fn of(rules: &'t RuleSet, text: &'t [u8]) -> Masks<'t> {
+        Masks { rules, text, notes: Notes::new(text), blocks: RefCell::default() }
     }
-    out.push_str(&visible(&text[at.min(span.end)..span.end]));
-    out
+
+    /// The line of the secret at `span` of `text`, or the part of it around the secret.
+    pub(super) fn excerpt(&self, text: &[u8], span: &Range<usize>, prefix: usize) -> Excerpt {
+        let zone = zone(text, span);
+        let masks = self.within(text, &zone, Some((span.clone(), prefix)));
+        let start = zone.start.max(shown_from(text, &masks, span.start.saturating_sub(SHOWN)));
+        let end = zone.end.min(shown_from(text, &masks, span.end + SHOWN));
+        let mut excerpt = Excerpt { text: String::new(), start: 0, length: 0 };
+        if start > zone.start {
+            excerpt.text.push('…');
+        }
+        let mut at = start;
+        for (hidden, prefix) in masks.iter().filter(|(hidden, _)| hidden.start >= start && hidden.end <= end)
+        {
+            excerpt.text.push_str(&visible(&text[at..hidden.start]));
+            let masked = printable(mask(&text[hidden.clone()], *prefix).as_bytes());
+            if hidden.contains(&span.start) {
+                (excerpt.start, excerpt.length) = (excerpt.text.len(), masked.len());
+            }
+            excerpt.text.push_str(&masked);
+            at = hidden.end;
+        }
+        excerpt.text.push_str(&visible(&text[at..end]));
+        if end < zone.end {
+            excerpt.text.push('…');
+        }
+        excerpt
+    }
+
+    /// The part `span` of `text` for people, with its keys masked.
+    pub(super) fn masked(&self, text: &[u8], span: &Range<usize>) -> String {
+        let mut out = String::new();
+        let mut at = span.start;
+        for (hidden, prefix) in self.within(text, &zone(text, span), None) {
+            if hidden.end <= at || hidden.start >= span.end {
+                continue;
+            }
+            out.push_str(&visible(&text[at..hidden.start.max(at)]));
+            out.push_str(&mask(&text[hidden.clone()], prefix));
+            at = hidden.end;
+        }
+        out.push_str(&visible(&text[at.min(span.end)..span.end]));
+        out
+    }
+
+    /// What must not be shown of a zone of `text`, which may be another one: what looks like a key, what a rule's pattern
+    /// matches (whatever its filters say), and `own`. In order, without overlaps.
+    fn within(&self, text: &[u8], zone: &Range<usize>, own: Option<Mask>) -> Vec<Mask> {
+        if !std::ptr::eq(text.as_ptr(), self.text.as_ptr()) || text.len() != self.text.len() {
+            return Masks::of(self.rules, text).within(text, zone, own);
+        }
+        let mut found: Vec<Mask> = own.into_iter().collect();
+        found.extend(
+            shapes(&text[zone.clone()])
+                .into_iter()
+                .map(|(span, prefix)| (zone.start + span.start..zone.start + span.end, prefix)),
+        );
+        // A secret may begin before the zone and reach into it, and the rest of one stand far from its constant.
+        let reach = zone.start.saturating_sub(REACH_AHEAD)..text.len().min(zone.end + REACH_BACK);
+        for number in reach.start / BLOCK..reach.end.div_ceil(BLOCK) {
+            let block = self.block(number);
+            let masks = block.iter().filter(|(span, _)| span.end > zone.start && span.start < zone.end);
+            found.extend(masks.cloned());
+        }
+        for (span, prefix) in &mut found {
+            if span.start < zone.start {
+                (span.start, *prefix) = (zone.start, 0);
+            }
+            span.end = span.end.min(zone.end);
+        }
+        found.sort_by_key(|(span, prefix)| (span.start, std::cmp::Reverse(*prefix)));
+        let mut merged: Vec<Mask> = Vec::new();
+        for (span, prefix) in found {
+            match merged.last_mut() {
+                Some((last, _)) if span.start < last.end => last.end = last.end.max(span.end),
+                _ => merged.push((span, prefix)),
+            }
+        }
+        merged
+    }
+
+    /// What a rule's pattern matches that begins in a block, or of which the prefix does.
+    fn block(&self, number: usize) -> Rc<[Mask]> {
+        if let Some(Some(block)) = self.blocks.borrow().get(number) {
+            return Rc::clone(block);
+        }
+        let mut found: Vec<Mask> = Vec::new();
+        let own = number * BLOCK..self.text.len().min((number + 1) * BLOCK);
+        look(self.rules, &Layer::of_text(self.text), own, &mut |layer, seen, at| match seen {
+            Found::Match(rule) => {
+                let rule = &self.rules.rules()[rule];
+                for Matched { secret, .. } in matches(rule, layer.text, at) {
+                    let prefix =
+                        if layer.is_outermost() { rule.prefix(&layer.text[secret.clone()]) } else { 0 };
+                    found.push((layer.written(secret), prefix));
+                }
+            }
+            Found::Anchor(rule) => {
+                let parts = parts(&self.rules.rules()[rule], layer.text, at, &self.notes).into_iter();
+                found.extend(parts.map(|parts| (layer.written(parts.written), 0)));
+            }
+            Found::Allow => {}
+        });
+        let found: Rc<[Mask]> = found.into();
+        let mut blocks = self.blocks.borrow_mut();
+        if blocks.len() <= number {
+            blocks.resize(number + 1, None);
+        }
+        blocks[number] = Some(Rc::clone(&found));
+        found
+    }
 }
 
 /// The lines of `span`, as far as keys are looked for.
@@ -71,68 +161,6 @@ fn zone(text: &[u8], span: &Range<usize>) -> Range<usize> {
     let start = if text[start..span.start].starts_with(b"\xEF\xBB\xBF") { start + 3 } else { start };
     let end = if text[start..end].ends_with(b"\r") && end > span.end { end - 1 } else { end };
     start..end
-}
-
-/// What must not be shown of a zone: what looks like a key, what a rule's pattern matches (whatever its filters say),
-/// and `own`. In order, without overlaps.
-fn masks(
-    rules: &RuleSet,
-    text: &[u8],
-    zone: &Range<usize>,
-    own: Option<(Range<usize>, usize)>,
-) -> Vec<(Range<usize>, usize)> {
-    let mut found: Vec<(Range<usize>, usize)> = own.into_iter().collect();
-    found.extend(
-        shapes(&text[zone.clone()])
-            .into_iter()
-            .map(|(span, prefix)| (zone.start + span.start..zone.start + span.end, prefix)),
-    );
-    // A secret may begin before the zone and reach into it.
-    let reach = zone.start.saturating_sub(super::LONGEST_MATCH)..zone.end;
-    look(rules, &Layer::of_text(text), reach, &mut |layer, seen, at| match seen {
-        Found::Match(rule) => {
-            let rule = &rules.rules()[rule];
-            for Matched { secret, .. } in matches(rule, layer.text, at) {
-                let prefix = if layer.is_outermost() { rule.prefix(&layer.text[secret.clone()]) } else { 0 };
-                found.push((layer.written(secret), prefix));
-            }
-        }
-        Found::Anchor(rule) => {
-            let parts = parts(&rules.rules()[rule], layer.text, at).into_iter();
-            found.extend(parts.map(|parts| (layer.written(parts.written), 0)));
-        }
-        Found::Allow => {}
-    });
-    // The rest of one whose prefix is a constant may stand far from it.
-    let far = zone.start.saturating_sub(joint::REACH_AHEAD)..text.len().min(zone.end + joint::REACH_BACK);
-    let mut constants = 0;
-    rules.search(text, far, |hit| {
-        let Starts::Match(rule) = hit.anchor.starts else { return };
-        let rule = &rules.rules()[rule];
-        let is_plain = hit.anchor.form == Form::Plain;
-        // A whole secret is no constant that holds the prefix of another.
-        if constants < MOST_CONSTANTS && is_plain && matches(rule, text, hit.at).next().is_none() {
-            let rests = rests(rule, text, hit.at);
-            constants += usize::from(!rests.is_empty());
-            found.extend(rests.into_iter().map(|parts| (parts.written, 0)));
-        }
-    });
-    found.retain(|(span, _)| span.end > zone.start && span.start < zone.end);
-    for (span, prefix) in &mut found {
-        if span.start < zone.start {
-            (span.start, *prefix) = (zone.start, 0);
-        }
-        span.end = span.end.min(zone.end);
-    }
-    found.sort_by_key(|(span, prefix)| (span.start, std::cmp::Reverse(*prefix)));
-    let mut merged: Vec<(Range<usize>, usize)> = Vec::new();
-    for (span, prefix) in found {
-        match merged.last_mut() {
-            Some((last, _)) if span.start < last.end => last.end = last.end.max(span.end),
-            _ => merged.push((span, prefix)),
-        }
-    }
-    merged
 }
 
 /// `at`, or the end of the mask or of the character that it would cut.

@@ -15,11 +15,14 @@ mod reading;
 
 pub use example::wrong_example;
 
+use crate::decode::Form;
 use crate::finding::{Allow, Finding, Region};
 use crate::input::Blob;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
 use crate::secret::Secret;
 use crate::text::{Mark, View};
+use joint::Notes;
+use mask::Masks;
 use reading::{Found, Layer, Reading, look};
 use std::ops::Range;
 
@@ -28,6 +31,9 @@ const LONGEST_MATCH: usize = 1024;
 
 /// How far around a match a zero byte makes its surroundings binary.
 const BINARY_REACH: usize = 512;
+
+/// How many findings back a secret in parts is looked for that was already found.
+const MOST_PARTS: usize = 64;
 
 /// What was seen in a blob.
 #[derive(Debug, Default)]
@@ -43,6 +49,7 @@ pub struct Detected {
 pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut judged: Vec<Judged> = Vec::new();
     let mut allows: Vec<usize> = Vec::new();
+    let masks = Masks::of(rules, blob.bytes);
     look(rules, &Layer::of(blob), blob.own.clone(), &mut |layer, found, at| {
         let start = layer.written(at..at + 1).start;
         if !blob.own.contains(&start) {
@@ -51,12 +58,14 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
         match found {
             Found::Match(rule) => {
                 let reading = Reading::of(blob.bytes, layer, at);
-                match judge(rules, &rules.rules()[rule], blob, &reading) {
+                match judge(rules, &rules.rules()[rule], blob, &reading, &masks) {
                     Some(whole) => judged.push(whole),
-                    None => judge_joined(rules, &rules.rules()[rule], blob, layer, at, &mut judged),
+                    None => judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, &mut judged),
                 }
             }
-            Found::Anchor(rule) => judge_joined(rules, &rules.rules()[rule], blob, layer, at, &mut judged),
+            Found::Anchor(rule) => {
+                judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, &mut judged);
+            }
             Found::Allow => {
                 let reading = Reading::of(blob.bytes, layer, at);
                 if allow::is_comment(reading.text(), reading.at) {
@@ -112,21 +121,33 @@ fn judge_joined(
     rules: &RuleSet,
     rule: &Rule,
     blob: &Blob<'_>,
+    masks: &Masks<'_>,
     layer: &Layer<'_>,
     at: usize,
     judged: &mut Vec<Judged>,
 ) {
-    if parts(rule, layer.text, at).is_empty() {
+    let first = parts(rule, layer.text, at, &masks.notes);
+    if first.is_empty() {
         return;
     }
     let reading = Reading::of(blob.bytes, layer, at);
-    for parts in parts(rule, reading.text(), reading.at) {
+    let is_same = layer.is_outermost() && reading.at == at;
+    let all = if is_same { first } else { parts(rule, reading.text(), reading.at, &masks.notes) };
+    for parts in all {
         let how = parts.how;
         let written = reading.written(parts.written.clone());
-        let reading = Reading::of(blob.bytes, layer, at).joined(&parts);
-        let Some(mut whole) = judge(rules, rule, blob, &reading).filter(|whole| whole.span == written) else {
-            continue;
+        // Of one that several constants lead to the first is told.
+        let is_told = |judged: &Judged| {
+            judged.span == written
+                && judged.finding.rule == rule.id
+                && judged.finding.reading.as_deref() == Form::Parts.name()
         };
+        if layer.is_outermost() && judged.iter().rev().take(MOST_PARTS).any(is_told) {
+            continue;
+        }
+        let reading = Reading::of(blob.bytes, layer, at).joined(&parts);
+        let whole = judge(rules, rule, blob, &reading, masks);
+        let Some(mut whole) = whole.filter(|whole| whole.span == written) else { continue };
         if rule.context.is_none() {
             whole.finding.level = whole.finding.level.min(Level::Warning);
             whole.finding.confidence = whole.finding.confidence.min(Confidence::Medium);
@@ -146,21 +167,17 @@ struct Parts {
 }
 
 /// The secrets whose first piece is the anchor at `at`, and that a rule's patterns match, whatever its filters say.
-fn parts(rule: &Rule, text: &[u8], at: usize) -> Vec<Parts> {
-    let length = rule.prefix(&text[at..]);
+fn parts(rule: &Rule, text: &[u8], at: usize, notes: &Notes<'_>) -> Vec<Parts> {
+    let first = rule.head().and_then(|head| joint::First::read(text, at, rule.prefix(&text[at..]), head));
+    let Some(first) = first else { return Vec::new() };
     let mut parts: Vec<Parts> =
-        joint::read(text, at, length).and_then(|joined| matching(rule, &joined)).into_iter().collect();
+        first.joined().and_then(|joined| matching(rule, &joined)).into_iter().collect();
     // A call may look like a constant: what stands in one place is read as that.
     let side_by_side = parts.first().map_or(0..0, |parts| parts.written.clone());
-    let rests = rests(rule, text, at).into_iter();
-    parts.extend(rests.filter(|rest| !side_by_side.contains(&rest.written.start)));
+    let held = first.held(notes);
+    let held = held.iter().filter_map(|joined| matching(rule, joined));
+    parts.extend(held.filter(|rest| !side_by_side.contains(&rest.written.start)));
     parts
-}
-
-/// The secrets whose prefix is a constant at `at`, and whose rest is written elsewhere.
-fn rests(rule: &Rule, text: &[u8], at: usize) -> Vec<Parts> {
-    let held = joint::read_held(text, at, rule.prefix(&text[at..]));
-    held.iter().filter_map(|joined| matching(rule, joined)).collect()
 }
 
 /// The secret that a rule's patterns match at the start of a joined token, if there is a joint in it.
@@ -188,7 +205,13 @@ fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item 
 }
 
 /// Decides on a match of `rule`: boundaries, filters, then context.
-fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -> Option<Judged> {
+fn judge(
+    rules: &RuleSet,
+    rule: &Rule,
+    blob: &Blob<'_>,
+    reading: &Reading<'_>,
+    masks: &Masks<'_>,
+) -> Option<Judged> {
     // Of an object of a repository the path is not known at first. It is judged again when it is.
     if let Some(paths) = rule.paths.as_ref().filter(|_| !blob.origin.is_nameless()) {
         let path = String::from_utf8_lossy(&blob.origin.innermost()).trim_start_matches('/').to_owned();
@@ -211,13 +234,13 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -
         {
             return None;
         }
-        if rule.yields && is_another_rules(rules, rule, text, &span) {
+        if rule.yields && is_another_rules(rules, rule, text, &span, &masks.notes) {
             return None;
         }
         let file_name = blob.origin.file_name();
         let found =
             rule.context.as_ref().and_then(|context| context::find(context, &surroundings, file_name));
-        let Verdict { level, confidence, evidence } = verdict(rules, rule, text, &matched, whole, found)?;
+        let Verdict { level, confidence, evidence } = verdict(masks, rule, text, &matched, whole, found)?;
         let prefix = rule.prefix(secret);
         let (page, place) = reading.page(span.clone());
         let allowed = allow::find(&rule.id, page, &place).map(|comment| Allow {
@@ -226,7 +249,7 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -
                 Some(between) => 0u64.wrapping_sub(memchr::memchr_iter(b'\n', between).count() as u64),
                 None => comment.lines_before,
             },
-            reason: mask::masked(rules, page, &comment.reason).trim().chars().take(120).collect(),
+            reason: masks.masked(page, &comment.reason).trim().chars().take(120).collect(),
         });
         let finding = Finding {
             origin: blob.origin.to_owned(),
@@ -237,7 +260,7 @@ fn judge(rules: &RuleSet, rule: &Rule, blob: &Blob<'_>, reading: &Reading<'_>) -
             secret: Secret::seal(&rule.id, secret, prefix, rule.guessable),
             evidence,
             reading: reading.name(),
-            excerpt: mask::excerpt(rules, page, &place, if reading.is_plain() { prefix } else { 0 }),
+            excerpt: masks.excerpt(page, &place, if reading.is_plain() { prefix } else { 0 }),
             allowed,
             history: None,
         };
@@ -281,7 +304,13 @@ fn is_no_secret(rule: &Rule, text: &[u8], matched: &Matched) -> bool {
 }
 
 /// Whether a whole match of another rule stands in `span`, as it is or encoded. That rule has decided on it.
-fn is_another_rules(rules: &RuleSet, rule: &Rule, text: &[u8], span: &Range<usize>) -> bool {
+fn is_another_rules(
+    rules: &RuleSet,
+    rule: &Rule,
+    text: &[u8],
+    span: &Range<usize>,
+    notes: &Notes<'_>,
+) -> bool {
     let mut taken = false;
     look(rules, &Layer::of_text(text), span.clone(), &mut |layer, found, at| {
         let (Found::Match(other) | Found::Anchor(other)) = found else { return };
@@ -296,7 +325,8 @@ fn is_another_rules(rules: &RuleSet, rule: &Rule, text: &[u8], span: &Range<usiz
             is_inside(&matched.secret) && Whole::of(other, layer.text, &matched.secret) == Whole::Yes
         };
         taken |= may_take
-            && (matches(other, layer.text, at).any(is_whole) || !parts(other, layer.text, at).is_empty());
+            && (matches(other, layer.text, at).any(is_whole)
+                || !parts(other, layer.text, at, notes).is_empty());
     });
     taken
 }
@@ -309,7 +339,7 @@ struct Verdict {
 
 /// How bad and how sure a match is, or nothing if its body is not random and nothing binds it to the vendor.
 fn verdict(
-    rules: &RuleSet,
+    masks: &Masks<'_>,
     rule: &Rule,
     text: &[u8],
     matched: &Matched,
@@ -337,7 +367,7 @@ fn verdict(
         (None, None, Whole::Torn) => plain(Confidence::Low, "by its shape, in binary data".to_owned()),
         (None, None, _) => match &matched.name {
             Some(name) => {
-                let name: String = mask::masked(rules, text, name).chars().take(60).collect();
+                let name: String = masks.masked(text, name).chars().take(60).collect();
                 plain(rule.confidence, format!("bound to {name}"))
             }
             None if rule.context.is_some() => plain(rule.confidence, "by its shape alone".to_owned()),

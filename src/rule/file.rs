@@ -6,6 +6,7 @@ use crate::text::is_hidden;
 use ignore::gitignore::GitignoreBuilder;
 use serde::Deserialize;
 use std::str::FromStr;
+use std::sync::OnceLock;
 use toml::Spanned;
 
 /// An anchor shorter than this would be met everywhere.
@@ -152,6 +153,7 @@ pub fn parse(name: &str, text: &str, others: &[Rule], builtin: bool) -> Result<R
         matches: file.matches.into_iter().map(|example| example.text).collect(),
         misses: file.misses.into_iter().map(|example| example.text).collect(),
         builtin,
+        head: OnceLock::new(),
     })
 }
 

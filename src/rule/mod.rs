@@ -1,11 +1,13 @@
 //! A rule: one kind of secret. Rules are data (`rules/*.toml`); this module says what the data means.
 
 mod file;
+mod head;
 mod search;
 mod set;
 pub mod template;
 
 pub use file::parse;
+pub(crate) use head::Head;
 pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
 
 use ignore::gitignore::Gitignore;
@@ -129,6 +131,8 @@ pub struct Rule {
     pub misses: Vec<String>,
     /// Whether it came with sf-scan.
     pub builtin: bool,
+    /// What its secrets begin with, once somebody has asked.
+    head: OnceLock<Option<Head>>,
 }
 
 impl Rule {
@@ -142,6 +146,11 @@ impl Rule {
     #[must_use]
     pub(crate) fn shortest(&self) -> usize {
         self.patterns.iter().map(Pattern::shortest).min().unwrap_or(0)
+    }
+
+    /// What all secrets of the rule begin with, if they begin where their anchor does.
+    pub(crate) fn head(&self) -> Option<&Head> {
+        self.head.get_or_init(|| Head::of(&self.patterns, &self.anchors)).as_ref()
     }
 
     /// The length of the anchor that `secret` begins with, or 0.

@@ -4,8 +4,19 @@
 use super::{LONGEST_JOINT, LONGEST_TOKEN};
 use memchr::memmem;
 
+/// The bytes that a piece has.
+pub(super) const PIECES: [bool; 256] = {
+    let mut pieces = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pieces[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_' || byte as u8 == b'-';
+        byte += 1;
+    }
+    pieces
+};
+
 pub(super) fn is_piece(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+    PIECES[byte as usize]
 }
 
 /// Where the piece that begins at `at` ends.
@@ -14,23 +25,35 @@ pub(super) fn piece_end(text: &[u8], at: usize) -> usize {
     at + rest.iter().position(|&byte| !is_piece(byte)).unwrap_or(rest.len())
 }
 
+#[inline]
 pub(super) fn starts(text: &[u8], at: usize, literal: &[u8]) -> bool {
     text.get(at..).is_some_and(|rest| rest.starts_with(literal))
 }
 
 /// The length of the first of `literals` that stands at `at`.
 pub(super) fn one_of(text: &[u8], at: usize, literals: &[&[u8]]) -> Option<usize> {
-    literals.iter().find(|literal| starts(text, at, literal)).map(|literal| literal.len())
+    let rest = text.get(at..)?;
+    let first = rest.first();
+    // The first byte rules nearly all of them out.
+    let is_there = |literal: &&&[u8]| literal.first() == first && rest.starts_with(literal);
+    literals.iter().find(is_there).map(|literal| literal.len())
 }
 
 /// The length of a line's end.
 pub(super) fn line_end(text: &[u8], at: usize) -> Option<usize> {
-    one_of(text, at, &[b"\n", b"\r\n"])
+    match text.get(at)? {
+        b'\n' => Some(1),
+        b'\r' if text.get(at + 1) == Some(&b'\n') => Some(2),
+        _ => None,
+    }
 }
 
 /// Skips spaces and tabs.
 pub(super) fn blanks(text: &[u8], at: usize) -> usize {
-    let rest = &text[at.min(text.len())..text.len().min(at + LONGEST_JOINT)];
+    if !matches!(text.get(at), Some(b' ' | b'\t')) {
+        return at;
+    }
+    let rest = &text[at..text.len().min(at + LONGEST_JOINT)];
     at + rest.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(rest.len())
 }
 
@@ -40,7 +63,10 @@ pub(super) fn tag(text: &[u8], at: usize) -> Option<usize> {
         b"wbr", b"span", b"strong", b"small", b"code", b"mark", b"font", b"kbd", b"em", b"tt", b"br", b"b",
         b"i", b"u", b"a", b"s", b"q",
     ];
-    let name = at + 1 + usize::from(starts(text, at + 1, b"/"));
+    if text.get(at) != Some(&b'<') {
+        return None;
+    }
+    let name = at + 1 + usize::from(text.get(at + 1) == Some(&b'/'));
     let length = one_of(text, name, &NAMES).filter(|length| {
         text.get(name + length).is_some_and(|byte| matches!(byte, b'>' | b' ' | b'/' | b'\n' | b'\t'))
     })?;
@@ -70,6 +96,9 @@ pub(super) fn colour(text: &[u8], at: usize) -> Option<usize> {
 
 /// The end of what opens an expression in a template, and the literal in it.
 pub(super) fn template_opens(text: &[u8], at: usize) -> Option<usize> {
+    if !matches!(text.get(at), Some(b'$' | b'#' | b'{' | b'\\')) {
+        return None;
+    }
     let open = at + one_of(text, at, &[b"${", b"#{", b"{{", b"{", b"\\("])?;
     let inside = blanks(text, open);
     Some(inside + quote(text, inside)?)
@@ -94,7 +123,7 @@ pub(super) fn quote(text: &[u8], at: usize) -> Option<usize> {
     if matches!(mark, b'"' | b'\'' | b'`') {
         return Some(text[at..].iter().take(3).take_while(|&&byte| byte == mark).count());
     }
-    one_of(text, at, &ESCAPED)
+    if matches!(mark, b'\\' | b'&') { one_of(text, at, &ESCAPED) } else { None }
 }
 
 /// Skips what may stand behind a literal or a name before the operator: `)`, `.to_string()`.
@@ -112,6 +141,9 @@ pub(super) fn suffixes(text: &[u8], at: usize) -> usize {
     ];
     let mut end = at;
     for _ in 0..3 {
+        if !matches!(text.get(end), Some(b'.' | b'(' | b')')) {
+            break;
+        }
         match one_of(text, end, &SUFFIXES) {
             Some(length) => end += length,
             None => break,
@@ -123,10 +155,13 @@ pub(super) fn suffixes(text: &[u8], at: usize) -> usize {
 /// Where what joins two literals ends.
 pub(super) fn operator(text: &[u8], at: usize) -> Option<usize> {
     const OPERATORS: [&[u8]; 10] = [b"<>", b"++", b"||", b"<<", b"..", b"+", b"&", b"^", b"~", b","];
-    if text.get(at) == Some(&b'.') && text.get(at + 1) != Some(&b'.') {
-        return method(text, at + 1).or(Some(at + 1));
+    match text.get(at)? {
+        b'.' if text.get(at + 1) != Some(&b'.') => method(text, at + 1).or(Some(at + 1)),
+        b'.' | b'<' | b'|' | b'+' | b'&' | b'^' | b'~' | b',' => {
+            one_of(text, at, &OPERATORS).map(|length| at + length)
+        }
+        _ => None,
     }
-    one_of(text, at, &OPERATORS).map(|length| at + length)
 }
 
 /// The end of `append(` and the like.
@@ -148,15 +183,24 @@ pub(super) fn method(text: &[u8], at: usize) -> Option<usize> {
 
 /// Skips white space of code: comments, continuations, markup, and the ends of lines in the list of a notebook.
 pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
+    /// How many ends of lines are skipped.
+    const MOST_LINES: usize = 8;
     let limit = limit.min(text.len());
     let mut end = at;
+    let mut lines = 0;
     while end < limit {
         let before = end;
         end = blanks(text, end);
-        if end >= limit {
+        if end >= limit
+            || !matches!(text[end], b'\n' | b'\r' | b'\\' | b'_' | b'`' | b'^' | b'/' | b'#' | b'-' | b'<')
+        {
             break;
         }
         if let Some(length) = line_end(text, end) {
+            lines += 1;
+            if lines > MOST_LINES {
+                break;
+            }
             end += length;
             // What leads the lines of a patch, a quotation or a comment that holds code.
             let lead = blanks(text, end);
@@ -255,17 +299,28 @@ fn makes_text(name: &[u8]) -> bool {
     NAMES.iter().any(|known| last.eq_ignore_ascii_case(known))
 }
 
-/// Words that make a string of the items of a list or of arguments.
-const JOINERS: [&[u8]; 9] =
-    [b"join", b"Join", b"JOIN", b"oncat", b"CONCAT", b"paste0", b"printf", b"ormat", b"strcat"];
-
 /// Whether a word near a list says that its items are joined.
 pub(super) fn is_list_joined(text: &[u8], start: usize, end: usize) -> bool {
     let before = &text[start.saturating_sub(80)..start];
     let behind = &text[end..text.len().min(end + 160)];
     let closed = behind.iter().position(|byte| matches!(byte, b']' | b')'));
     let behind = closed.map_or(&[][..], |at| &behind[at..behind.len().min(at + 24)]);
-    [before, behind].iter().any(|part| {
-        JOINERS.iter().any(|word| memmem::find(part, word).is_some()) || memmem::find(part, b"%s%s").is_some()
+    [before, behind].into_iter().any(has_joiner)
+}
+
+/// Whether a word stands there that makes a string of the items of a list or of arguments.
+fn has_joiner(text: &[u8]) -> bool {
+    (0..text.len()).any(|at| {
+        let words: &[&[u8]] = match text[at] {
+            b'j' => &[b"join"],
+            b'J' => &[b"Join", b"JOIN"],
+            b'o' => &[b"oncat", b"ormat"],
+            b'C' => &[b"CONCAT"],
+            b'p' => &[b"paste0", b"printf"],
+            b's' => &[b"strcat"],
+            b'%' => &[b"%s%s"],
+            _ => return false,
+        };
+        words.iter().any(|word| text[at..].starts_with(word))
     })
 }

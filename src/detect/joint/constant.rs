@@ -1,11 +1,9 @@
 //! A key whose prefix is a constant that is used elsewhere, or whose rest is in a variable: `PREFIX + "..."`, `${P}${Q}`.
 
 use super::code::{
-    blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, starts, suffixes,
-    template_opens,
+    blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, suffixes, template_opens,
 };
-use super::{Joined, LONGEST_JOINT, SHORTEST_TOKEN, Token, joint_outside};
-use memchr::memmem;
+use super::{First, Joined, LONGEST_JOINT, Notes, SHORTEST_TOKEN, Token, joint_outside};
 use std::ops::Range;
 
 /// How far behind a constant it is used, or the other one that it is used with is written. What is found there may reach
@@ -15,68 +13,77 @@ pub(in crate::detect) const REACH_AHEAD: usize = 4096;
 /// The same before a constant. What encloses a match is looked for farther back than what follows it.
 pub(in crate::detect) const REACH_BACK: usize = 1536;
 
-/// How many times a constant's name is looked at on each side of it.
-const MOST_NAMES: usize = 32;
-
 /// How many of its uses are read on each side.
 const MOST_USES: usize = 8;
 
-/// How many values of other variables are looked for.
+/// How many values of other variables are looked for on each side.
 const MOST_VALUES: usize = 3;
 
-/// Reads the tokens whose first piece, an anchor at `at` or a bit more, is a constant that is used elsewhere, or is
-/// followed by a variable whose value is written elsewhere.
-pub(in crate::detect) fn read_held(text: &[u8], at: usize, anchor: usize) -> Vec<Joined> {
-    let mut found = Vec::new();
-    if starts(text, at + anchor, &text[at..at + anchor]) {
-        return found;
-    }
-    let end = piece_end(text, at + anchor);
-    if !matches!(
-        text.get(end),
-        None | Some(
-            b'"' | b'\''
-                | b'`'
-                | b'\\'
-                | b'\n'
-                | b'\r'
-                | b';'
-                | b' '
-                | b'$'
-                | b'{'
-                | b'#'
-                | b'%'
-                | b')'
-                | b'&'
-        )
-    ) {
-        return found;
-    }
-    let prefix = &text[at..end];
-    let zone = at.saturating_sub(REACH_BACK)..text.len().min(end + REACH_AHEAD);
-    let mut search = Search { text, zone, at, values: 0 };
-    let mut take = |body: usize, how| {
-        let token = Token::read(text, body..piece_end(text, body), 0);
-        if prefix.len() + token.length() >= SHORTEST_TOKEN {
-            found.push(Joined { view: token.view(prefix), first: prefix.len(), how });
+impl First<'_, '_> {
+    /// Reads the tokens whose prefix is the piece, as a constant that is used elsewhere, or as what is followed by a
+    /// variable whose value is written elsewhere.
+    pub(in crate::detect) fn held(&self, notes: &Notes<'_>) -> Vec<Joined> {
+        let First { text, at, anchor, end, want } = *self;
+        let mut found = Vec::new();
+        if !matches!(
+            text.get(end),
+            None | Some(
+                b'"' | b'\''
+                    | b'`'
+                    | b'\\'
+                    | b'\n'
+                    | b'\r'
+                    | b';'
+                    | b' '
+                    | b'$'
+                    | b'{'
+                    | b'#'
+                    | b'%'
+                    | b')'
+                    | b'&'
+            )
+        ) {
+            return found;
         }
-    };
-    if let Some(name) = variable_behind(text, end)
-        && let Some(body) = search.value_of(name)
-    {
-        take(body, "a variable");
-    }
-    let Some(name) = name_before(text, at, end) else { return found };
-    let finder = memmem::Finder::new(name);
-    for side in [end..search.zone.end, search.zone.start..at] {
-        let places = finder.find_iter(&text[side.clone()]).map(|place| side.start + place).take(MOST_NAMES);
-        for place in places.filter(|&place| is_name_at(text, place, name)).take(MOST_USES) {
-            if let Some(body) = search.body_behind_use(place, name.len()) {
-                take(body, "a constant");
+        let variable = variable_behind(text, end);
+        let name = name_before(text, at, end);
+        if variable.is_none() && name.is_none() {
+            return found;
+        }
+        let prefix = &text[at..end];
+        let zone = at.saturating_sub(REACH_BACK)..text.len().min(end + REACH_AHEAD);
+        let length = end - at - anchor;
+        notes.of(text, |notes| {
+            if !notes.may_begin_in(&zone, want, length) {
+                return;
             }
-        }
+            let want = want.behind(length);
+            let mut search = Search { notes, text, zone, at, values: 0, last: None };
+            let mut take = |body: usize, how| {
+                let first = body..piece_end(text, body);
+                let is_allowed = want.allows(0, &text[first.clone()]);
+                let token = is_allowed.then(|| Token::read(text, first, 0, want)).flatten();
+                if let Some(token) = token.filter(|token| prefix.len() + token.length() >= SHORTEST_TOKEN) {
+                    found.push(Joined { view: token.view(prefix), first: prefix.len(), how });
+                }
+            };
+            if let Some(name) = variable
+                && let Some(body) = search.value_of(&text[name])
+            {
+                take(body, "a variable");
+            }
+            let Some(name) = name else { return };
+            for side in [end..search.zone.end, search.zone.start..at] {
+                search.values = 0;
+                for used in notes.uses(name, &search.zone, &side, MOST_USES) {
+                    if let Some(body) = search.body_of(&used) {
+                        take(body, "a constant");
+                    }
+                }
+            }
+        });
+        found
     }
-    found
 }
 
 fn is_name(byte: u8) -> bool {
@@ -84,7 +91,7 @@ fn is_name(byte: u8) -> bool {
 }
 
 /// Whether `name` stands at `at` as a whole name.
-fn is_name_at(text: &[u8], at: usize, name: &[u8]) -> bool {
+pub(super) fn is_name_at(text: &[u8], at: usize, name: &[u8]) -> bool {
     let is_joined = at.checked_sub(1).is_some_and(|before| is_name(text[before]));
     !is_joined && !text.get(at + name.len()).is_some_and(|&byte| is_name(byte))
 }
@@ -127,9 +134,11 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     // Without a sign that assigns a word says that a name gets a value: `#define P "..."`, `define('P', '...')`.
     if !sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-')) {
         let line = before.trim_ascii_start();
-        let is_told =
-            WORDS.iter().any(|word| line.starts_with(word)) || memmem::find(line, b"define(").is_some();
-        if sign.is_empty() || !is_told {
+        let is_told = || {
+            WORDS.iter().any(|word| line.starts_with(word))
+                || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"))
+        };
+        if sign.is_empty() || !is_told() {
             return None;
         }
     }
@@ -164,10 +173,10 @@ fn trimmed(text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
 }
 
 /// The variable that follows a piece, in a template or behind an operator.
-fn variable_behind(text: &[u8], end: usize) -> Option<&[u8]> {
+fn variable_behind(text: &[u8], end: usize) -> Option<Range<usize>> {
     let name_at = |at: usize| {
         let length = text.get(at..)?.iter().take(64).take_while(|&&byte| is_name(byte)).count();
-        (length > 0 && !text[at].is_ascii_digit()).then(|| &text[at..at + length])
+        (length > 0 && !text[at].is_ascii_digit()).then_some(at..at + length)
     };
     if let Some(open) = one_of(text, end, &[b"${", b"#{", b"{{", b"{", b"$(", b"\\(", b"$", b"%"]) {
         return name_at(blanks(text, end + open));
@@ -177,18 +186,16 @@ fn variable_behind(text: &[u8], end: usize) -> Option<&[u8]> {
         return name_at(closed + open);
     }
     let after = space(text, suffixes(text, closed), closed + LONGEST_JOINT);
-    if starts(text, after, b",") && !is_list_joined(text, end, end) {
-        return None;
-    }
     let behind = space(text, operator(text, after)?, closed + LONGEST_JOINT);
     let behind =
         behind + usize::from(text.get(behind).is_some_and(|byte| matches!(byte, b'$' | b'&' | b'@')));
-    name_at(behind)
+    let name = name_at(behind)?;
+    (text[after] != b',' || is_list_joined(text, end, end)).then_some(name)
 }
 
-/// Where the literal begins that is assigned to the name that ends at `end`.
-fn value_behind(text: &[u8], end: usize, limit: usize) -> Option<usize> {
-    let line = &text[end..limit.min(end + 80).max(end)];
+/// The first piece of the literal that is assigned to the name that ends at `end`.
+pub(super) fn value_behind(text: &[u8], end: usize) -> Option<Range<usize>> {
+    let line = &text[end..text.len().min(end + 80)];
     // Up to the sign that assigns there may be a type, or the end of a key.
     let sign = line.iter().position(|byte| matches!(byte, b'=' | b'\n' | b'"' | b'`' | b';' | b'+'));
     let colon = line
@@ -205,13 +212,88 @@ fn value_behind(text: &[u8], end: usize, limit: usize) -> Option<usize> {
         None => return None,
     };
     let value = opener(text, after, after + 40).unwrap_or(after);
-    let length = piece_end(text, value) - value;
+    let value = value..piece_end(text, value);
     // In a shell `A=$B` is no value, and `name = other` is hardly as long.
-    (length >= 8 && value + length <= limit).then_some(value)
+    (value.len() >= 8).then_some(value)
+}
+
+/// What follows the name of a constant where it is used, as far as it could be the rest of a key: a variable, what stands
+/// there itself, or another variable. The first counts that leads to something.
+#[derive(Clone, Default)]
+pub(super) struct Use {
+    variable: Option<Range<usize>>,
+    body: Option<usize>,
+    last: Option<Range<usize>>,
+}
+
+impl Use {
+    pub(super) fn is_empty(&self) -> bool {
+        self.variable.is_none() && self.body.is_none() && self.last.is_none()
+    }
+}
+
+/// What follows the name of `length` bytes at `at`.
+pub(super) fn use_at(text: &[u8], at: usize, length: usize) -> Use {
+    let mut end = at + length;
+    let before = &text[at.saturating_sub(4)..at];
+    let sigil = trimmed(before, |byte| byte == b' ');
+    let is_braced = matches!(sigil.last(), Some(b'{' | b'('));
+    let is_shell = is_braced || matches!(before.last(), Some(b'$' | b'%' | b'@'));
+    let mut used = Use::default();
+    if is_shell {
+        let inside = blanks(text, end);
+        if let Some(close) = one_of(text, inside, &[b"}}", b"}", b")", b"%"]) {
+            end = inside + close;
+        }
+        let is_closed = end > at + length;
+        let quotes = text[end..].iter().take(2).take_while(|byte| matches!(byte, b'"' | b'\'')).count();
+        let body = end + quotes;
+        if (is_closed || quotes > 0) && text.get(body).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+            return Use { body: Some(body), ..used };
+        }
+        // The rest is in a variable, too.
+        used.variable = variable_behind(text, body);
+        if let Some(open) = template_opens(text, end) {
+            return Use { body: Some(open), ..used };
+        }
+    }
+    let end = at + length;
+    let joint =
+        joint_outside(text, end).filter(|joint| !joint.is_listed || is_list_joined(text, at, joint.end));
+    if let Some(joint) =
+        joint.filter(|joint| text.get(joint.end).is_some_and(|byte| byte.is_ascii_alphanumeric()))
+    {
+        return Use { body: Some(joint.end), ..used };
+    }
+    // `format!("{P}{}", "...")`: what the next place stands for is the first argument.
+    if is_braced && one_of(text, end, &[b"}{}\"", b"}%s\"", b"}{0}\""]).is_some() {
+        let argument = || {
+            let quote_at = end + memchr::memchr(b'"', &text[end..text.len().min(end + 8)])? + 1;
+            let comma = space(text, quote_at, quote_at + 16);
+            let length = one_of(text, comma, &[b",", b".format("])?;
+            let argument = comma + length;
+            Some(opener(text, space(text, argument, argument + 40), argument + 60))
+        };
+        if let Some(body) = argument() {
+            return Use { body, ..used };
+        }
+    }
+    let after = space(text, suffixes(text, end), end + LONGEST_JOINT);
+    used.last = operator(text, after).and_then(|behind| {
+        let behind = space(text, behind, end + LONGEST_JOINT);
+        let behind =
+            behind + usize::from(text.get(behind).is_some_and(|byte| matches!(byte, b'$' | b'&' | b'@')));
+        let length = text.get(behind..)?.iter().take(64).take_while(|&&byte| is_name(byte)).count();
+        let is_name = length > 0 && !text[behind].is_ascii_digit();
+        let is_joined = is_name && (text[after] != b',' || is_list_joined(text, at, after));
+        is_joined.then_some(behind..behind + length)
+    });
+    used
 }
 
 /// What is looked for around a constant.
-struct Search<'t> {
+struct Search<'n, 't> {
+    notes: &'n Notes<'n>,
     text: &'t [u8],
     /// Where it is looked for.
     zone: Range<usize>,
@@ -219,88 +301,38 @@ struct Search<'t> {
     at: usize,
     /// How many values were looked for.
     values: usize,
+    /// The last one: of which name, and where it begins.
+    last: Option<(&'t [u8], Option<usize>)>,
 }
 
-impl Search<'_> {
-    /// Where the value of the variable `name` begins, if it is a literal: the last before the constant, or the first behind.
-    fn value_of(&mut self, name: &[u8]) -> Option<usize> {
+impl<'t> Search<'_, 't> {
+    /// Where the value of the variable `name` begins, if it is a literal.
+    fn value_of(&mut self, name: &'t [u8]) -> Option<usize> {
         self.values += 1;
         if self.values > MOST_VALUES {
             return None;
         }
-        let Search { text, ref zone, at, .. } = *self;
-        let mut best = None;
-        let finder = memmem::Finder::new(name);
-        for place in finder.find_iter(&text[zone.clone()]).map(|place| zone.start + place).take(MOST_NAMES) {
-            if best.is_some() && place > at {
-                break;
-            }
-            if is_name_at(text, place, name) {
-                best = value_behind(text, place + name.len(), zone.end).or(best);
+        match self.last {
+            Some((last, value)) if last == name => value,
+            _ => {
+                let value = self.notes.value(name, &self.zone, self.at);
+                self.last = Some((name, value));
+                value
             }
         }
-        best
     }
 
-    /// Where the rest of a token begins behind a use of the constant whose name stands at `at`.
-    fn body_behind_use(&mut self, at: usize, length: usize) -> Option<usize> {
+    /// Where the rest of a token begins that follows the constant where it is used.
+    fn body_of(&mut self, used: &Use) -> Option<usize> {
         let text = self.text;
-        let zone = self.zone.clone();
-        let mut end = at + length;
-        let before = &text[at.saturating_sub(4)..at];
-        let sigil = trimmed(before, |byte| byte == b' ');
-        let is_braced = matches!(sigil.last(), Some(b'{' | b'('));
-        let is_shell = is_braced || matches!(before.last(), Some(b'$' | b'%' | b'@'));
-        let within = |body: usize| (body >= zone.start && body < zone.end).then_some(body);
-        if is_shell {
-            let inside = blanks(text, end);
-            if let Some(close) = one_of(text, inside, &[b"}}", b"}", b")", b"%"]) {
-                end = inside + close;
-            }
-            let is_closed = end > at + length;
-            let quotes = text[end..].iter().take(2).take_while(|byte| matches!(byte, b'"' | b'\'')).count();
-            let body = end + quotes;
-            if (is_closed || quotes > 0) && text.get(body).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
-                return within(body);
-            }
-            // The rest is in a variable, too.
-            if let Some(name) = variable_behind(text, body)
-                && let Some(value) = self.value_of(name)
-            {
-                return Some(value);
-            }
-            if let Some(open) = template_opens(text, end) {
-                return within(open);
-            }
-        }
-        let end = at + length;
-        let joint =
-            joint_outside(text, end).filter(|joint| !joint.is_listed || is_list_joined(text, at, joint.end));
-        if let Some(joint) =
-            joint.filter(|joint| text.get(joint.end).is_some_and(|byte| byte.is_ascii_alphanumeric()))
+        if let Some(name) = used.variable.clone()
+            && let Some(value) = self.value_of(&text[name])
         {
-            return within(joint.end);
+            return Some(value);
         }
-        // `format!("{P}{}", "...")`: what the next place stands for is the first argument.
-        if is_braced && one_of(text, end, &[b"}{}\"", b"}%s\"", b"}{0}\""]).is_some() {
-            let quote_at = end + memchr::memchr(b'"', &text[end..text.len().min(end + 8)])? + 1;
-            let comma = space(text, quote_at, quote_at + 16);
-            if starts(text, comma, b",") || starts(text, comma, b".format(") {
-                let argument = comma + if starts(text, comma, b",") { 1 } else { 8 };
-                return within(opener(text, space(text, argument, argument + 40), argument + 60)?);
-            }
+        if let Some(body) = used.body {
+            return self.zone.contains(&body).then_some(body);
         }
-        let after = space(text, suffixes(text, end), end + LONGEST_JOINT);
-        if starts(text, after, b",") && !is_list_joined(text, at, after) {
-            return None;
-        }
-        let behind = space(text, operator(text, after)?, end + LONGEST_JOINT);
-        let behind =
-            behind + usize::from(text.get(behind).is_some_and(|byte| matches!(byte, b'$' | b'&' | b'@')));
-        let length = text.get(behind..)?.iter().take(64).take_while(|&&byte| is_name(byte)).count();
-        if length == 0 || text[behind].is_ascii_digit() {
-            return None;
-        }
-        self.value_of(&text[behind..behind + length])
+        self.value_of(&text[used.last.clone()?])
     }
 }

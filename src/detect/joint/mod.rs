@@ -1,5 +1,6 @@
 //! A key that is cut, by the language of the file or by what carries it, and put together again: `"api_" + "..."`, a line
-//! continuation, a wrapped line, a prefix in a constant. Pure: it reads text, and knows nothing of rules.
+//! continuation, a wrapped line, a prefix in a constant. Pure: it reads text, and knows of rules only what their secrets
+//! begin with.
 //!
 //! A *joint* is what stands between two pieces of a token and adds nothing to it. A piece is letters, digits, `_` and `-`.
 //! Whether the pieces make a secret is for a rule's pattern to say; so a joint may be read generously. All searches are
@@ -7,13 +8,17 @@
 
 mod code;
 mod constant;
+mod name;
+mod notes;
 
-pub(super) use constant::{REACH_AHEAD, REACH_BACK, read_held};
+pub(super) use constant::{REACH_AHEAD, REACH_BACK};
+pub(super) use notes::Notes;
 
+use crate::rule::Head;
 use crate::text::View;
 use code::{
-    blanks, colour, is_list_joined, is_piece, line_end, method, one_of, opener, operator, piece_end, quote,
-    space, starts, suffixes, tag, template_opens,
+    PIECES, blanks, colour, is_list_joined, is_piece, line_end, method, one_of, opener, operator, piece_end,
+    quote, space, starts, suffixes, tag, template_opens,
 };
 use std::ops::Range;
 
@@ -22,6 +27,9 @@ const LONGEST_JOINT: usize = 200;
 
 /// How far a token may reach, joints included.
 const LONGEST_TOKEN: usize = 1000;
+
+/// How long the name may be of what is added to.
+const LONGEST_TARGET: usize = 48;
 
 /// How many pieces a token may have: as many as a short key has characters.
 const MOST_PIECES: usize = 40;
@@ -43,20 +51,76 @@ pub(super) struct Joined {
     pub(super) how: &'static str,
 }
 
-/// Reads the token that begins with an anchor at `at`, if there is a joint in it.
-pub(super) fn read(text: &[u8], at: usize, anchor: usize) -> Option<Joined> {
-    // Anchors in a row: each would be read to the end of the row.
-    if starts(text, at + anchor, &text[at..at + anchor]) {
-        return None;
+/// What is asked of a token: that letters, digits, `_` and `-` of an alphabet follow its anchor. Nearly all text that
+/// begins as a secret does is told from one by it, before anything else is read.
+#[derive(Clone, Copy)]
+struct Want<'r> {
+    /// How many bytes, at least.
+    least: usize,
+    alphabet: &'r [bool; 256],
+}
+
+impl<'r> Want<'r> {
+    /// What is asked of a secret with that head whose anchor has `anchor` bytes.
+    fn of(head: &'r Head, anchor: usize) -> Want<'r> {
+        let alphabet = if head.least < SHORTEST_TOKEN { &PIECES } else { &head.alphabet };
+        Want { least: head.least.max(SHORTEST_TOKEN).saturating_sub(anchor), alphabet }
     }
-    let end = piece_end(text, at + anchor);
-    // This decides for nearly every anchor.
-    if !may_join(text, end) {
-        return None;
+
+    /// What is asked of what follows `length` bytes.
+    fn behind(self, length: usize) -> Want<'r> {
+        Want { least: self.least.saturating_sub(length), ..self }
     }
-    let token = Token::read(text, at..end, anchor);
-    let how = token.how?;
-    (token.length() >= SHORTEST_TOKEN).then(|| Joined { first: end - at, how, view: token.view(&[]) })
+
+    /// Whether `piece` can follow `length` bytes.
+    fn allows(self, length: usize, piece: &[u8]) -> bool {
+        piece.iter().take(self.least.saturating_sub(length)).all(|&byte| self.alphabet[usize::from(byte)])
+    }
+
+    /// The end of the piece that begins at `at`, if it can be the first.
+    fn piece_end(self, text: &[u8], at: usize) -> Option<usize> {
+        let head = &text[at..text.len().min(at + self.least)];
+        match head.iter().position(|&byte| !self.alphabet[usize::from(byte)]) {
+            Some(length) => (!is_piece(head[length])).then_some(at + length),
+            None => Some(piece_end(text, at + head.len())),
+        }
+    }
+}
+
+/// The first piece of a token: an anchor, and what follows it up to the first joint.
+pub(super) struct First<'t, 'r> {
+    text: &'t [u8],
+    at: usize,
+    /// The length of the anchor.
+    anchor: usize,
+    end: usize,
+    /// What is asked of what follows the anchor.
+    want: Want<'r>,
+}
+
+impl<'t, 'r> First<'t, 'r> {
+    /// The piece that begins with an anchor of `anchor` bytes at `at`, if it can be a secret's with that head.
+    pub(super) fn read(text: &'t [u8], at: usize, anchor: usize, head: &'r Head) -> Option<First<'t, 'r>> {
+        // Anchors in a row: each would be read to the end of the row.
+        if starts(text, at + anchor, &text[at..at + anchor]) {
+            return None;
+        }
+        let want = Want::of(head, anchor);
+        let end = want.piece_end(text, at + anchor)?;
+        Some(First { text, at, anchor, end, want })
+    }
+
+    /// Reads on, if there is a joint behind the piece.
+    pub(super) fn joined(&self) -> Option<Joined> {
+        let First { text, at, anchor, end, want } = *self;
+        // This decides for nearly every anchor.
+        if !may_join(text, end) {
+            return None;
+        }
+        let token = Token::read(text, at..end, anchor, want)?;
+        let how = token.how?;
+        (token.length() >= SHORTEST_TOKEN).then(|| Joined { first: end - at, how, view: token.view(&[]) })
+    }
 }
 
 /// Whether something that can belong to a joint follows a piece that ends at `end`.
@@ -97,24 +161,27 @@ struct Token<'t> {
 }
 
 impl<'t> Token<'t> {
-    /// Reads on from the first piece, which begins with an anchor of `anchor` bytes.
-    fn read(text: &'t [u8], first: Range<usize>, anchor: usize) -> Token<'t> {
+    /// Reads on from the first piece, which begins with an anchor of `anchor` bytes and is allowed behind that. Nothing
+    /// if what is read can be nothing that is wanted.
+    fn read(text: &'t [u8], first: Range<usize>, anchor: usize, want: Want<'_>) -> Option<Token<'t>> {
         let limit = first.start + LONGEST_TOKEN;
         let body = first.start + anchor;
-        let mut token = Token { text, pieces: vec![first.clone()], how: None };
+        let mut token = Token { text, pieces: Vec::new(), how: None };
+        let mut length = first.end - body;
         let mut end = first.end;
         let mut how = None;
         // How many pieces come before the first comma.
         let mut unlisted = None;
         // The joints since the last piece: markup may stand next to a line's end.
         let mut since = 0;
+        let mut last = first.clone();
         while token.pieces.len() < MOST_PIECES && since < 6 {
             let Some(joint) = joint_at(text, end).filter(|joint| joint.end < limit) else { break };
             let next = joint.end..piece_end(text, joint.end).min(limit);
             let is_plain = |piece: &Range<usize>| text[piece.clone()].iter().all(u8::is_ascii_alphanumeric);
             if joint.is_wrap {
                 // In prose a word may end at any line; a key's part is some letters, or the prefix alone.
-                let before = token.pieces.last().map_or(0..0, |last| last.start.max(body)..last.end);
+                let before = last.start.max(body)..last.end;
                 let is_part = token.pieces.len() > 1 || before.is_empty() || before.len() >= 4;
                 if !is_part || !is_plain(&before) || next.is_empty() || !is_plain(&next) {
                     break;
@@ -124,7 +191,14 @@ impl<'t> Token<'t> {
             if anchor > 0 && text[next.clone()].starts_with(&text[first.start..body]) {
                 break;
             }
+            // What is cut at the limit goes on.
+            if next.end < limit && !want.allows(length, &text[next.clone()]) {
+                return None;
+            }
             how = how.or(Some(joint.how));
+            if token.pieces.is_empty() {
+                token.pieces.push(first.clone());
+            }
             if joint.is_listed {
                 unlisted = unlisted.or(Some(token.pieces.len()));
             }
@@ -134,14 +208,24 @@ impl<'t> Token<'t> {
                 continue;
             }
             since = 0;
+            length += next.len();
+            last = next.clone();
             token.pieces.push(next);
             token.how = how;
         }
-        if let Some(unlisted) = unlisted.filter(|_| !is_list_joined(text, first.start, token.end())) {
+        if token.pieces.is_empty() {
+            token.pieces.push(first);
+        }
+        let is_cut = token.end() == limit;
+        if length < want.least && !is_cut {
+            return None;
+        }
+        if let Some(unlisted) = unlisted.filter(|_| !is_list_joined(text, body - anchor, token.end())) {
             token.pieces.truncate(unlisted);
             token.how = token.how.filter(|_| unlisted > 1);
+            length = token.length() - anchor;
         }
-        token
+        (length >= want.least || is_cut).then_some(token)
     }
 
     fn length(&self) -> usize {
@@ -197,10 +281,10 @@ fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
         b"&#x200b;",
         b"&ZeroWidthSpace;",
     ];
-    if let Some(length) = one_of(text, at, &INVISIBLE) {
-        return Some(Joint::new(at + length, "invisible characters"));
-    }
     match *text.get(at)? {
+        0xC2 | 0xE2 | 0xEF | b'&' => {
+            one_of(text, at, &INVISIBLE).map(|length| Joint::new(at + length, "invisible characters"))
+        }
         b'<' => tag(text, at).map(|end| Joint::new(end, "markup")),
         b'=' => line_end(text, at + 1).map(|length| Joint::new(at + 1 + length, "a soft line break")),
         b'^' | b'`' => line_end(text, at + 1)
@@ -268,18 +352,25 @@ fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
 /// A statement that adds to a variable: `key += "..."`, `sb.append("...")`, `strcat(key, "...")`.
 fn appended(text: &[u8], at: usize) -> Option<Joint> {
     let limit = at + LONGEST_JOINT;
+    // Without one of these no statement adds.
+    let reach = text.len().min(limit + LONGEST_TARGET + LONGEST_JOINT);
+    memchr::memchr3(b'=', b'(', b'<', &text[at.min(reach)..reach])?;
     let is_end = |at: usize| matches!(text.get(at), Some(b';' | b'\n' | b'\r' | b')'));
     let mut start = blanks(text, at);
     let statement = start;
     while is_end(start) {
         start = space(text, start + 1, limit);
+        // There is nothing for as many lines as are read.
+        if matches!(text.get(start), Some(b'\n' | b'\r')) {
+            return None;
+        }
     }
     for word in [&b"$"[..], b"SET ", b"set "] {
         start += if starts(text, start, word) { word.len() } else { 0 };
     }
     let is_target =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'$' | b'>' | b'-');
-    let length = text.get(start..)?.iter().take(48).take_while(|byte| is_target(byte)).count();
+    let length = text.get(start..)?.iter().take(LONGEST_TARGET).take_while(|byte| is_target(byte)).count();
     let target = &text[start..start + length];
     let mut end = start + length;
     if target.is_empty() || start == statement {
@@ -323,10 +414,16 @@ mod tests {
 
     const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
+    const HEAD: Head = Head { least: 4, alphabet: [false; 256] };
+
+    fn read(text: &[u8], at: usize) -> Option<Joined> {
+        First::read(text, at, 4, &HEAD)?.joined()
+    }
+
     /// The token at the anchor, without what is given along behind it, and how it is joined.
     fn joined(text: &str) -> Option<(String, &'static str)> {
         let at = text.find("api_").expect("an anchor");
-        let joined = read(text.as_bytes(), at, 4)?;
+        let joined = read(text.as_bytes(), at)?;
         let token: Vec<u8> = joined
             .view
             .text
@@ -340,7 +437,7 @@ mod tests {
     #[test]
     fn pieces_are_put_together_and_lead_back() {
         let text = format!("k = \"api_Q7\" + '{BODY}';");
-        let read = read(text.as_bytes(), 5, 4).expect("a joint");
+        let read = read(text.as_bytes(), 5).expect("a joint");
         assert_eq!((read.first, read.how), (6, "a concatenation"));
         assert_eq!(&read.view.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
         for (place, &byte) in read.view.text.iter().enumerate() {
@@ -395,7 +492,8 @@ mod tests {
         let held = |text: &str| -> Vec<String> {
             let text = text.replace('@', BODY);
             let at = text.find("api_").expect("an anchor");
-            let found = read_held(text.as_bytes(), at, 4);
+            let first = First::read(text.as_bytes(), at, 4, &HEAD).expect("a piece");
+            let found = first.held(&Notes::new(text.as_bytes()));
             found
                 .iter()
                 .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())

@@ -1,0 +1,233 @@
+//! What is noted of a text while keys are looked for whose prefix is a constant: where the rest of one could stand, and
+//! where names are. Text full of constants has no such place near most of them; then nobody need look for their names.
+
+use super::code::{is_piece, piece_end};
+use super::constant::Use;
+use super::name::Named;
+use super::{LONGEST_TOKEN, Want, joint_at, may_join};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// How much of a text is looked at together.
+const STRETCH: usize = 8 * 1024;
+
+/// A rest with fewer bytes is not noted: it could be anything.
+const SHORTEST_REST: usize = 12;
+
+/// How many letters and digits a quotation mark has at most.
+const QUOTE: usize = 5;
+
+/// How many names are kept.
+const MOST_NAMES: usize = 256;
+
+/// What is noted of a text, as far as somebody has asked.
+pub(in crate::detect) struct Notes<'t> {
+    text: Cow<'t, [u8]>,
+    rests: RefCell<Vec<Noted>>,
+    names: RefCell<HashMap<Vec<u8>, Named>>,
+    /// The same of another text, which was asked about last.
+    other: RefCell<Option<Box<Notes<'static>>>>,
+}
+
+/// The places for secrets of one alphabet.
+struct Noted {
+    /// What is asked of a whole one.
+    alphabet: [bool; 256],
+    least: usize,
+    /// Which part of the text was looked at.
+    seen: Range<usize>,
+    /// Where a whole one could stand.
+    whole: Vec<usize>,
+    /// Where a shorter one could stand, and how long it would be.
+    short: Vec<(usize, usize)>,
+}
+
+/// Bytes of the alphabet in a row.
+struct Row {
+    start: usize,
+    end: usize,
+    /// Where the next one begins that belongs to the same token.
+    next: Option<usize>,
+    /// How many bytes of the alphabet there are from its start on, joints left out.
+    length: usize,
+}
+
+impl<'t> Notes<'t> {
+    pub(in crate::detect) fn new(text: impl Into<Cow<'t, [u8]>>) -> Notes<'t> {
+        let (rests, names, other) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Notes { text: text.into(), rests, names, other }
+    }
+
+    /// Calls `look` with what is noted of `text`, which is this text or what a part of it says.
+    pub(super) fn of(&self, text: &[u8], look: impl FnOnce(&Notes<'_>)) {
+        if std::ptr::eq(text.as_ptr(), self.text.as_ptr()) && text.len() == self.text.len() {
+            return look(self);
+        }
+        let mut other = self.other.borrow_mut();
+        match &mut *other {
+            Some(notes) if notes.text == text => look(notes),
+            other => look(other.insert(Box::new(Notes::new(text.to_vec())))),
+        }
+    }
+
+    /// Whether what is left of a wanted one behind its first `length` bytes may begin in this part of the text. If it
+    /// may not, it does not.
+    pub(super) fn may_begin_in(&self, part: &Range<usize>, want: Want<'_>, length: usize) -> bool {
+        let least = want.behind(length).least;
+        if least < SHORTEST_REST {
+            return true;
+        }
+        let mut rests = self.rests.borrow_mut();
+        let is_wanted = |noted: &Noted| noted.least == want.least && noted.alphabet == *want.alphabet;
+        let place = rests.iter().position(is_wanted).unwrap_or_else(|| {
+            rests.push(Noted::new(want));
+            rests.len() - 1
+        });
+        rests[place].see(&self.text, part);
+        rests[place].has(part, least)
+    }
+
+    /// The first uses of a name in the part `side` of a zone.
+    pub(super) fn uses(
+        &self,
+        name: &[u8],
+        zone: &Range<usize>,
+        side: &Range<usize>,
+        most: usize,
+    ) -> Vec<Use> {
+        self.named(name, zone, |named| named.uses(&self.text, name.len(), side, most))
+    }
+
+    /// Where a literal begins in a zone that is assigned to a name: the last before `at`, or the first behind.
+    pub(super) fn value(&self, name: &[u8], zone: &Range<usize>, at: usize) -> Option<usize> {
+        self.named(name, zone, |named| named.value(zone, at))
+    }
+
+    fn named<T>(&self, name: &[u8], zone: &Range<usize>, ask: impl FnOnce(&mut Named) -> T) -> T {
+        let mut names = self.names.borrow_mut();
+        if let Some(named) = names.get_mut(name) {
+            named.see(&self.text, name, zone);
+            return ask(named);
+        }
+        if names.len() >= MOST_NAMES {
+            names.clear();
+        }
+        let named = names.entry(name.to_vec()).or_default();
+        named.see(&self.text, name, zone);
+        ask(named)
+    }
+}
+
+impl Noted {
+    fn new(want: Want<'_>) -> Noted {
+        Noted {
+            alphabet: *want.alphabet,
+            least: want.least,
+            seen: 0..0,
+            whole: Vec::new(),
+            short: Vec::new(),
+        }
+    }
+
+    fn has(&self, part: &Range<usize>, least: usize) -> bool {
+        let first = self.whole.partition_point(|&start| start < part.start);
+        if self.whole.get(first).is_some_and(|&start| start < part.end) {
+            return true;
+        }
+        let first = self.short.partition_point(|&(start, _)| start < part.start);
+        least < self.least
+            && self.short[first..]
+                .iter()
+                .take_while(|(start, _)| *start < part.end)
+                .any(|&(_, length)| length >= least)
+    }
+
+    /// Looks at what was not yet looked at of a part of the text.
+    fn see(&mut self, text: &[u8], part: &Range<usize>) {
+        if part.start < self.seen.start || part.start > self.seen.end {
+            self.whole.clear();
+            self.short.clear();
+            self.seen = part.start..part.start;
+        }
+        while self.seen.end < part.end {
+            let end = text.len().min(self.seen.end + STRETCH);
+            let rows = self.rows(text, self.seen.end..end);
+            // What a name goes on with is the rest of nothing.
+            let is_rest =
+                |row: &&Row| !text[..row.start].ends_with(b"_") && !text[..row.start].ends_with(b"-");
+            let part = self.seen.end..end;
+            for row in rows.iter().filter(|row| part.contains(&row.start)).filter(is_rest) {
+                if row.length >= self.least {
+                    self.whole.push(row.start);
+                } else if row.length >= SHORTEST_REST {
+                    self.short.push((row.start, row.length));
+                }
+            }
+            self.seen.end = end;
+        }
+    }
+
+    fn is_in(&self, byte: u8) -> bool {
+        self.alphabet[usize::from(byte)]
+    }
+
+    /// The rows that begin in a part of the text and a bit behind it, as far as they are long or others follow them.
+    fn rows(&self, text: &[u8], part: Range<usize>) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        let end = text.len().min(part.end + LONGEST_TOKEN);
+        let row_end = |from: usize| {
+            let length = text[from..end].iter().position(|&byte| !self.is_in(byte));
+            length.map_or(end, |length| from + length)
+        };
+        let mut at = part.start.saturating_sub(QUOTE);
+        // A row that begins before the part was seen there.
+        if at > 0 && self.is_in(text[at - 1]) {
+            at = row_end(at);
+        }
+        while let Some(skipped) = text[at..end].iter().position(|&byte| self.is_in(byte)) {
+            let mut start = at + skipped;
+            at = row_end(start);
+            // The rest begins behind a quotation mark, also where that is written so.
+            let head = text[start..at].get(..QUOTE);
+            if text[..start].ends_with(b"\\") && matches!(head, Some(b"u0022" | b"u0027")) {
+                start += QUOTE;
+            }
+            let is_last = text.get(at).is_some_and(|&byte| is_piece(byte));
+            let next = if is_last || at - start >= self.least { None } else { self.next(text, at) };
+            if next.is_some() || at - start >= SHORTEST_REST {
+                rows.push(Row { start, end: at, next, length: at - start });
+            }
+        }
+        for place in (0..rows.len()).rev() {
+            if let Some(next) = rows[place].next {
+                let behind = &rows[place + 1..];
+                let found = behind.partition_point(|row| row.end <= next);
+                let length = match behind.get(found).filter(|row| row.start <= next) {
+                    Some(row) => row.length - (next - row.start),
+                    None => {
+                        text[next..].iter().take(self.least).take_while(|&&byte| self.is_in(byte)).count()
+                    }
+                };
+                rows[place].length += length;
+            }
+        }
+        rows
+    }
+
+    /// Where the next piece of a token begins behind one that ends at `end`, if it can be one that is wanted.
+    fn next(&self, text: &[u8], mut end: usize) -> Option<usize> {
+        for _ in 0..6 {
+            if !may_join(text, end) {
+                return None;
+            }
+            let next = joint_at(text, end)?.end;
+            if piece_end(text, next) > next {
+                return self.is_in(text[next]).then_some(next);
+            }
+            end = next;
+        }
+        None
+    }
+}
