@@ -3,7 +3,7 @@
 use super::Form;
 use super::base64::{NONE, VALUES};
 use super::escape;
-use crate::class::{BLOCK, Class, LEVEL, Tables, classify, span};
+use crate::class::{BLOCK, Class, LEVEL, Tables, span};
 use fearless_simd::{Simd, dispatch};
 use std::ops::Range;
 
@@ -55,10 +55,8 @@ pub(super) const BASE64: Class = Class::of(&TABLE, 5);
 /// Hexadecimal digits.
 pub(super) const HEX: Class = Class::of(&TABLE, 7);
 
-/// What escapes begin with; what can be the first, second, third and fourth of four characters of base64 that say text; and
-/// the first and second of two in hexadecimal.
-const CLASSES: [Class; 7] =
-    [OPENER, Class::of(&TABLE, 2), Class::of(&TABLE, 3), THIRD, BASE64, Class::of(&TABLE, 6), HEX];
+/// What can be the first and second of those, and the first of two hexadecimal digits.
+const CLASSES: [Class; 3] = [Class::of(&TABLE, 2), Class::of(&TABLE, 3), Class::of(&TABLE, 6)];
 
 /// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. One at a multiple of it lies whole in each run
 /// that is long enough. It is a multiple of four, so that the phases of all are told alike.
@@ -149,18 +147,8 @@ fn is_ruler(run: &[u8]) -> bool {
 
 /// The forms that a run could be in.
 fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Range<usize>)) {
-    let mut has_opener = false;
     let mut found = [None; 6];
-    for at in run.clone().step_by(STRIDE) {
-        let inside = 1u64.checked_shl((run.end - at) as u32).map_or(u64::MAX, |bit| bit - 1);
-        let classes = classify(&CLASSES, &text[at..]).map(|members| members & inside);
-        has_opener |= classes[0] != 0;
-        let phases = phases(&classes);
-        for (phase, found) in found.iter_mut().enumerate().filter(|(_, found)| found.is_none()) {
-            let sample = phases.iter().position(|phases| phases >> phase & 1 == 1);
-            *found = sample.map(|sample| at + sample * SAMPLE + phase % 4);
-        }
-    }
+    let has_opener = dispatch!(*LEVEL, simd => samples(simd, text, run, &mut found));
     if is_ruler(&text[run.clone()]) {
         return;
     }
@@ -209,20 +197,66 @@ fn places_without(class: u64) -> u64 {
     (halves | halves >> 4 | halves >> 8) & FOURTHS
 }
 
-/// For each of the two samples in a word the phases in which all of it says text, a bit each. In one of the four lower phases
-/// groups of base64 begin at the places that are it modulo four; in one of the two higher ones bytes of hexadecimal digits
-/// begin at the places that are it modulo two.
-fn phases([_, base64 @ .., high, low]: &[u64; 7]) -> [u8; 2] {
-    const PAIRS: u64 = 0b11 | 0b11 << SAMPLE;
-    // The phases in which a character that is not in the class is at its place.
-    let without = |class: u64, place: usize| {
-        let places = places_without(class);
-        (places >> place | places << (4 - place)) & FOURTHS
-    };
-    let not_base64 = (0..4).fold(0, |phases, place| phases | without(base64[place], place));
-    let not_hex = without(*high, 0) | without(*low, 1);
-    let says_text = !not_base64 & FOURTHS | (!(not_hex | not_hex >> 2) & PAIRS) << 4;
-    [says_text as u8, (says_text >> SAMPLE) as u8]
+/// Tells whether something that escapes begin with stands in a run, and `found` for each phase the first place where a sample
+/// says text. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo four; in one
+/// of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
+#[inline(always)]
+fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
+    let opener = Tables::of(simd, &OPENER);
+    let third = Tables::of(simd, &THIRD);
+    let digit = Tables::of(simd, &HEX);
+    let mut padded = [0; BLOCK];
+    let mut has_opener = false;
+    // The phases that are not found yet, for either sample.
+    let mut wanted = ALL_PHASES | ALL_PHASES << SAMPLE;
+    let mut at = run.start;
+    while at < run.end {
+        let block = if text.len() - at >= BLOCK {
+            &text[at..at + BLOCK]
+        } else {
+            padded[..text.len() - at].copy_from_slice(&text[at..]);
+            &padded
+        };
+        let inside = if run.end - at < BLOCK { (1 << (run.end - at)) - 1 } else { u64::MAX };
+        has_opener |= opener.members(block) & inside != 0;
+        let third = third.members(block) & inside;
+        let digit = digit.members(block) & inside;
+        // Nearly always these tell that there is nothing new.
+        let mut phases =
+            wanted & (!without(third, 2) & FOURTHS | if has_whole_sample(digit) { HEX_PHASES } else { 0 });
+        if phases != 0 {
+            let first = Tables::of(simd, &CLASSES[0]).members(block) & inside;
+            let second = Tables::of(simd, &CLASSES[1]).members(block) & inside;
+            let fourth = Tables::of(simd, &BASE64).members(block) & inside;
+            let high = Tables::of(simd, &CLASSES[2]).members(block) & inside;
+            let not_hex = without(high, 0) | without(digit, 1);
+            phases &= !(without(first, 0) | without(second, 1) | without(fourth, 3)) & FOURTHS
+                | (!(not_hex | not_hex >> 2) << 4) & HEX_PHASES;
+            while phases != 0 {
+                let (sample, phase) = match phases.trailing_zeros() as usize {
+                    bit @ SAMPLE.. => (SAMPLE, bit - SAMPLE),
+                    bit => (0, bit),
+                };
+                found[phase] = Some(at + sample + phase % 4);
+                let both = 1 << phase | 1 << (phase + SAMPLE);
+                phases &= !both;
+                wanted &= !both;
+            }
+        }
+        at += STRIDE;
+    }
+    has_opener
+}
+
+/// The phases of a sample, and those of hexadecimal digits in both samples of a word.
+const ALL_PHASES: u64 = 0b11_1111;
+const HEX_PHASES: u64 = 0b11_0000 | 0b11_0000 << SAMPLE;
+
+/// The phases of base64 in which a character that is not in the class is at its place, for both samples of a word.
+#[inline(always)]
+fn without(class: u64, place: usize) -> u64 {
+    let places = places_without(class);
+    (places >> place | places << (4 - place)) & FOURTHS
 }
 
 /// The digits around a place: pieces of them, in order, that the ends of lines and the indentation of the next divide.

@@ -241,10 +241,16 @@ fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
             anchors.push(Anchor::new([longest, &[opener]].concat(), starts, form));
         }
     }
-    for end in [&b"=\n"[..], b"=\r\n"] {
+    // The end of a line in a mail, and in one that is a string of a program.
+    for (form, end) in [
+        (Form::QuotedPrintable, &b"=\n"[..]),
+        (Form::QuotedPrintable, b"=\r\n"),
+        (Form::Backslash, b"=\\n"),
+        (Form::Backslash, b"=\\r\\n"),
+    ] {
         for cut in 1..literal.len() {
             let (before, behind) = literal.split_at(cut);
-            let anchor = Anchor::new([before, end, behind].concat(), starts, Form::QuotedPrintable);
+            let anchor = Anchor::new([before, end, behind].concat(), starts, form);
             // Of two parts the longer one, with so much of the line's end as makes it long enough.
             let length = anchor.written.len();
             let core = if cut > behind.len() {

@@ -128,7 +128,7 @@ fn may_join(text: &[u8], end: usize) -> bool {
     match text.get(end) {
         Some(b'"' | b'\'' | b'`' | b'\\' | b'<' | b'\n' | b'\r' | 0x1B | b';') => true,
         Some(b'&') => matches!(text.get(end + 1), Some(b'#' | b's' | b'q' | b'a' | b'Z')),
-        Some(b'=' | b'^') => matches!(text.get(end + 1), Some(b'\r' | b'\n')),
+        Some(b'=' | b'^') => matches!(text.get(end + 1), Some(b'\r' | b'\n' | b'\\')),
         Some(b'$' | b'#') => text.get(end + 1) == Some(&b'{'),
         Some(b'{') => matches!(text.get(end + 1), Some(b'"' | b'\'' | b' ' | b'`')),
         Some(0xC2 | 0xE2 | 0xEF) => true,
@@ -286,7 +286,10 @@ fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
             one_of(text, at, &INVISIBLE).map(|length| Joint::new(at + length, "invisible characters"))
         }
         b'<' => tag(text, at).map(|end| Joint::new(end, "markup")),
-        b'=' => line_end(text, at + 1).map(|length| Joint::new(at + 1 + length, "a soft line break")),
+        // Also of a mail that is a string of a program.
+        b'=' => line_end(text, at + 1)
+            .or_else(|| one_of(text, at + 1, &[b"\\n", b"\\r\\n"]))
+            .map(|length| Joint::new(at + 1 + length, "a soft line break")),
         b'^' | b'`' => line_end(text, at + 1)
             .map(|length| Joint::new(blanks(text, at + 1 + length), "a line continuation")),
         0x1B | b'\\' => colour(text, at).map(|end| Joint::new(end, "colour codes")).or_else(|| {
@@ -459,6 +462,7 @@ mod tests {
             ("api_<b>@</b>", "markup"),
             ("api_\u{1b}[1m@", "colour codes"),
             ("api_=\r\n@", "a soft line break"),
+            ("api_=\\r\\n@", "a soft line break"),
         ] {
             let read = joined(&text.replace('@', BODY)).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(read, (format!("api_{BODY}"), how), "{text}");
