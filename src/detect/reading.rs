@@ -235,12 +235,15 @@ impl Look<'_, '_> {
 
     /// Looks at a run from `at` on, where something could be decoded.
     fn run(&mut self, layer: &Layer<'_>, form: Form, mut at: usize, run: Range<usize>, seen: &mut Vec<Seen>) {
-        // Lines that are read together are runs of their own.
-        let is_seen = |seen: &Seen| {
+        // Lines that are read together are runs of their own; of one that begins in what was read the rest is left.
+        let is_seen = |seen: &&Seen, at| {
             seen.form == form && seen.part.contains(&at) && seen.skim.has_read(form, layer.text, at)
         };
-        if seen.iter().any(is_seen) {
-            return;
+        while let Some(seen) = seen.iter().rev().find(|seen| is_seen(seen, at)) {
+            if run.end <= seen.part.end {
+                return;
+            }
+            at = seen.skim.next.max(at + 1);
         }
         // Where escapes are few, little is read beyond them.
         let is_near = |seen: &Seen| seen.form == form && at < seen.part.end + FEW;
