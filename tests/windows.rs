@@ -42,13 +42,39 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat())
 }
 
-/// Bytes of all sorts, most of them such as encodings are written in: dense alphabets, escapes, whole and cut, anchors again
+/// Single characters as one encoding writes them, whole and cut, and its alphabet.
+struct Escapes {
+    letters: &'static str,
+    pieces: &'static [&'static str],
+    encoder: Encoder,
+}
+
+const ESCAPES: [Escapes; 4] = [
+    Escapes {
+        letters: "%0123456789abcdefABCDEF",
+        pieces: &["%", "%5", "%5F", "%25", "%u005f", "%61"],
+        encoder: Encoder::PercentAll,
+    },
+    Escapes {
+        letters: "\\xu{}01234567af",
+        pieces: &["\\", "\\x", "\\x5f", "\\u005f", "\\u{5f}", "\\u{", "\\137", "\\n", "\\\n"],
+        encoder: Encoder::BackslashU,
+    },
+    Escapes {
+        letters: "&#x;0123456789lowbar",
+        pieces: &["&", "&#", "&#95;", "&#x5F;", "&lowbar;", "&amp;", "&#x61", "&;"],
+        encoder: Encoder::EntityDecimal,
+    },
+    Escapes {
+        letters: "=\r\n 0123456789ABCDEF",
+        pieces: &["=", "=5F", "=\n", "=\r\n", "=3D", "=61", "= \n"],
+        encoder: Encoder::QuotedPrintable,
+    },
+];
+
+/// Bytes of all sorts, most of them such as encodings are written in: dense alphabets, escapes of one kind, anchors again
 /// and again, and encoded keys between them.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
-    const ESCAPES: [&str; 24] = [
-        "%", "%5", "%5F", "%25", "%u005f", "\\", "\\x", "\\x5f", "\\u005f", "\\u{5f}", "\\u{", "\\137",
-        "\\n", "&", "&#", "&#95;", "&#x5F;", "&lowbar;", "&amp;", "=", "=5F", "=\n", "=\r\n", "=3D",
-    ];
     const ANCHORS: [&[u8]; 13] = [
         b"api_",
         b"sk_whsec_",
@@ -64,48 +90,48 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
         b"61 70 69 5F ",
         b"0x61, 0x70, 0x69, 0x5f, ",
     ];
-    const ENCODERS: [Encoder; 13] = [
-        Encoder::Base64,
-        Encoder::Base64Url,
-        Encoder::Base64Lines(64, "\n", 2),
-        Encoder::Hex,
-        Encoder::HexUpper,
-        Encoder::HexBytes(" ", ""),
-        Encoder::HexBytes(", ", "0x"),
-        Encoder::PercentAll,
-        Encoder::BackslashU,
-        Encoder::Octal,
-        Encoder::EntityDecimal,
-        Encoder::QuotedPrintable,
-        Encoder::Utf16Le(false),
-    ];
+    const GAPS: [&str; 7] = ["\n", "\r\n", " ", "\"", "\0", ".", "\n    "];
     let letters = |letters: &'static str| {
         move |text: Vec<usize>| -> Vec<u8> {
             text.into_iter().map(|at| letters.as_bytes()[at % letters.len()]).collect()
         }
     };
     let some = |most: usize| prop::collection::vec(any::<usize>(), 0..most);
-    let piece = prop_oneof![
-        2 => prop::collection::vec(any::<u8>(), 0..300),
-        2 => some(900).prop_map(letters("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")),
-        2 => some(900).prop_map(letters("0123456789abcdef")),
-        // What is text in hexadecimal and in base64 as well.
-        1 => some(900).prop_map(letters("23456")),
-        1 => some(300).prop_map(letters("%0123456789abcdefABCDEF")),
-        1 => some(300).prop_map(letters("\\xu{}01234567af")),
-        1 => some(300).prop_map(letters("&#x;0123456789lowbar")),
-        1 => some(300).prop_map(letters("=\r\n 0123456789ABCDEF")),
-        2 => prop::collection::vec(prop::sample::select(&ESCAPES[..]), 0..20).prop_map(|all| all.concat().into_bytes()),
-        2 => (prop::sample::select(&ANCHORS[..]), 1usize..200).prop_map(|(anchor, count)| anchor.repeat(count)),
-        2 => prop::collection::vec(prop::sample::select(&ANCHORS[..]), 0..6).prop_map(|all| all.concat()),
-        4 => (any::<u64>(), prop::sample::select(&ENCODERS[..]), prop::sample::select(&["", " ", "\n", "k = \"", ":"][..]))
-            .prop_map(|(seed, encoder, before)| {
+    let many = |pieces: &'static [&'static str]| {
+        prop::collection::vec(prop::sample::select(pieces), 0..100).prop_map(|all| all.concat().into_bytes())
+    };
+    (0..ESCAPES.len()).prop_flat_map(move |escapes| {
+        let escapes = &ESCAPES[escapes];
+        let encoders = vec![
+            Encoder::Base64,
+            Encoder::Base64Url,
+            Encoder::Base64Lines(64, "\n", 2),
+            Encoder::Hex,
+            Encoder::HexUpper,
+            Encoder::HexBytes(" ", ""),
+            Encoder::HexBytes(", ", "0x"),
+            Encoder::Utf16Le(false),
+            escapes.encoder,
+        ];
+        let key = (any::<u64>(), prop::sample::select(encoders), prop::sample::select(&GAPS[..]));
+        let piece = prop_oneof![
+            2 => prop::collection::vec(any::<u8>(), 0..300),
+            2 => some(900).prop_map(letters("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")),
+            2 => some(900).prop_map(letters("0123456789abcdef")),
+            // What is text in hexadecimal as well.
+            1 => some(900).prop_map(letters("23456")),
+            2 => some(300).prop_map(letters(escapes.letters)),
+            2 => many(escapes.pieces),
+            2 => (prop::sample::select(&ANCHORS[..]), 1usize..200).prop_map(|(anchor, count)| anchor.repeat(count)),
+            2 => prop::collection::vec(prop::sample::select(&ANCHORS[..]), 0..60).prop_map(|all| all.concat()),
+            4 => key.prop_map(|(seed, encoder, before)| {
                 let key = template::key(seed, 0);
                 [before.as_bytes(), &encoder.write(key.as_bytes(), 0..key.len()).bytes].concat()
             }),
-        2 => prop::sample::select(&["\n", "\r\n", " ", "\"", "\0", ".", "\n    "][..]).prop_map(|gap| gap.as_bytes().to_vec()),
-    ];
-    prop::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat())
+            2 => prop::sample::select(&GAPS[..]).prop_map(|gap| gap.as_bytes().to_vec()),
+        ];
+        prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    })
 }
 
 proptest! {
@@ -138,7 +164,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, max_shrink_iters: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn noise_says_the_same_in_every_window(bytes in noise(), windows in prop::collection::vec(64usize..4000, 3)) {
