@@ -5,34 +5,12 @@
 mod support;
 
 use proptest::prelude::*;
-use sf_scan::detect::detect;
 use sf_scan::finding::Finding;
-use sf_scan::input::{Blob, Kind, Origin, Skip};
-use sf_scan::rule::{RuleSet, template};
-use sf_scan::secret::Secret;
-use sf_scan::source::{Reader, Visitor};
+use sf_scan::rule::template;
 use std::ops::Range;
-use std::sync::LazyLock;
 use support::encode::{Encoder, Written};
+use support::keeper::{Keeper, key_fingerprint};
 use support::{Project, findings};
-
-static RULES: LazyLock<RuleSet> =
-    LazyLock::new(|| RuleSet::new(RuleSet::builtin().expect("rules")).expect("a set"));
-
-/// Keeps findings.
-#[derive(Default)]
-struct Keeper {
-    findings: Vec<Finding>,
-}
-
-impl Visitor for Keeper {
-    fn blob(&mut self, blob: &Blob<'_>) {
-        self.findings.extend(detect(&RULES, blob).findings);
-    }
-    fn skip(&mut self, _: Skip) {}
-    fn excluded(&mut self) {}
-    fn note(&mut self, _: String) {}
-}
 
 /// Encodings that may lie in each other, in any order.
 const CHAINED: [Encoder; 17] = [
@@ -119,13 +97,16 @@ proptest! {
     ) {
         let key = template::key(seed, 0);
         // The text of a mail and the encoding of the file are two of the three.
-        let chain: Vec<_> = mail.into_iter().chain(chain).take(if wide.is_some() { 2 } else { 3 }).collect();
+        let mut chain: Vec<_> = mail.into_iter().chain(chain).take(if wide.is_some() { 2 } else { 3 }).collect();
+        // Left out: mail in JSON, where the end of a line that is cut is no end of a line, and the key is too short to be met
+        // by what it stands in.
+        if mail.is_some() && chain.get(1) == Some(&Encoder::Json) {
+            chain.remove(1);
+        }
         let Written { bytes, part } = planted(&key, &chain, wide, &neighbours);
-        let origin = Origin::new(Kind::File, &b"a file.txt"[..]);
-        let mut keeper = Keeper::default();
-        Reader::with_window(window).read(&mut &bytes[..], None, &origin, &mut keeper).expect("read");
-        let fingerprint = Secret::seal("sixtyfour_api_key", key.as_bytes(), 4, false).fingerprint().clone();
-        let is_it = |finding: &&Finding| *finding.secret.fingerprint() == fingerprint;
+        let keeper = Keeper::default().read(window, "a file.txt", &mut &bytes[..]);
+        let fingerprint = key_fingerprint(&key);
+        let is_it = |finding: &&Finding| finding.secret.fingerprint().to_string() == fingerprint;
         let found: Vec<Range<usize>> = keeper
             .findings
             .iter()

@@ -6,14 +6,10 @@ mod support;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use sf_scan::detect::detect;
-use sf_scan::finding::Finding;
-use sf_scan::input::{Blob, Kind, Origin, Skip};
-use sf_scan::rule::{RuleSet, template};
-use sf_scan::source::{Reader, Visitor};
+use sf_scan::rule::template;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::LazyLock;
+use support::keeper::{Keeper, found_at_once, key_fingerprint as fingerprint};
 use support::{Project, check_region, findings};
 
 /// How a key is cut, by language; its pieces stand at `@1@`, `@2@`, `@3@`.
@@ -289,10 +285,6 @@ fn plant(project: &Project) -> BTreeMap<String, Planted> {
     files
 }
 
-fn fingerprint(key: &str) -> String {
-    sf_scan::secret::Secret::seal("sixtyfour_api_key", key.as_bytes(), 4, false).fingerprint().to_string()
-}
-
 #[test]
 fn every_joint_in_every_language_is_read_and_the_place_is_right() {
     let project = Project::new();
@@ -425,24 +417,6 @@ fn no_output_shows_a_piece_of_a_cut_key() {
     }
 }
 
-static RULES: LazyLock<RuleSet> =
-    LazyLock::new(|| RuleSet::new(RuleSet::builtin().expect("rules")).expect("a set"));
-
-/// Keeps findings.
-#[derive(Default)]
-struct Keeper {
-    findings: Vec<Finding>,
-}
-
-impl Visitor for Keeper {
-    fn blob(&mut self, blob: &Blob<'_>) {
-        self.findings.extend(detect(&RULES, blob).findings);
-    }
-    fn skip(&mut self, _: Skip) {}
-    fn excluded(&mut self) {}
-    fn note(&mut self, _: String) {}
-}
-
 /// Joints that stand between quoted pieces, and what opens and closes the whole.
 const BETWEEN: &[(&str, &str, &str)] = &[
     ("\"", "\" + \"", "\""),
@@ -494,14 +468,12 @@ proptest! {
         let head = "x y\n".repeat(before / 4);
         let text = format!("{head}k = {open}{written}{close}\n{}", "\nz w".repeat(behind / 4));
         let start = head.len() + 4 + open.len();
-        let origin = Origin::new(Kind::File, &b"a file.txt"[..]);
-        let at_once = detect(&RULES, &Blob::whole(&origin, text.as_bytes())).findings;
+        let at_once = found_at_once("a file.txt", text.as_bytes());
         prop_assert_eq!(at_once.len(), 1, "{}", written);
         prop_assert_eq!(at_once[0].secret.fingerprint().to_string(), fingerprint(&key));
         prop_assert_eq!(at_once[0].region.start.offset, start as u64);
         prop_assert_eq!(at_once[0].region.end.offset, (start + written.len()) as u64);
-        let mut keeper = Keeper::default();
-        Reader::with_window(window).read(&mut text.as_bytes(), None, &origin, &mut keeper).expect("read");
+        let keeper = Keeper::default().read(window, "a file.txt", &mut text.as_bytes());
         prop_assert_eq!(keeper.findings, at_once);
     }
 
@@ -520,12 +492,10 @@ proptest! {
         // Other lines between the constant and its use.
         let text = text.replace('\n', &format!("\n{}", "x y\n".repeat(gap / 4)));
         let text = format!("{}{text}{}", "x y\n".repeat(before / 4), "\nz w".repeat(behind / 4));
-        let origin = Origin::new(Kind::File, &b"a file.txt"[..]);
-        let at_once = detect(&RULES, &Blob::whole(&origin, text.as_bytes())).findings;
+        let at_once = found_at_once("a file.txt", text.as_bytes());
         prop_assert_eq!(at_once.len(), 1, "{}", CONSTANTS[template].1);
         prop_assert_eq!(at_once[0].secret.fingerprint().to_string(), fingerprint(&key));
-        let mut keeper = Keeper::default();
-        Reader::with_window(window).read(&mut text.as_bytes(), None, &origin, &mut keeper).expect("read");
+        let keeper = Keeper::default().read(window, "a file.txt", &mut text.as_bytes());
         prop_assert_eq!(keeper.findings, at_once);
     }
 
@@ -549,10 +519,8 @@ proptest! {
                 None => template::key(seed, 0)[4 + (seed % 28) as usize..].to_owned(),
             })
             .collect();
-        let origin = Origin::new(Kind::File, &b"a file.txt"[..]);
-        let at_once = detect(&RULES, &Blob::whole(&origin, text.as_bytes())).findings;
-        let mut keeper = Keeper::default();
-        Reader::with_window(window).read(&mut text.as_bytes(), None, &origin, &mut keeper).expect("read");
+        let at_once = found_at_once("a file.txt", text.as_bytes());
+        let mut keeper = Keeper::default().read(window, "a file.txt", &mut text.as_bytes());
         keeper.findings.sort();
         keeper.findings.dedup();
         let mut at_once = at_once;

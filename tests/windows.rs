@@ -3,33 +3,10 @@
 mod support;
 
 use proptest::prelude::*;
-use sf_scan::detect::detect;
-use sf_scan::finding::Finding;
-use sf_scan::input::{Blob, Kind, Origin, Skip};
-use sf_scan::rule::{RuleSet, template};
-use sf_scan::source::{Reader, Visitor};
+use sf_scan::rule::template;
 use std::io::{self, Read};
-use std::sync::LazyLock;
-
-static RULES: LazyLock<RuleSet> =
-    LazyLock::new(|| RuleSet::new(RuleSet::builtin().expect("rules")).expect("a set"));
-
-/// Keeps findings.
-#[derive(Default)]
-struct Keeper {
-    findings: Vec<Finding>,
-    bytes: usize,
-}
-
-impl Visitor for Keeper {
-    fn blob(&mut self, blob: &Blob<'_>) {
-        self.bytes += blob.own.len();
-        self.findings.extend(detect(&RULES, blob).findings);
-    }
-    fn skip(&mut self, _: Skip) {}
-    fn excluded(&mut self) {}
-    fn note(&mut self, _: String) {}
-}
+use support::encode::Encoder;
+use support::keeper::{Keeper, found_at_once};
 
 /// Gives a file in pieces of odd sizes, as a pipe does.
 struct Trickle<'t> {
@@ -65,6 +42,98 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat())
 }
 
+/// Single characters as one encoding writes them, whole and cut, and its alphabet.
+struct Escapes {
+    letters: &'static str,
+    pieces: &'static [&'static str],
+    encoder: Encoder,
+}
+
+const ESCAPES: [Escapes; 4] = [
+    Escapes {
+        letters: "%0123456789abcdefABCDEF",
+        pieces: &["%", "%5", "%5F", "%25", "%u005f", "%61"],
+        encoder: Encoder::PercentAll,
+    },
+    Escapes {
+        letters: "\\xu{}01234567af",
+        pieces: &["\\", "\\x", "\\x5f", "\\u005f", "\\u{5f}", "\\u{", "\\137", "\\n", "\\\n"],
+        encoder: Encoder::BackslashU,
+    },
+    Escapes {
+        letters: "&#x;0123456789lowbar",
+        pieces: &["&", "&#", "&#95;", "&#x5F;", "&lowbar;", "&amp;", "&#x61", "&;"],
+        encoder: Encoder::EntityDecimal,
+    },
+    Escapes {
+        letters: "=\r\n 0123456789ABCDEF",
+        pieces: &["=", "=5F", "=\n", "=\r\n", "=3D", "=61", "= \n"],
+        encoder: Encoder::QuotedPrintable,
+    },
+];
+
+/// Bytes of all sorts, most of them such as encodings are written in: dense alphabets, escapes of one kind, anchors again
+/// and again, and encoded keys between them.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    const ANCHORS: [&[u8]; 13] = [
+        b"api_",
+        b"sk_whsec_",
+        b"SIXTYFOUR_API_KEY=",
+        b"x-api-key: ",
+        b"a\0p\0i\0_\0",
+        b"\0a\0p\0i\0_",
+        b"\0\0\0a\0\0\0p\0\0\0i\0\0\0_",
+        b"YXBpX",
+        b"FwaV",
+        b"hcGlf",
+        b"6170695f",
+        b"61 70 69 5F ",
+        b"0x61, 0x70, 0x69, 0x5f, ",
+    ];
+    const GAPS: [&str; 7] = ["\n", "\r\n", " ", "\"", "\0", ".", "\n    "];
+    let letters = |letters: &'static str| {
+        move |text: Vec<usize>| -> Vec<u8> {
+            text.into_iter().map(|at| letters.as_bytes()[at % letters.len()]).collect()
+        }
+    };
+    let some = |most: usize| prop::collection::vec(any::<usize>(), 0..most);
+    let many = |pieces: &'static [&'static str]| {
+        prop::collection::vec(prop::sample::select(pieces), 0..100).prop_map(|all| all.concat().into_bytes())
+    };
+    (0..ESCAPES.len()).prop_flat_map(move |escapes| {
+        let escapes = &ESCAPES[escapes];
+        let encoders = vec![
+            Encoder::Base64,
+            Encoder::Base64Url,
+            Encoder::Base64Lines(64, "\n", 2),
+            Encoder::Hex,
+            Encoder::HexUpper,
+            Encoder::HexBytes(" ", ""),
+            Encoder::HexBytes(", ", "0x"),
+            Encoder::Utf16Le(false),
+            escapes.encoder,
+        ];
+        let key = (any::<u64>(), prop::sample::select(encoders), prop::sample::select(&GAPS[..]));
+        let piece = prop_oneof![
+            2 => prop::collection::vec(any::<u8>(), 0..300),
+            2 => some(900).prop_map(letters("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")),
+            2 => some(900).prop_map(letters("0123456789abcdef")),
+            // What is text in hexadecimal as well.
+            1 => some(900).prop_map(letters("23456")),
+            2 => some(300).prop_map(letters(escapes.letters)),
+            2 => many(escapes.pieces),
+            2 => (prop::sample::select(&ANCHORS[..]), 1usize..200).prop_map(|(anchor, count)| anchor.repeat(count)),
+            2 => prop::collection::vec(prop::sample::select(&ANCHORS[..]), 0..60).prop_map(|all| all.concat()),
+            4 => key.prop_map(|(seed, encoder, before)| {
+                let key = template::key(seed, 0);
+                [before.as_bytes(), &encoder.write(key.as_bytes(), 0..key.len()).bytes].concat()
+            }),
+            2 => prop::sample::select(&GAPS[..]).prop_map(|gap| gap.as_bytes().to_vec()),
+        ];
+        prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -74,13 +143,9 @@ proptest! {
             true => format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect(),
             false => text.into_bytes(),
         };
-        let origin = Origin::new(Kind::File, &b"a file.txt"[..]);
-        let at_once = detect(&RULES, &Blob::whole(&origin, &bytes)).findings;
-        let mut keeper = Keeper::default();
-        let mut trickle = Trickle { rest: &bytes, step };
-        Reader::with_window(window).read(&mut trickle, None, &origin, &mut keeper).expect("read");
+        let keeper = Keeper::default().read(window, "a file.txt", &mut Trickle { rest: &bytes, step });
         prop_assert_eq!(keeper.bytes, bytes.len());
-        prop_assert_eq!(keeper.findings, at_once);
+        prop_assert_eq!(keeper.findings, found_at_once("a file.txt", &bytes));
     }
 
     #[test]
@@ -91,10 +156,27 @@ proptest! {
             let at = (anchors.rotate_left(8 * place as u32) as usize) % (bytes.len() + 1);
             bytes.splice(at..at, anchor.iter().copied());
         }
-        let origin = Origin::new(Kind::File, &b"noise"[..]);
-        for finding in detect(&RULES, &Blob::whole(&origin, &bytes)).findings {
+        for finding in found_at_once("noise", &bytes) {
             prop_assert!(finding.region.start < finding.region.end);
             prop_assert!(finding.region.end.offset <= bytes.len() as u64);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, max_shrink_iters: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn noise_says_the_same_in_every_window(bytes in noise(), windows in prop::collection::vec(64usize..4000, 3)) {
+        let at_once = found_at_once("noise", &bytes);
+        for finding in &at_once {
+            prop_assert!(finding.region.start < finding.region.end);
+            prop_assert!(finding.region.end.offset <= bytes.len() as u64);
+        }
+        for window in windows {
+            let keeper = Keeper::default().read(window, "noise", &mut &bytes[..]);
+            prop_assert_eq!(keeper.bytes, bytes.len());
+            prop_assert_eq!(keeper.findings, at_once.clone(), "a window of {}", window);
         }
     }
 }

@@ -15,11 +15,15 @@ pub struct Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoder {
     Base64,
+    Base64Unpadded,
     Base64Url,
+    Base64UrlPadded,
     /// In lines of so many characters, which a line feed or CRLF ends, with so much indentation.
     Base64Lines(usize, &'static str, usize),
     Hex,
     HexUpper,
+    /// In lines, as above.
+    HexLines(usize, &'static str, usize),
     /// With this between two bytes, and this before each.
     HexBytes(&'static str, &'static str),
     /// All that is neither letter nor digit.
@@ -40,6 +44,10 @@ pub enum Encoder {
     /// All but letters and digits, and lines of 76 characters at most.
     QuotedPrintable,
     QuotedPrintableAll,
+    /// Only what has to be, as programs for mail write it: `=`. Lines of 76 characters at most.
+    QuotedPrintableMail,
+    /// With this code for a terminal after each so many characters of the part.
+    Coloured(usize, &'static str),
     /// Low byte first, with a byte order mark or without.
     Utf16Le(bool),
     Utf16Be(bool),
@@ -48,24 +56,47 @@ pub enum Encoder {
 }
 
 impl Encoder {
+    /// The encoder that goes by this name in `tests/corpus`.
+    pub fn named(name: &str) -> Encoder {
+        match name {
+            "base64" => Encoder::Base64,
+            "base64url" => Encoder::Base64Url,
+            "base64 in lines" => Encoder::Base64Lines(76, "\n", 0),
+            "hexadecimal" => Encoder::Hex,
+            "upper hexadecimal" => Encoder::HexUpper,
+            "bytes" => Encoder::HexBytes(" ", ""),
+            "0x" => Encoder::HexBytes(", ", "0x"),
+            "percent" => Encoder::Percent,
+            "percent of all" => Encoder::PercentAll,
+            "\\x" => Encoder::BackslashX,
+            "\\u" => Encoder::BackslashU,
+            "\\u{}" => Encoder::BackslashBraces,
+            "octal" => Encoder::Octal,
+            "JSON" => Encoder::Json,
+            "JSON strictly" => Encoder::JsonStrict,
+            "&#" => Encoder::EntityDecimal,
+            "&#x" => Encoder::EntityHex,
+            "named entities" => Encoder::EntityNamed,
+            "quoted-printable" => Encoder::QuotedPrintable,
+            "quoted-printable of all" => Encoder::QuotedPrintableAll,
+            "UTF-16" => Encoder::Utf16Le(false),
+            name => panic!("no encoder is called {name}"),
+        }
+    }
+
     /// Writes `text`, and tells where what is left of its `part` stands: each character that has to do with it.
     pub fn write(self, text: &[u8], part: Range<usize>) -> Written {
         let mut bytes = Vec::new();
         match self {
-            Encoder::Base64 => return base64(text, part, false),
-            Encoder::Base64Url => return base64(text, part, true),
+            Encoder::Base64 => return base64(text, part, false, true),
+            Encoder::Base64Unpadded => return base64(text, part, false, false),
+            Encoder::Base64Url => return base64(text, part, true, false),
+            Encoder::Base64UrlPadded => return base64(text, part, true, true),
             Encoder::Base64Lines(width, end, indent) => {
-                let Written { bytes: all, part } = base64(text, part, false);
-                let mut place = vec![0; all.len() + 1];
-                for (at, &byte) in all.iter().enumerate() {
-                    if at > 0 && at % width == 0 {
-                        bytes.extend_from_slice(end.as_bytes());
-                        bytes.extend(std::iter::repeat_n(b' ', indent));
-                    }
-                    place[at] = bytes.len();
-                    bytes.push(byte);
-                }
-                return Written { bytes, part: place[part.start]..place[part.end - 1] + 1 };
+                return lines(&base64(text, part, false, true), width, end, indent);
+            }
+            Encoder::HexLines(width, end, indent) => {
+                return lines(&Encoder::Hex.write(text, part), width, end, indent);
             }
             Encoder::Utf16Le(true) => bytes.extend(b"\xFF\xFE"),
             Encoder::Utf16Be(true) => bytes.extend(b"\xFE\xFF"),
@@ -76,7 +107,14 @@ impl Encoder {
         let (mut start, mut end, mut column) = (0, 0, 0);
         for (at, &byte) in text.iter().enumerate() {
             let unit = self.byte(byte);
-            if matches!(self, Encoder::QuotedPrintable | Encoder::QuotedPrintableAll) {
+            if let Encoder::Coloured(length, code) = self
+                && part.contains(&at)
+                && at > part.start
+                && (at - part.start).is_multiple_of(length)
+            {
+                bytes.extend_from_slice(code.as_bytes());
+            }
+            if self.breaks_lines() {
                 if column + unit.len() > 75 {
                     bytes.extend_from_slice(b"=\r\n");
                     column = 0;
@@ -100,6 +138,12 @@ impl Encoder {
             }
         }
         Written { bytes, part: start..end }
+    }
+
+    /// Whether a `=` at the end of a line breaks it.
+    fn breaks_lines(self) -> bool {
+        use Encoder::{QuotedPrintable, QuotedPrintableAll, QuotedPrintableMail};
+        matches!(self, QuotedPrintable | QuotedPrintableAll | QuotedPrintableMail)
     }
 
     fn byte(self, byte: u8) -> Vec<u8> {
@@ -140,6 +184,7 @@ impl Encoder {
                 format!("={byte:02X}").into_bytes()
             }
             Encoder::QuotedPrintableAll if !is_line => format!("={byte:02X}").into_bytes(),
+            Encoder::QuotedPrintableMail if byte == b'=' => b"=3D".to_vec(),
             Encoder::Utf16Le(_) => vec![byte, 0],
             Encoder::Utf16Be(_) => vec![0, byte],
             Encoder::Utf32Le(_) => vec![byte, 0, 0, 0],
@@ -149,7 +194,22 @@ impl Encoder {
     }
 }
 
-fn base64(text: &[u8], part: Range<usize>, for_urls: bool) -> Written {
+/// The same in lines of so many characters.
+fn lines(written: &Written, width: usize, end: &str, indent: usize) -> Written {
+    let mut bytes = Vec::new();
+    let mut places = Vec::new();
+    for (at, &byte) in written.bytes.iter().enumerate() {
+        if at > 0 && at % width == 0 {
+            bytes.extend_from_slice(end.as_bytes());
+            bytes.extend(std::iter::repeat_n(b' ', indent));
+        }
+        places.push(bytes.len());
+        bytes.push(byte);
+    }
+    Written { part: places[written.part.start]..places[written.part.end - 1] + 1, bytes }
+}
+
+fn base64(text: &[u8], part: Range<usize>, for_urls: bool, is_padded: bool) -> Written {
     let mut bytes = Vec::new();
     for group in text.chunks(3) {
         let byte = |at: usize| group.get(at).map_or(0, |&byte| u32::from(byte));
@@ -157,7 +217,7 @@ fn base64(text: &[u8], part: Range<usize>, for_urls: bool) -> Written {
         for place in 0..4 {
             if place <= group.len() {
                 bytes.push(BASE64[(word >> (18 - 6 * place) & 63) as usize]);
-            } else if !for_urls {
+            } else if is_padded {
                 bytes.push(b'=');
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod encode;
+pub mod keeper;
 pub mod pack;
 pub mod repo;
 
@@ -147,19 +148,20 @@ pub fn check_region(finding: &Value, file: &[u8]) -> std::ops::Range<usize> {
         |point: &str| usize::try_from(finding[point]["offset"].as_u64().expect("an offset")).expect("small");
     let range = offset("start")..offset("end");
     for (point, at) in [("start", range.start), ("end", range.end)] {
-        let before = decode(file, at);
-        let line = before.matches('\n').count() as u64 + 1;
-        let in_line = before.rsplit('\n').next().expect("a line");
-        let in_line = if line == 1 { in_line.trim_start_matches('\u{feff}') } else { in_line };
+        let [line, column, utf16_column] = count(&decode(file, at));
         assert_eq!(finding[point]["line"], line, "{point} of {finding}");
-        assert_eq!(finding[point]["column"], in_line.chars().count() as u64 + 1, "{point} of {finding}");
-        assert_eq!(
-            finding[point]["utf16_column"],
-            in_line.encode_utf16().count() as u64 + 1,
-            "{point} of {finding}"
-        );
+        assert_eq!(finding[point]["column"], column, "{point} of {finding}");
+        assert_eq!(finding[point]["utf16_column"], utf16_column, "{point} of {finding}");
     }
     range
+}
+
+/// The line, the column and the column in UTF-16 of what stands behind this beginning of a file.
+pub fn count(before: &str) -> [u64; 3] {
+    let line = before.matches('\n').count() as u64 + 1;
+    let in_line = before.rsplit('\n').next().expect("a line");
+    let in_line = if line == 1 { in_line.trim_start_matches('\u{feff}') } else { in_line };
+    [line, in_line.chars().count() as u64 + 1, in_line.encode_utf16().count() as u64 + 1]
 }
 
 /// The first `length` bytes of a file as text.
@@ -178,7 +180,7 @@ fn decode(file: &[u8], length: usize) -> String {
 }
 
 /// A case of `tests/corpus/*.toml`.
-#[derive(serde::Deserialize, Debug)]
+#[derive(serde::Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     pub name: String,
@@ -190,6 +192,9 @@ pub struct Case {
     /// Which of the near-misses it belongs to.
     #[serde(default)]
     pub class: String,
+    /// How what stands between marks is encoded; each is a file of its own.
+    #[serde(default)]
+    pub written: Vec<String>,
     #[serde(default = "api_key")]
     pub rule: String,
     #[serde(default = "error")]
