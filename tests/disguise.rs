@@ -97,12 +97,7 @@ proptest! {
     ) {
         let key = template::key(seed, 0);
         // The text of a mail and the encoding of the file are two of the three.
-        let mut chain: Vec<_> = mail.into_iter().chain(chain).take(if wide.is_some() { 2 } else { 3 }).collect();
-        // Left out: mail in JSON, where the end of a line that is cut is no end of a line, and the key is too short to be met
-        // by what it stands in.
-        if mail.is_some() && chain.get(1) == Some(&Encoder::Json) {
-            chain.remove(1);
-        }
+        let chain: Vec<_> = mail.into_iter().chain(chain).take(if wide.is_some() { 2 } else { 3 }).collect();
         let Written { bytes, part } = planted(&key, &chain, wide, &neighbours);
         let keeper = Keeper::default().read(window, "a file.txt", &mut &bytes[..]);
         let fingerprint = key_fingerprint(&key);

@@ -23,7 +23,7 @@ const BACK: usize = 3 * 1024;
 const AHEAD: usize = MARGIN;
 
 /// How much of a long run is looked at together.
-const STEP: usize = 2 * MARGIN;
+const STEP: usize = 4 * MARGIN;
 
 /// How many bytes an anchor has at most where it is encoded.
 const LONGEST_ANCHOR: usize = 96;
@@ -36,6 +36,9 @@ const FEW: usize = 512;
 
 /// How far before a run something could begin that is read together with it: the rest of a line before.
 const BEFORE_RUN: usize = 256;
+
+/// The same before what was cut by where a look begins: a line of what is encoded twice more in it.
+const BEFORE_LOOK: usize = 4 * 1024;
 
 /// Text that is looked at: the bytes of a blob, or what a part of the text around says.
 pub(super) struct Layer<'l> {
@@ -167,9 +170,9 @@ impl Look<'_, '_> {
         let unit = layer.encoding.unit();
         if unit > 1 {
             let at = own.start + (unit - (layer.shift + own.start) % unit) % unit;
-            self.run(layer, Form::Wide(layer.encoding), at, own.clone(), &mut seen);
+            self.run(layer, Form::Wide(layer.encoding), at, own.clone(), own.start, &mut seen);
         }
-        runs(layer.text, &own, |form, at, run| self.run(layer, form, at, run, &mut seen));
+        runs(layer.text, &own, |form, at, run| self.run(layer, form, at, run, own.start, &mut seen));
     }
 
     /// Looks at what begins with an anchor.
@@ -194,21 +197,28 @@ impl Look<'_, '_> {
                 let back = if form.is_escape() { LONGEST_ANCHOR } else { 0 };
                 let start = hit.at.saturating_sub(back);
                 let near = form.skim(layer.text, hit.at, start..hit.at + LONGEST_ANCHOR, hit.at);
-                let end = near.own + form.group();
-                if self.rules.has_anchor(&near.text, 0..end) {
+                // What leads on is the same literal, and no other one near it.
+                let Some(first) = near.own.checked_sub(hit.anchor.lead) else { return };
+                let is_it = |inner: &Hit<'_>| {
+                    let of_rule = inner.anchor.starts == hit.anchor.starts;
+                    let at = inner.at.checked_sub(inner.anchor.lead);
+                    // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
+                    of_rule
+                        && at.is_some_and(|at| (first..first + form.group()).contains(&at))
+                        && (!matches!(form, Form::Wide(_)) || inner.anchor.form == Form::Plain)
+                };
+                let around = first..near.own + LONGEST_ANCHOR;
+                let mut leads_on = false;
+                self.rules.search(&near.text, around.clone(), |inner| leads_on |= is_it(&inner));
+                if leads_on {
                     let reach = start..hit.at + AHEAD;
                     let whole = form.skim(layer.text, hit.at, reach.clone(), hit.at);
                     let inner = layer.inner(&whole.text, form, hit.at, reach);
-                    if matches!(form, Form::Wide(_)) {
-                        // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
-                        self.rules.search(inner.text, 0..1, |hit| {
-                            if hit.anchor.form == Form::Plain {
-                                self.hit(&inner, hit);
-                            }
-                        });
-                    } else {
-                        self.at(&inner, 0..end);
-                    }
+                    self.rules.search(inner.text, around, |hit| {
+                        if is_it(&hit) {
+                            self.hit(&inner, hit);
+                        }
+                    });
                 }
             }
             Starts::Match(_) => {}
@@ -233,8 +243,16 @@ impl Look<'_, '_> {
         !is_at_home && twin.is_some_and(|at| at <= layer.text.len() && reads(at))
     }
 
-    /// Looks at a run from `at` on, where something could be decoded.
-    fn run(&mut self, layer: &Layer<'_>, form: Form, mut at: usize, run: Range<usize>, seen: &mut Vec<Seen>) {
+    /// Looks at a run from `at` on, where something could be decoded. The look began at `own`.
+    fn run(
+        &mut self,
+        layer: &Layer<'_>,
+        form: Form,
+        mut at: usize,
+        run: Range<usize>,
+        own: usize,
+        seen: &mut Vec<Seen>,
+    ) {
         // Lines that are read together are runs of their own; of one that begins in what was read the rest is left.
         let is_seen = |seen: &&Seen, at| {
             seen.form == form && seen.part.contains(&at) && seen.skim.has_read(form, layer.text, at)
@@ -245,27 +263,25 @@ impl Look<'_, '_> {
             }
             at = seen.skim.next.max(at + 1);
         }
+        let is_near = seen.iter().any(|seen| seen.form == form && at < seen.part.end + FEW);
         // Where escapes are few, little is read beyond them.
-        let is_near = |seen: &Seen| seen.form == form && at < seen.part.end + FEW;
-        let step = if form.is_escape() && !seen.iter().any(is_near) {
-            (run.end - at).clamp(FEW, STEP)
-        } else {
-            STEP
-        };
+        let step = if form.is_escape() && !is_near { (run.end - at).clamp(FEW, STEP) } else { STEP };
+        let mut back = if is_near || at < own + BEFORE_RUN { BEFORE_LOOK } else { BEFORE_RUN };
         while at < run.end {
-            let (start, border) = (at.saturating_sub(BEFORE_RUN), at + step);
+            let (start, border) = (at.saturating_sub(back), at + step);
             let skim = form.skim(layer.text, at, start..border + PEEK, border);
             if self.leads_on(&skim, layer.depth + 1) {
                 let reach = start..border + AHEAD;
                 let whole = form.skim(layer.text, at, reach.clone(), border);
                 self.at(&layer.inner(&whole.text, form, at, reach), 0..whole.own);
             }
-            if seen.len() >= 4 {
-                seen.remove(0);
+            let mut alike = seen.iter().enumerate().filter(|(_, seen)| seen.form == form);
+            if let (Some((oldest, _)), 4..) = (alike.clone().next(), alike.by_ref().count()) {
+                seen.remove(oldest);
             }
             let next = skim.next.max(at + 1);
             seen.push(Seen { form, part: at..border, skim });
-            at = next;
+            (at, back) = (next, BEFORE_LOOK);
         }
     }
 

@@ -28,6 +28,8 @@ pub const ALLOW_TAG: &str = "sf-scan:allow";
 pub struct Anchor {
     /// How many bytes before it are decoded together with its first.
     before: usize,
+    /// How many bytes of the literal come before those that it is met by, once decoded.
+    pub lead: usize,
     /// The bytes that stand there.
     written: Vec<u8>,
     /// Which of them are searched for.
@@ -173,7 +175,7 @@ impl RuleSet {
 
 impl Anchor {
     fn new(written: Vec<u8>, starts: Starts, form: Form) -> Anchor {
-        Anchor { before: 0, core: 0..written.len(), written, starts, form }
+        Anchor { before: 0, lead: 0, core: 0..written.len(), written, starts, form }
     }
 
     /// The bytes that are searched for.
@@ -191,9 +193,7 @@ impl Anchor {
 /// A literal that begins a secret of `shortest` bytes at least in the forms that [`runs`] may pass by.
 fn encoded(literal: &[u8], starts: Starts, shortest: usize) -> Vec<Anchor> {
     let mut anchors = apart(literal, starts);
-    if shortest < LEAST {
-        anchors.extend(escaped(literal, starts));
-    }
+    anchors.extend(escaped(literal, starts));
     if shortest * 4 / 3 < LEAST {
         anchors.extend(dense(literal, starts));
     }
@@ -226,19 +226,22 @@ fn wide(literal: &[u8], starts: Starts, units: &[usize]) -> Vec<Anchor> {
 /// A literal whose characters that are neither letter nor digit are escaped, and one that the end of a line cuts.
 fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     let mut anchors = Vec::new();
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
-    let mut words: Vec<&[u8]> = literal.split(|byte| !is_word(byte)).collect();
-    // What stands behind the last word is none of the literal's.
-    words.pop();
-    let longest = words.into_iter().rev().max_by_key(|word| word.len()).unwrap_or_default();
-    if longest.len() + 1 >= SHORTEST_ANCHOR {
+    // Words that something else follows, and where they begin.
+    let mut words: Vec<(usize, &[u8])> = Vec::new();
+    let mut start = 0;
+    for (at, _) in literal.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric()) {
+        words.push((start, &literal[start..at]));
+        start = at + 1;
+    }
+    let longest = words.into_iter().rev().max_by_key(|(_, word)| word.len());
+    if let Some((lead, word)) = longest.filter(|(_, word)| word.len() + 1 >= SHORTEST_ANCHOR) {
         for (form, opener) in [
             (Form::Percent, b'%'),
             (Form::Backslash, b'\\'),
             (Form::Entity, b'&'),
             (Form::QuotedPrintable, b'='),
         ] {
-            anchors.push(Anchor::new([longest, &[opener]].concat(), starts, form));
+            anchors.push(Anchor { lead, ..Anchor::new([word, &[opener]].concat(), starts, form) });
         }
     }
     // The end of a line in a mail, and in one that is a string of a program.
@@ -249,7 +252,11 @@ fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
         (Form::Backslash, b"=\\r\\n"),
     ] {
         for cut in 1..literal.len() {
-            let (before, behind) = literal.split_at(cut);
+            let (before, mut behind) = literal.split_at(cut);
+            // What follows a line's end that is escaped may be escaped too.
+            if form == Form::Backslash && !behind[0].is_ascii_alphanumeric() {
+                behind = &[];
+            }
             let anchor = Anchor::new([before, end, behind].concat(), starts, form);
             // Of two parts the longer one, with so much of the line's end as makes it long enough.
             let length = anchor.written.len();
