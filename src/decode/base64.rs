@@ -69,7 +69,7 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
     let (before, _) = digits.before(border);
     let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(said.len());
     let next = digits.place(own.div_ceil(3) * GROUP).unwrap_or(at);
-    Skim { text: said, own, next, digits: Some(digits) }
+    Skim { text: said, own, next, part: digits.run(at), digits: Some(digits) }
 }
 
 /// What characters of base64 say.

@@ -75,7 +75,7 @@ pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
 pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -> Skim {
     let mut said = Vec::with_capacity(part.len());
     let (mut own, mut next) = (None, part.end);
-    each(form, text, part, |meaning, written| {
+    each(form, text, part.clone(), |meaning, written| {
         if own.is_none() && written.end > border {
             let before = if meaning.is_some() { 0 } else { border.saturating_sub(written.start) };
             if written.start >= border || meaning.is_none() {
@@ -92,7 +92,7 @@ pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -
             Some(Meaning::Nothing) => {}
         }
     });
-    Skim { own: own.unwrap_or(said.len()), next, text: said, digits: None }
+    Skim { own: own.unwrap_or(said.len()), next, text: said, digits: None, part }
 }
 
 /// Calls `visit` for each escape in a part of the text, and for what stands between them.

@@ -28,7 +28,7 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
         digits.joined(text).as_chunks().0.iter().map(|&[high, low]| byte(high, low)).collect();
     let own = digits.before(border).0.div_ceil(2).min(said.len());
     let next = digits.place(2 * own).unwrap_or(at);
-    Skim { text: said, own, next, digits: Some(digits) }
+    Skim { text: said, own, next, part: digits.run(at), digits: Some(digits) }
 }
 
 /// The byte that two hexadecimal digits say.

@@ -60,23 +60,34 @@ pub struct Skim {
     pub next: usize,
     /// The digits, of what is written in digits.
     digits: Option<Digits>,
+    /// The part of the text that was decoded.
+    part: Range<usize>,
 }
 
 impl Skim {
-    /// Whether the place `at` of the text, up to the border, was decoded as the start of a group of this form.
+    /// Whether decoding changed nothing.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.digits.is_none() && self.text.len() == self.part.len()
+    }
+
+    /// Whether the place `at` of the text was decoded as the start of a group of this form.
     #[must_use]
     pub fn has_read(&self, form: Form, text: &[u8], at: usize) -> bool {
-        match &self.digits {
-            Some(digits) => {
-                let (before, is_digit) = digits.before(at);
-                is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 })
-            }
-            // A backslash that is escaped itself begins nothing.
-            None => {
-                let backslashes = text[..at].iter().rev().take_while(|&&byte| byte == b'\\').count();
-                form != Form::Backslash || backslashes.is_multiple_of(2)
-            }
+        if let Some(digits) = &self.digits {
+            let (before, is_digit) = digits.before(at);
+            return is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 });
         }
+        self.part.contains(&at)
+            && match form {
+                Form::Wide(encoding) => (at - self.part.start).is_multiple_of(encoding.unit()),
+                // A backslash that is escaped itself begins nothing.
+                Form::Backslash => {
+                    let before = text[..at].iter().rev();
+                    before.take_while(|&&byte| byte == b'\\').count().is_multiple_of(2)
+                }
+                _ => true,
+            }
     }
 }
 
@@ -138,12 +149,12 @@ impl Form {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;
                 let (text, own, next) = encoding.text(&text[start..reach.end], border.saturating_sub(start));
-                Skim { text, own, next: start + next, digits: None }
+                Skim { text, own, next: start + next, digits: None, part: start..reach.end }
             }
             Form::Plain | Form::Parts | Form::HexBytes => {
-                let Decoded { view, .. } = self.decode(text, at, reach);
+                let Decoded { view, run } = self.decode(text, at, reach);
                 let own = view.position(border);
-                Skim { own, next: view.start(own), text: view.text, digits: None }
+                Skim { own, next: view.start(own), text: view.text, digits: None, part: run }
             }
         }
     }

@@ -51,6 +51,14 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut allows: Vec<usize> = Vec::new();
     let masks = Masks::of(rules, blob.bytes);
     look(rules, &Layer::of(blob), blob.own.clone(), &mut |layer, found, at| {
+        // Nearly always nothing is to be put together, and then nobody asks where that would be.
+        let all = match found {
+            Found::Anchor(rule) => parts(&rules.rules()[rule], layer.text, at, &masks.notes),
+            Found::Match(_) | Found::Allow => Vec::new(),
+        };
+        if all.is_empty() && matches!(found, Found::Anchor(_)) {
+            return;
+        }
         let start = layer.written(at..at + 1).start;
         if !blob.own.contains(&start) {
             return;
@@ -60,11 +68,14 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
                 let reading = Reading::of(blob.bytes, layer, at);
                 match judge(rules, &rules.rules()[rule], blob, &reading, &masks) {
                     Some(whole) => judged.push(whole),
-                    None => judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, &mut judged),
+                    None => {
+                        let all = parts(&rules.rules()[rule], layer.text, at, &masks.notes);
+                        judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, all, &mut judged);
+                    }
                 }
             }
             Found::Anchor(rule) => {
-                judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, &mut judged);
+                judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, all, &mut judged);
             }
             Found::Allow => {
                 let reading = Reading::of(blob.bytes, layer, at);
@@ -116,7 +127,8 @@ struct Judged {
 }
 
 /// Judges the secrets whose first piece is the anchor at a place of a layer, as if each stood in one piece where it is
-/// written.
+/// written: those in `first`, read again where the layer is decoded.
+#[expect(clippy::too_many_arguments, reason = "all of what it is judged by")]
 fn judge_joined(
     rules: &RuleSet,
     rule: &Rule,
@@ -124,9 +136,9 @@ fn judge_joined(
     masks: &Masks<'_>,
     layer: &Layer<'_>,
     at: usize,
+    first: Vec<Parts>,
     judged: &mut Vec<Judged>,
 ) {
-    let first = parts(rule, layer.text, at, &masks.notes);
     if first.is_empty() {
         return;
     }
@@ -197,7 +209,10 @@ struct Matched {
 /// The matches of a rule's patterns that begin at `at`.
 fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item = Matched> + use<'a> {
     let ahead = &text[at..text.len().min(at + LONGEST_MATCH)];
-    rule.patterns.iter().filter(move |pattern| pattern.regex().is_match(ahead)).filter_map(move |pattern| {
+    // Nearly always the first bytes tell that there is none.
+    let could_be = rule.head().is_none_or(|head| head.begins(ahead));
+    let patterns = rule.patterns.iter().filter(move |_| could_be);
+    patterns.filter(move |pattern| pattern.regex().is_match(ahead)).filter_map(move |pattern| {
         let captures = pattern.regex().captures(ahead)?;
         let range = |name| captures.name(name).map(|group| at + group.start()..at + group.end());
         Some(Matched { secret: range("secret")?, name: range("name") })

@@ -156,17 +156,19 @@ struct Seen {
 impl Look<'_, '_> {
     fn at(&mut self, layer: &Layer<'_>, own: Range<usize>) {
         let rules = self.rules;
+        let mut seen: Vec<Seen> = Vec::new();
         // An anchor in another form may be told by a place that is not quite its first.
         let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + LONGEST_ANCHOR;
         rules.search(layer.text, around, |hit| {
-            if hit.anchor.form != Form::Plain || own.contains(&hit.at) {
-                self.hit(layer, hit);
+            if hit.anchor.form != Form::Plain {
+                self.encoded(layer, hit, own.start, &mut seen);
+            } else if own.contains(&hit.at) {
+                self.plain(layer, hit);
             }
         });
         if layer.depth == DEEPEST {
             return;
         }
-        let mut seen: Vec<Seen> = Vec::new();
         let unit = layer.encoding.unit();
         if unit > 1 {
             let at = own.start + (unit - (layer.shift + own.start) % unit) % unit;
@@ -175,54 +177,39 @@ impl Look<'_, '_> {
         runs(layer.text, &own, |form, at, run| self.run(layer, form, at, run, own.start, &mut seen));
     }
 
-    /// Looks at what begins with an anchor.
-    fn hit(&mut self, layer: &Layer<'_>, hit: Hit<'_>) {
-        let form = hit.anchor.form;
+    /// Looks at what begins with an anchor that stands as it is.
+    fn plain(&mut self, layer: &Layer<'_>, hit: Hit<'_>) {
         match hit.anchor.starts {
-            Starts::Allow if form == Form::Plain && layer.is_page() => {
-                (self.found)(layer, Found::Allow, hit.at)
-            }
+            Starts::Allow if layer.is_page() => (self.found)(layer, Found::Allow, hit.at),
             Starts::Allow => {}
-            Starts::Match(rule) if form == Form::Plain => {
+            Starts::Match(rule) => {
                 let is_match = matches(&self.rules.rules()[rule], layer.text, hit.at).next().is_some();
                 (self.found)(layer, if is_match { Found::Match(rule) } else { Found::Anchor(rule) }, hit.at);
             }
-            Starts::Match(rule) if layer.depth < DEEPEST => {
-                if let Form::Wide(encoding) = form
-                    && self.is_twin(layer, rule, hit.at, encoding)
-                {
-                    return;
-                }
-                // A look at the anchor alone first: text full of them must not be decoded again and again.
-                let back = if form.is_escape() { LONGEST_ANCHOR } else { 0 };
-                let start = hit.at.saturating_sub(back);
-                let near = form.skim(layer.text, hit.at, start..hit.at + LONGEST_ANCHOR, hit.at);
-                // What leads on is the same literal, and no other one near it.
-                let Some(first) = near.own.checked_sub(hit.anchor.lead) else { return };
-                let is_it = |inner: &Hit<'_>| {
-                    let of_rule = inner.anchor.starts == hit.anchor.starts;
-                    let at = inner.at.checked_sub(inner.anchor.lead);
-                    // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
-                    of_rule
-                        && at.is_some_and(|at| (first..first + form.group()).contains(&at))
-                        && (!matches!(form, Form::Wide(_)) || inner.anchor.form == Form::Plain)
-                };
-                let around = first..near.own + LONGEST_ANCHOR;
-                let mut leads_on = false;
-                self.rules.search(&near.text, around.clone(), |inner| leads_on |= is_it(&inner));
-                if leads_on {
-                    let reach = start..hit.at + AHEAD;
-                    let whole = form.skim(layer.text, hit.at, reach.clone(), hit.at);
-                    let inner = layer.inner(&whole.text, form, hit.at, reach);
-                    self.rules.search(inner.text, around, |hit| {
-                        if is_it(&hit) {
-                            self.hit(&inner, hit);
-                        }
-                    });
-                }
-            }
-            Starts::Match(_) => {}
         }
+    }
+
+    /// Looks at what an anchor in another form leads to. The look began at `own`.
+    fn encoded(&mut self, layer: &Layer<'_>, hit: Hit<'_>, own: usize, seen: &mut Vec<Seen>) {
+        let Starts::Match(rule) = hit.anchor.starts else { return };
+        if layer.depth == DEEPEST {
+            return;
+        }
+        let Form::Wide(encoding) = hit.anchor.form else {
+            return self.run(layer, hit.anchor.form, hit.at, hit.at..hit.at + 1, own, seen);
+        };
+        if self.is_twin(layer, rule, hit.at, encoding) {
+            return;
+        }
+        let reach = hit.at..hit.at + AHEAD;
+        let skim = hit.anchor.form.skim(layer.text, hit.at, reach.clone(), hit.at);
+        let inner = layer.inner(&skim.text, hit.anchor.form, hit.at, reach);
+        // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
+        self.rules.search(inner.text, 0..1, |hit| {
+            if hit.anchor.form == Form::Plain {
+                self.plain(&inner, hit);
+            }
+        });
     }
 
     /// Whether what is read at `at` in units of several bytes is rather read in the other order: between ASCII characters
@@ -270,7 +257,7 @@ impl Look<'_, '_> {
         while at < run.end {
             let (start, border) = (at.saturating_sub(back), at + step);
             let skim = form.skim(layer.text, at, start..border + PEEK, border);
-            if self.leads_on(&skim, layer.depth + 1) {
+            if !skim.is_plain() && self.leads_on(&skim, layer.depth + 1) {
                 let reach = start..border + AHEAD;
                 let whole = form.skim(layer.text, at, reach.clone(), border);
                 self.at(&layer.inner(&whole.text, form, at, reach), 0..whole.own);

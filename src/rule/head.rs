@@ -14,6 +14,8 @@ pub(crate) struct Head {
     pub(crate) least: usize,
     /// Which bytes those are, but for the anchor.
     pub(crate) alphabet: [bool; 256],
+    /// How many bytes the shortest anchor has.
+    pub(crate) anchor: usize,
 }
 
 impl Head {
@@ -26,7 +28,13 @@ impl Head {
         for allowed in heads.iter().flat_map(|head| &head[anchor.min(least)..least]) {
             unite(&mut alphabet, allowed);
         }
-        Some(Head { least, alphabet })
+        Some(Head { least, alphabet, anchor })
+    }
+
+    /// Whether a match could begin with an anchor at the start of the text.
+    pub(crate) fn begins(&self, text: &[u8]) -> bool {
+        let head = text.get(self.anchor.min(self.least)..self.least);
+        head.is_some_and(|head| head.iter().all(|&byte| self.alphabet[usize::from(byte)]))
     }
 }
 

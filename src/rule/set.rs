@@ -28,8 +28,6 @@ pub const ALLOW_TAG: &str = "sf-scan:allow";
 pub struct Anchor {
     /// How many bytes before it are decoded together with its first.
     before: usize,
-    /// How many bytes of the literal come before those that it is met by, once decoded.
-    pub lead: usize,
     /// The bytes that stand there.
     written: Vec<u8>,
     /// Which of them are searched for.
@@ -175,7 +173,7 @@ impl RuleSet {
 
 impl Anchor {
     fn new(written: Vec<u8>, starts: Starts, form: Form) -> Anchor {
-        Anchor { before: 0, lead: 0, core: 0..written.len(), written, starts, form }
+        Anchor { before: 0, core: 0..written.len(), written, starts, form }
     }
 
     /// The bytes that are searched for.
@@ -226,22 +224,19 @@ fn wide(literal: &[u8], starts: Starts, units: &[usize]) -> Vec<Anchor> {
 /// A literal whose characters that are neither letter nor digit are escaped, and one that the end of a line cuts.
 fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     let mut anchors = Vec::new();
-    // Words that something else follows, and where they begin.
-    let mut words: Vec<(usize, &[u8])> = Vec::new();
-    let mut start = 0;
-    for (at, _) in literal.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric()) {
-        words.push((start, &literal[start..at]));
-        start = at + 1;
-    }
-    let longest = words.into_iter().rev().max_by_key(|(_, word)| word.len());
-    if let Some((lead, word)) = longest.filter(|(_, word)| word.len() + 1 >= SHORTEST_ANCHOR) {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
+    let mut words: Vec<&[u8]> = literal.split(|byte| !is_word(byte)).collect();
+    // What stands behind the last word is none of the literal's.
+    words.pop();
+    let longest = words.into_iter().rev().max_by_key(|word| word.len()).unwrap_or_default();
+    if longest.len() + 1 >= SHORTEST_ANCHOR {
         for (form, opener) in [
             (Form::Percent, b'%'),
             (Form::Backslash, b'\\'),
             (Form::Entity, b'&'),
             (Form::QuotedPrintable, b'='),
         ] {
-            anchors.push(Anchor { lead, ..Anchor::new([word, &[opener]].concat(), starts, form) });
+            anchors.push(Anchor::new([longest, &[opener]].concat(), starts, form));
         }
     }
     // The end of a line in a mail, and in one that is a string of a program.

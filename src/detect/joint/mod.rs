@@ -417,7 +417,7 @@ mod tests {
 
     const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
-    const HEAD: Head = Head { least: 4, alphabet: [false; 256] };
+    const HEAD: Head = Head { least: 4, alphabet: [false; 256], anchor: 4 };
 
     fn read(text: &[u8], at: usize) -> Option<Joined> {
         First::read(text, at, 4, &HEAD)?.joined()
