@@ -129,7 +129,10 @@ impl Search {
             for &number in &self.groups[groups.trailing_zeros() as usize] {
                 let literal = &self.literals[number];
                 let first = at.checked_sub(literal.rare).filter(|&first| first >= start);
-                if let Some(first) = first.filter(|&first| bytes[first..].starts_with(&literal.bytes)) {
+                let stands = |&first: &usize| {
+                    bytes[first] == literal.bytes[0] && bytes[first..].starts_with(&literal.bytes)
+                };
+                if let Some(first) = first.filter(stands) {
                     visit(number, first);
                 }
             }
