@@ -36,7 +36,7 @@ fn measure(bencher: Bencher<'_, '_>, text: &str) {
     let rules = rules();
     let origin = Origin::new(Kind::File, &b"bench.txt"[..]);
     let blob = Blob::whole(&origin, text.as_bytes());
-    bencher.counter(BytesCount::of_str(text)).bench(|| detect(&rules, &blob));
+    bencher.counter(BytesCount::of_str(text)).bench_local(|| detect(&rules, &blob));
 }
 
 /// The peer: one pattern, no decoding, no context.

@@ -3,6 +3,7 @@
 use crate::secret::mask_shapes;
 use crate::text::{Encoding, Mark, printable};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
@@ -268,13 +269,18 @@ pub struct Blob<'a> {
     pub encoding: Encoding,
     /// The part of `bytes` in which matches begin that belong to this blob and to no neighbour.
     pub own: Range<usize>,
+    /// Whether it can be shown again from a place in `own` on, with more behind it.
+    pub grows: bool,
+    /// That place, for whoever looks at it to tell.
+    pub wants: Cell<Option<usize>>,
 }
 
 impl<'a> Blob<'a> {
     /// A blob that is all of something.
     #[must_use]
     pub fn whole(origin: &'a Origin<'a>, bytes: &'a [u8]) -> Blob<'a> {
-        Blob { origin, bytes, start: Mark::START, encoding: Encoding::guess(bytes), own: 0..bytes.len() }
+        let (encoding, own) = (Encoding::guess(bytes), 0..bytes.len());
+        Blob { origin, bytes, start: Mark::START, encoding, own, grows: false, wants: Cell::new(None) }
     }
 
     /// Whether it is the first (or only) blob of its origin.
@@ -341,6 +347,8 @@ pub enum Reason {
         /// How much is allowed.
         limit: u64,
     },
+    /// Compressed data that is written in base64 or hexadecimal in it is longer than what is read of such.
+    Compressed,
     /// Looking at it went wrong in sf-scan itself.
     Bug,
 }
@@ -363,6 +371,7 @@ impl Reason {
             Reason::Unsupported(_) => "unsupported",
             Reason::Encrypted => "encrypted",
             Reason::Archive { .. } => "archive-limit",
+            Reason::Compressed => "compressed",
             Reason::Bug => "bug",
         }
     }
@@ -398,6 +407,10 @@ impl fmt::Display for Reason {
             Reason::Archive { option, what, limit } => {
                 write!(f, "is not opened to its end: it has more than {limit} {what} ({option})")
             }
+            Reason::Compressed => f.write_str(
+                "holds compressed data in base64 or hexadecimal that is not read to its end: \
+                 it has more than 4 MiB there, or says more than 16 MiB",
+            ),
             Reason::Bug => f.write_str("made sf-scan fail; this is a bug in sf-scan, please report it"),
         }
     }

@@ -309,22 +309,30 @@ impl Gatherer<'_> {
 
 impl Visitor for Gatherer<'_> {
     fn blob(&mut self, blob: &Blob<'_>) {
-        if blob.is_first() {
+        // A bug in detection costs this blob and is told; it does not cost the run.
+        let detected = catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob)));
+        let wants = detected.as_ref().ok().and_then(|detected| detected.wants);
+        blob.wants.set(wants);
+        // What is shown again has not been looked at yet.
+        let own = (wants.unwrap_or(blob.own.end) - blob.own.start) as u64;
+        if blob.is_first() && wants != Some(0) {
             self.listing = Listing::default();
             self.count(blob.origin);
         }
         if !blob.origin.is_member() {
-            self.seen.counts.bytes += blob.own.len() as u64;
+            self.seen.counts.bytes += own;
         }
-        self.looked_at += blob.own.len() as u64;
-        self.untold.bytes += blob.own.len() as u64;
+        self.looked_at += own;
+        self.untold.bytes += own;
         self.untold.blobs += 1;
         self.tell_untold();
-        // A bug in detection costs this blob and is told; it does not cost the run.
-        let Ok(detected) = catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob))) else {
+        let Ok(detected) = detected else {
             self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Bug });
             return;
         };
+        if detected.is_cut {
+            self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Compressed });
+        }
         for finding in detected.findings {
             self.file_listed(finding);
         }

@@ -31,6 +31,7 @@ const FENCES: &[(&str, &[&str])] = &[
     (
         "flate2",
         &[
+            "decode/stream.rs",
             "source/git/inflate.rs",
             "source/git/loose.rs",
             "source/git/pack.rs",

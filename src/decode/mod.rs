@@ -7,9 +7,11 @@ mod base64;
 mod escape;
 mod hex;
 mod run;
+mod stream;
 
 pub use base64::alignments;
 pub use run::{LEAST, runs};
+pub use stream::{Ended, LONGEST_STREAM, STREAMS, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
 use run::Digits;
@@ -38,6 +40,10 @@ pub enum Form {
     Entity,
     /// With `=HH`, and lines that are broken by a `=` at their end (RFC 2045).
     QuotedPrintable,
+    /// Compressed with deflate, in gzip's frame (RFC 1952).
+    Gzip,
+    /// Compressed with deflate, in zlib's frame (RFC 1950).
+    Zlib,
 }
 
 /// What was decoded around a place.
@@ -105,6 +111,8 @@ impl Form {
             Form::Backslash => Some("escapes"),
             Form::Entity => Some("entities"),
             Form::QuotedPrintable => Some("quoted-printable"),
+            Form::Gzip => Some("gzip"),
+            Form::Zlib => Some("zlib"),
         }
     }
 
@@ -114,7 +122,8 @@ impl Form {
     pub fn decode(self, text: &[u8], at: usize, reach: Range<usize>) -> Decoded {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
         let (view, run) = match self {
-            Form::Plain | Form::Parts => {
+            // What is compressed is read as a whole, by `inflate`.
+            Form::Plain | Form::Parts | Form::Gzip | Form::Zlib => {
                 (Encoding::Utf8.view(&text[reach.clone()]).moved(reach.start), reach)
             }
             Form::Wide(encoding) => {
@@ -151,7 +160,7 @@ impl Form {
                 let (text, own, next) = encoding.text(&text[start..reach.end], border.saturating_sub(start));
                 Skim { text, own, next: start + next, digits: None, part: start..reach.end }
             }
-            Form::Plain | Form::Parts | Form::HexBytes => {
+            Form::Plain | Form::Parts | Form::HexBytes | Form::Gzip | Form::Zlib => {
                 let Decoded { view, run } = self.decode(text, at, reach);
                 let own = view.position(border);
                 Skim { own, next: view.start(own), text: view.text, digits: None, part: run }
@@ -163,6 +172,12 @@ impl Form {
     #[must_use]
     pub fn group(self) -> usize {
         if self == Form::Base64 { 3 } else { 1 }
+    }
+
+    /// Whether it is compressed.
+    #[must_use]
+    pub fn is_stream(self) -> bool {
+        matches!(self, Form::Gzip | Form::Zlib)
     }
 
     /// Whether single characters are written in it, in text that stands as it is.

@@ -140,7 +140,7 @@ impl<'t> Masks<'t> {
                 let parts = parts(&self.rules.rules()[rule], layer.text, at, &self.notes).into_iter();
                 found.extend(parts.map(|parts| (layer.written(parts.written), 0)));
             }
-            Found::Allow => {}
+            Found::Allow | Found::Cut | Found::Over => {}
         });
         let found: Rc<[Mask]> = found.into();
         let mut blocks = self.blocks.borrow_mut();

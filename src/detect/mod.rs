@@ -42,6 +42,10 @@ pub struct Detected {
     pub findings: Vec<Finding>,
     /// The lines of comments that allow findings, whether or not there is one.
     pub allows: Vec<u64>,
+    /// Where something begins that has to be seen with more of what follows; nothing from there on is among the findings.
+    pub wants: Option<usize>,
+    /// Whether a compressed stream begins in the blob's own part that could not be read to its end.
+    pub is_cut: bool,
 }
 
 /// Finds the secrets that begin in the blob's own part.
@@ -49,12 +53,13 @@ pub struct Detected {
 pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut judged: Vec<Judged> = Vec::new();
     let mut allows: Vec<usize> = Vec::new();
+    let (mut wants, mut is_cut): (Option<usize>, bool) = (None, false);
     let masks = Masks::of(rules, blob.bytes);
     look(rules, &Layer::of(blob), blob.own.clone(), &mut |layer, found, at| {
         // Nearly always nothing is to be put together, and then nobody asks where that would be.
         let all = match found {
             Found::Anchor(rule) => parts(&rules.rules()[rule], layer.text, at, &masks.notes),
-            Found::Match(_) | Found::Allow => Vec::new(),
+            _ => Vec::new(),
         };
         if all.is_empty() && matches!(found, Found::Anchor(_)) {
             return;
@@ -83,10 +88,18 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
                     allows.push(start);
                 }
             }
+            Found::Cut if blob.grows => wants = Some(wants.map_or(start, |first| first.min(start))),
+            // At the end of what there is it is cut there too, and all of it was read.
+            Found::Cut => is_cut |= blob.own.end < blob.bytes.len(),
+            Found::Over => is_cut = true,
         }
     });
+    if let Some(first) = wants {
+        judged.retain(|judged| judged.span.start < first);
+        allows.retain(|&at| at < first);
+    }
     if judged.is_empty() && allows.is_empty() {
-        return Detected::default();
+        return Detected { wants, is_cut, ..Detected::default() };
     }
     let order = |judged: &Judged| {
         let Finding { rule, reading, .. } = &judged.finding;
@@ -116,7 +129,7 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     allows.dedup();
     let mut cursor = Cursor::new(blob);
     let allows = allows.into_iter().map(|at| cursor.mark_at(at).line).collect();
-    Detected { findings, allows }
+    Detected { findings, allows, wants, is_cut }
 }
 
 /// A finding whose region is not yet counted in lines: `span` says where it is in the blob, and the line of its

@@ -6,12 +6,14 @@
 //! were cut.
 
 use super::{LONGEST_MATCH, Parts, matches};
-use crate::decode::{Decoded, Form, Skim, runs};
+use crate::decode::{Decoded, Ended, Form, Skim, compression, inflate, runs};
 use crate::input::{Blob, MARGIN};
 use crate::rule::{Hit, RuleSet, Starts};
 use crate::text::{Encoding, View};
-use std::cell::OnceCell;
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// How many encodings may lie in each other.
 const DEEPEST: usize = 4;
@@ -49,6 +51,20 @@ pub(super) struct Layer<'l> {
     /// What it is read from; nothing for the bytes of a blob.
     outer: Option<Outer<'l>>,
     depth: usize,
+    /// The stream that was read last in a blob.
+    inflated: RefCell<Option<Rc<Inflated>>>,
+}
+
+/// A compressed stream that was read for a finding in it.
+struct Inflated {
+    /// What is decoded to get at it, and where in the blob it begins.
+    way: Vec<Step>,
+    start: usize,
+    /// The texts on the way, and what it says.
+    steps: Vec<(Form, Rc<Decoded>)>,
+    /// Where it begins in the last of those.
+    at: usize,
+    text: Vec<u8>,
 }
 
 /// The text that another one is read from.
@@ -76,12 +92,49 @@ impl<'l> Layer<'l> {
 
     /// Text of which no more is known.
     pub(super) fn of_text(text: &'l [u8]) -> Layer<'l> {
-        Layer { text, encoding: Encoding::Utf8, shift: 0, outer: None, depth: 0 }
+        Layer {
+            text,
+            encoding: Encoding::Utf8,
+            shift: 0,
+            outer: None,
+            depth: 0,
+            inflated: RefCell::default(),
+        }
     }
 
     /// Whether it is the bytes of a blob.
     pub(super) fn is_outermost(&self) -> bool {
         self.outer.is_none()
+    }
+
+    /// Where all that is decoded of it is in the blob.
+    fn whole(&self) -> Range<usize> {
+        match &self.outer {
+            Some(outer) if !outer.form.is_stream() => {
+                let view = outer.view();
+                outer.layer.written(view.written(&(0..view.text.len())))
+            }
+            Some(outer) => outer.layer.whole(),
+            None => 0..self.text.len(),
+        }
+    }
+
+    /// The text from `from` on, as far as the blob goes.
+    fn rest(&self, from: usize) -> Cow<'_, [u8]> {
+        match &self.outer {
+            Some(outer) if !outer.form.is_stream() => {
+                let start = outer.reach.start;
+                let rest = outer.layer.rest(start);
+                let text = outer.form.skim(&rest, outer.at - start, 0..rest.len(), rest.len()).text;
+                text.get(from..).unwrap_or_default().to_vec().into()
+            }
+            _ => self.text[from..].into(),
+        }
+    }
+
+    /// The bytes of the blob.
+    fn outermost(&self) -> &Layer<'_> {
+        self.outer.as_ref().map_or(self, |outer| outer.layer.outermost())
     }
 
     /// What a part of it says.
@@ -93,6 +146,8 @@ impl<'l> Layer<'l> {
     /// Where a part of the text is in the blob.
     pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
         match &self.outer {
+            // Nobody knows which bytes of it a stream says something by: all of them.
+            Some(outer) if outer.form.is_stream() => outer.layer.whole(),
             Some(outer) => outer.layer.written(outer.view().written(&part)),
             None => part,
         }
@@ -101,6 +156,11 @@ impl<'l> Layer<'l> {
     /// The way to the byte `at`, from the blob on, and where in the blob it begins.
     fn way(&self, at: usize) -> (Vec<Step>, usize) {
         let Some(outer) = &self.outer else { return (Vec::new(), at) };
+        if outer.form.is_stream() {
+            let (mut steps, start) = outer.layer.way(0);
+            steps.push(Step { form: outer.form, beyond: at });
+            return (steps, start);
+        }
         let beyond = at % outer.form.group();
         let (mut steps, start) = outer.layer.way(outer.view().start(at - beyond));
         steps.push(Step { form: outer.form, beyond });
@@ -114,6 +174,7 @@ impl<'l> Layer<'l> {
 }
 
 /// What is decoded from one text to the next on the way to a byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Step {
     form: Form,
     /// How many bytes behind the start of its group the byte is.
@@ -128,6 +189,10 @@ pub(super) enum Found {
     Anchor(usize),
     /// The tag of a comment that allows a finding, in text as it stands.
     Allow,
+    /// A compressed stream that goes on behind the bytes of the blob.
+    Cut,
+    /// A compressed stream that says more than is looked at.
+    Over,
 }
 
 /// Looks for what begins in the part `own` of the layer, in it and in what it says. `found` gets the layer, what was
@@ -160,7 +225,11 @@ impl Look<'_, '_> {
         // An anchor in another form may be told by a place that is not quite its first.
         let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + LONGEST_ANCHOR;
         rules.search(layer.text, around, |hit| {
-            if hit.anchor.form != Form::Plain {
+            if hit.anchor.starts == Starts::Stream {
+                if own.contains(&hit.at) {
+                    self.stream(layer, hit.anchor.form, hit.at);
+                }
+            } else if hit.anchor.form != Form::Plain {
                 self.encoded(layer, hit, own.start, &mut seen);
             } else if own.contains(&hit.at) {
                 self.plain(layer, hit);
@@ -181,7 +250,7 @@ impl Look<'_, '_> {
     fn plain(&mut self, layer: &Layer<'_>, hit: Hit<'_>) {
         match hit.anchor.starts {
             Starts::Allow if layer.is_page() => (self.found)(layer, Found::Allow, hit.at),
-            Starts::Allow => {}
+            Starts::Allow | Starts::Stream => {}
             Starts::Match(rule) => {
                 let is_match = matches(&self.rules.rules()[rule], layer.text, hit.at).next().is_some();
                 (self.found)(layer, if is_match { Found::Match(rule) } else { Found::Anchor(rule) }, hit.at);
@@ -210,6 +279,42 @@ impl Look<'_, '_> {
                 self.plain(&inner, hit);
             }
         });
+    }
+
+    /// Looks at what a compressed stream says that is written in `form` from `at` on.
+    fn stream(&mut self, layer: &Layer<'_>, form: Form, at: usize) {
+        if layer.depth == DEEPEST {
+            return;
+        }
+        // Most are none, and short.
+        let mut ahead = AHEAD;
+        let (mut skim, mut kind, mut said, mut ended);
+        loop {
+            let end = layer.text.len().min(at + ahead);
+            skim = form.skim(layer.text, at, at..end, end);
+            let Some(found) = compression(&skim.text) else { return };
+            kind = found;
+            (said, ended) = inflate(kind, &skim.text);
+            if ended != Ended::Cut || end == layer.text.len() {
+                break;
+            }
+            ahead *= 4;
+        }
+        if ended == Ended::Cut && layer.outer.is_some() {
+            // What the layer is read from goes on.
+            let rest = layer.rest(at);
+            skim = form.skim(&rest, 0, 0..rest.len(), rest.len());
+            (said, ended) = inflate(kind, &skim.text);
+        }
+        match ended {
+            Ended::Well => {}
+            Ended::Cut => (self.found)(layer, Found::Cut, at),
+            Ended::Over => (self.found)(layer, Found::Over, at),
+        }
+        let bytes = layer.inner(&skim.text, form, at, at..layer.text.len());
+        // Both count as one.
+        let inner = Layer { depth: layer.depth + 1, ..bytes.inner(&said, kind, 0, 0..skim.text.len()) };
+        self.at(&inner, 0..said.len());
     }
 
     /// Whether what is read at `at` in units of several bytes is rather read in the other order: between ASCII characters
@@ -287,7 +392,7 @@ impl Look<'_, '_> {
 pub(super) struct Reading<'a> {
     bytes: &'a [u8],
     /// From the blob on: the form, and what it says.
-    steps: Vec<(Form, Decoded)>,
+    steps: Vec<(Form, Rc<Decoded>)>,
     /// Where the match begins in the innermost text.
     pub(super) at: usize,
 }
@@ -297,13 +402,50 @@ impl<'a> Reading<'a> {
     pub(super) fn of(bytes: &'a [u8], layer: &Layer<'_>, at: usize) -> Reading<'a> {
         let (way, mut at) = layer.way(at);
         let mut reading = Reading { bytes, steps: Vec::with_capacity(way.len()), at };
-        for Step { form, beyond } in way {
+        let mut way = &way[..];
+        while let Some(stream) = way.iter().position(|step| step.form.is_stream()) {
+            let Step { form, beyond } = way[stream];
+            let inflated = reading.inflated(layer.outermost(), &way[..stream], form);
+            reading.steps.clone_from(&inflated.steps);
+            let near = beyond.saturating_sub(BACK)..inflated.text.len().min(beyond + AHEAD);
+            let mut view = View::with_capacity(near.len());
+            let run = inflated.at..reading.text().len();
+            inflated.text[near.clone()].iter().for_each(|&byte| view.push(byte, run.clone()));
+            at = beyond - near.start;
+            reading.at = at;
+            reading.steps.push((form, Rc::new(Decoded { view, run })));
+            way = &way[stream + 1..];
+        }
+        for &Step { form, beyond } in way {
             let decoded = form.decode(reading.text(), at, at.saturating_sub(BACK)..at + AHEAD);
             at = decoded.view.position(at) + beyond;
-            reading.steps.push((form, decoded));
+            reading.steps.push((form, Rc::new(decoded)));
         }
         reading.at = at;
         reading
+    }
+
+    /// The stream that is read from where the reading is by this way, and what it says.
+    fn inflated(&self, blob: &Layer<'_>, way: &[Step], form: Form) -> Rc<Inflated> {
+        let last = blob.inflated.borrow().clone();
+        // A stream in a stream is read anew.
+        let is_it = |last: &Rc<Inflated>| self.steps.is_empty() && last.start == self.at && last.way == way;
+        if let Some(last) = last.filter(is_it) {
+            return last;
+        }
+        let mut steps = self.steps.clone();
+        let mut at = self.at;
+        for &Step { form, beyond } in way {
+            let text = steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text);
+            let decoded = form.decode(text, at, at.saturating_sub(BACK)..text.len());
+            at = decoded.view.position(at) + beyond;
+            steps.push((form, Rc::new(decoded)));
+        }
+        let text = steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text);
+        let text = inflate(form, &text[at..]).0;
+        let inflated = Rc::new(Inflated { way: way.to_vec(), start: self.at, steps, at, text });
+        *blob.inflated.borrow_mut() = Some(Rc::clone(&inflated));
+        inflated
     }
 
     /// The same, where what begins with the match is written in parts, as if it were written in one piece.
@@ -316,7 +458,7 @@ impl<'a> Reading<'a> {
         let at = view.text.len();
         view.append(&parts.secret);
         (written.end..near.end).for_each(|at| view.push(text[at], at..at + 1));
-        self.steps.push((Form::Parts, Decoded { view, run: near }));
+        self.steps.push((Form::Parts, Rc::new(Decoded { view, run: near })));
         self.at = at;
         self
     }

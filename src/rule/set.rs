@@ -3,7 +3,7 @@
 use super::Rule;
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
-use crate::decode::{Form, LEAST, alignments, runs};
+use crate::decode::{Form, LEAST, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
 use crate::text::Encoding;
 use std::ops::Range;
@@ -18,6 +18,8 @@ pub enum Starts {
     Match(usize),
     /// The tag of a comment that allows a finding.
     Allow,
+    /// A compressed stream.
+    Stream,
 }
 
 /// The tag of a comment that allows a finding.
@@ -78,6 +80,7 @@ impl RuleSet {
         }
         let tag = ALLOW_TAG.as_bytes();
         let mut anchors = vec![Anchor::new(tag.to_vec(), Starts::Allow, Form::Plain)];
+        anchors.extend(STREAMS.map(|(form, mark)| Anchor::new(mark.to_vec(), Starts::Stream, form)));
         for (at, rule) in rules.iter().enumerate() {
             for literal in &rule.anchors {
                 let starts = Starts::Match(at);
@@ -163,7 +166,9 @@ impl RuleSet {
                 let Some(at) = start.checked_sub(before).filter(|at| own.contains(at)) else {
                     continue;
                 };
-                if bytes[at + anchor.before..].starts_with(&anchor.written) {
+                // The marks of streams are short: most are none.
+                let is_none = anchor.starts == Starts::Stream && !begins_stream(anchor.form, bytes, at);
+                if !is_none && bytes[at + anchor.before..].starts_with(&anchor.written) {
                     visit(Hit { at, anchor });
                 }
             }

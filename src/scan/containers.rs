@@ -162,6 +162,7 @@ impl<'r> Raw<'r> {
     fn look(&mut self, blob: &Blob<'_>) {
         match catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob))) {
             Ok(detected) => {
+                blob.wants.set(detected.wants);
                 for finding in detected.findings {
                     if self.listing.takes(&finding, super::LISTED_PER_FILE) {
                         self.findings.push(finding);

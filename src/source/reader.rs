@@ -3,15 +3,21 @@
 use super::Visitor;
 use crate::input::{Blob, HEAD, MARGIN, Origin};
 use crate::text::{Encoding, Mark, is_cut};
+use std::cell::Cell;
 use std::io::{self, Read};
 
 /// How many bytes are looked at together. Nearly all files are smaller.
 const WINDOW: usize = 256 * 1024;
 
+/// The most bytes that are looked at together, where something has to be seen whole.
+const LARGEST_WINDOW: usize = 4 * 1024 * 1024;
+
 /// A thread's buffer.
 #[derive(Debug)]
 pub struct Reader {
     buffer: Vec<u8>,
+    /// How long it usually is.
+    usual: usize,
     /// How much of it is filled, and where in it what was not yet looked at begins.
     filled: usize,
     own: usize,
@@ -31,24 +37,33 @@ impl Reader {
     #[must_use]
     pub fn with_window(window: usize) -> Reader {
         let buffer = vec![0; (window.max(8) & !3) + 2 * MARGIN];
-        Reader { buffer, filled: 0, own: 0, start: Mark::START, encoding: None }
+        Reader { usual: buffer.len(), buffer, filled: 0, own: 0, start: Mark::START, encoding: None }
     }
 
     fn begin(&mut self) {
         (self.filled, self.own, self.start, self.encoding) = (0, 0, Mark::START, None);
+        self.buffer.truncate(self.usual);
+        self.buffer.shrink_to_fit();
     }
 
     /// Has what is in the buffer looked at, and keeps of it what has to be seen with what follows.
     fn look(&mut self, is_end: bool, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>)) {
         let filled = self.filled;
         let encoding = *self.encoding.get_or_insert_with(|| Encoding::guess(&self.buffer[..filled]));
-        let own_end = if is_end { filled } else { filled - MARGIN };
+        let mut own_end = if is_end { filled } else { filled - MARGIN };
         let (bytes, start) = (&self.buffer[..filled], self.start);
-        look(&Blob { origin, bytes, start, encoding, own: self.own..own_end });
+        let grows = !is_end && self.buffer.len() < LARGEST_WINDOW;
+        let blob =
+            Blob { origin, bytes, start, encoding, own: self.own..own_end, grows, wants: Cell::new(None) };
+        look(&blob);
         if is_end {
             return self.begin();
         }
-        let mut kept = (own_end - MARGIN) & !3;
+        if let Some(wanted) = blob.wants.get().filter(|wanted| grows && blob.own.contains(wanted)) {
+            own_end = wanted;
+            self.buffer.resize(2 * self.buffer.len(), 0);
+        }
+        let mut kept = own_end.saturating_sub(MARGIN) & !3;
         while encoding == Encoding::Utf8 && is_cut(&self.buffer[..filled], kept) {
             kept -= 1;
         }

@@ -41,8 +41,10 @@ impl<'r> Keeper<'r> {
 
 impl Visitor for Keeper<'_> {
     fn blob(&mut self, blob: &Blob<'_>) {
-        self.bytes += blob.own.len();
-        self.findings.extend(detect(self.rules, blob).findings);
+        let detected = detect(self.rules, blob);
+        blob.wants.set(detected.wants);
+        self.bytes += detected.wants.unwrap_or(blob.own.end) - blob.own.start;
+        self.findings.extend(detected.findings);
     }
     fn skip(&mut self, _: Skip) {}
     fn excluded(&mut self) {}
