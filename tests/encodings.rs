@@ -853,6 +853,7 @@ const IN_CONTEXT: &[InContext] = &[
     sure("a query", "https://api.sixtyfour.ai/mcp?api_key={key}", &[Percent], LOG),
     sure("a query, all of it", "https://api.sixtyfour.ai/mcp?api_key={key}", &[PercentAll], LOG),
     sure("a query, twice", "https://api.sixtyfour.ai/mcp?api_key={key}", &[Percent, Percent], LOG),
+    sure("a name in an encoding", "{key}", &[Base64], ("q.log", "GET /?SIXTYFOUR%5FAPI%5FKEY%3A%20@@\n")),
     unsure("another query", "https://example.org/?q={key}", &[Percent, Percent], LOG),
     sure(
         "mail",
@@ -1003,7 +1004,12 @@ fn all_of(rule: &'static str, prefix: &str, body: &str) -> Vec<Planted> {
             let start = encoding.text.find("{key}").expect("a place");
             let text = encoding.text.replacen("{key}", &secret, 1);
             let part = start..start + secret.len();
-            planted.push(write(format!("{number}/{at}/{name}"), rule, encoding, file, text, part));
+            let mut one = write(format!("{number}/{at}/{name}"), rule, encoding, file, text, part);
+            // Without context pieces are less sure than a mail that is read as one.
+            if rule == "sixtyfour_webhook_secret" && matches!(encoding.chain, [QuotedPrintableMail]) {
+                one.reading = Some("quoted-printable");
+            }
+            planted.push(one);
         }
     }
     planted

@@ -3,7 +3,7 @@
 
 use super::Skim;
 use super::run::{BASE64, Digits};
-use crate::class::{BLOCK, LEVEL};
+use crate::class::{BLOCK, LEVEL, span};
 use crate::text::View;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x16, u8x64, u32x16};
 use std::ops::Range;
@@ -60,6 +60,15 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
         }
     }
     (view, digits.run(at))
+}
+
+/// What a value in base64 says, if it is ASCII text.
+#[must_use]
+pub fn text_in_base64(value: &[u8]) -> Option<Vec<u8>> {
+    let digits = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
+    let is_base64 = value.len().is_multiple_of(GROUP) && span(&BASE64, digits) == digits.len();
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    Some(digits).filter(|_| is_base64).map(said).filter(|said| said.iter().all(is_text))
 }
 
 /// The same without the way back.

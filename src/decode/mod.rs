@@ -9,7 +9,7 @@ mod hex;
 mod run;
 mod stream;
 
-pub use base64::alignments;
+pub use base64::{alignments, text_in_base64};
 pub use run::{LEAST, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, begins_stream, compression, inflate};
 

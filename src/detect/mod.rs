@@ -15,7 +15,7 @@ mod reading;
 
 pub use example::wrong_example;
 
-use crate::decode::Form;
+use crate::decode::{Form, text_in_base64};
 use crate::finding::{Allow, Finding, Region};
 use crate::input::Blob;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
@@ -24,6 +24,7 @@ use crate::text::{Mark, View};
 use joint::Notes;
 use mask::Masks;
 use reading::{Found, Layer, Reading, look};
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// How many bytes a match may have, from its anchor on.
@@ -103,11 +104,12 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     }
     let order = |judged: &Judged| {
         let Finding { rule, reading, .. } = &judged.finding;
-        // Of several ways to read the same secret the shortest one is told.
+        // Of several ways to read the same secret the one is told that tells most of it, and then the shortest.
         (
             judged.span.start,
             judged.span.end,
             rule.clone(),
+            Reverse((judged.finding.level, judged.finding.confidence)),
             reading.as_ref().map_or(0, String::len),
             reading.clone(),
         )
@@ -326,8 +328,13 @@ impl Whole {
 fn is_no_secret(rule: &Rule, text: &[u8], matched: &Matched) -> bool {
     let secret = &text[matched.secret.clone()];
     let name = matched.name.clone().map(|name| &text[name]);
-    body::flaw(&rule.placeholder, &secret[rule.prefix(secret)..]).is_some()
-        || rule.reject.iter().any(|pattern| pattern.regex().is_match(secret))
+    let is_none = |secret: &[u8]| {
+        body::flaw(&rule.placeholder, &secret[rule.prefix(secret)..]).is_some()
+            || rule.reject.iter().any(|pattern| pattern.regex().is_match(secret))
+    };
+    // What is bound by its name alone may be in base64, as in a Secret of Kubernetes.
+    is_none(secret)
+        || !rule.token && text_in_base64(secret).is_some_and(|said| is_none(said.trim_ascii()))
         || name.is_some_and(|name| rule.reject_name.iter().any(|pattern| pattern.regex().is_match(name)))
 }
 
