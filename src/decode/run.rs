@@ -5,6 +5,7 @@ use super::base64::{NONE, VALUES};
 use super::escape;
 use crate::class::{BLOCK, Class, LEVEL, Tables, span};
 use fearless_simd::{Simd, dispatch};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
@@ -265,6 +266,8 @@ pub(super) struct Digits {
     pieces: Vec<Range<usize>>,
     /// For each piece how many digits stand before it.
     counts: Vec<usize>,
+    /// The piece that was asked about last: the next question is mostly about the one behind it.
+    last: Cell<usize>,
 }
 
 impl Digits {
@@ -317,7 +320,7 @@ impl Digits {
             Some(*sum - piece.len())
         };
         let counts = pieces.iter().scan(0, count).collect();
-        Digits { pieces, counts }
+        Digits { pieces, counts, last: Cell::new(0) }
     }
 
     /// From the first digit to the last; nothing at `at` if there is none.
@@ -340,9 +343,17 @@ impl Digits {
 
     /// How many digits stand before a place, and whether one stands there.
     pub(super) fn before(&self, place: usize) -> (usize, bool) {
-        let at = self.pieces.partition_point(|piece| piece.start <= place);
-        let Some(piece) = at.checked_sub(1).map(|last| &self.pieces[last]) else { return (0, false) };
-        (self.counts[at - 1] + piece.end.min(place) - piece.start, piece.contains(&place))
+        let last = self.last.get();
+        let is_it = |at: usize| {
+            let start = |at: usize| self.pieces.get(at).map_or(usize::MAX, |piece| piece.start);
+            start(at) <= place && place < start(at + 1)
+        };
+        let at = [last, last + 1].into_iter().find(|&at| is_it(at));
+        let at = at.or_else(|| self.pieces.partition_point(|piece| piece.start <= place).checked_sub(1));
+        let Some(at) = at else { return (0, false) };
+        self.last.set(at);
+        let piece = &self.pieces[at];
+        (self.counts[at] + piece.end.min(place) - piece.start, piece.contains(&place))
     }
 
     /// Where the digit of this number is; the end of the last one if there are not so many.
