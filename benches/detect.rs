@@ -145,6 +145,74 @@ fn cut_keys_on_every_line(bencher: Bencher<'_, '_>) {
     measure(bencher, &text(cut));
 }
 
+/// Bytes in base64, in lines of 76 characters.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len() / 3 * 4 + bytes.len() / 57 + 1);
+    for line in bytes.chunks(57) {
+        for group in line.chunks_exact(3) {
+            let word = group.iter().fold(0, |word, &byte| word << 8 | usize::from(byte));
+            text.extend([18, 12, 6, 0].map(|shift| char::from(ALPHABET[word >> shift & 63])));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Text in base64: all of it says text, and is decoded.
+#[divan::bench]
+fn text_in_base64(bencher: Bencher<'_, '_>) {
+    measure(bencher, &base64(clean().as_bytes()));
+}
+
+#[divan::bench]
+fn text_in_base64_peer(bencher: Bencher<'_, '_>) {
+    measure_peer(bencher, &base64(clean().as_bytes()));
+}
+
+/// What says nothing in base64, as of pictures and certificates.
+fn noise() -> Vec<u8> {
+    let mut state = 1u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(MEBIBYTE).collect()
+}
+
+#[divan::bench]
+fn noise_in_base64(bencher: Bencher<'_, '_>) {
+    measure(bencher, &base64(&noise()));
+}
+
+#[divan::bench]
+fn noise_in_base64_peer(bencher: Bencher<'_, '_>) {
+    measure_peer(bencher, &base64(&noise()));
+}
+
+/// Text in hexadecimal.
+#[divan::bench]
+fn text_in_hexadecimal(bencher: Bencher<'_, '_>) {
+    let digits: String = clean().bytes().map(|byte| format!("{byte:02x}")).collect();
+    measure(bencher, &digits);
+}
+
+/// Text of which every character is percent-encoded.
+#[divan::bench]
+fn text_in_percents(bencher: Bencher<'_, '_>) {
+    let escaped: String = clean().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    measure(bencher, &escaped);
+}
+
+/// Code in JSON: quotes and the ends of lines are escaped.
+#[divan::bench]
+fn code_in_json(bencher: Bencher<'_, '_>) {
+    measure(
+        bencher,
+        &text(|n| format!("{{\"code\": \"let total_{n} = \\\"x\\\";\\n\\tnext(&mut state)?;\\n\"}}\n")),
+    );
+}
+
 /// Walking, opening, reading and looking at 5,000 files of 2 kB.
 #[divan::bench(sample_count = 20)]
 fn small_files(bencher: Bencher<'_, '_>) {
