@@ -177,7 +177,7 @@ mod tests {
             b"aaaa",
             b"cab",
             b"dddddddddd",
-            b"ba-",
+            b"db-",
             b"-ab",
         ];
         let search = Search::new(&literals);
