@@ -36,7 +36,10 @@ const LONGEST_ANCHOR: usize = 96;
 const PEEK: usize = 2 * 1024;
 
 /// How many bytes are decoded at most to look for streams in a blob.
-const MOST_SKIMMED: usize = 256 << 20;
+const MOST_SKIMMED: usize = 64 << 20;
+
+/// How much is looked at first where a stream could begin.
+const SHORT_STREAM: usize = 1024;
 
 /// How many bytes of escapes are looked at together where there were none shortly before.
 const FEW: usize = 512;
@@ -141,7 +144,12 @@ impl<'l> Layer<'l> {
         match &self.outer {
             // Nobody knows which bytes of it a stream says something by: all of them.
             Some(outer) if outer.form.is_stream() => outer.layer.written(outer.reach.clone()),
-            Some(outer) => outer.layer.written(outer.view().written(&part)),
+            Some(outer) => {
+                // A stream may go on behind the part that the layer was decoded from.
+                let view = outer.view();
+                let end = part.end.min(view.text.len());
+                outer.layer.written(view.written(&(part.start.min(end)..end)))
+            }
             None => part,
         }
     }
@@ -293,7 +301,7 @@ impl Look<'_, '_> {
         }
         let most = LONGEST_STREAM - self.said;
         // Most are none, and short.
-        let mut ahead = AHEAD;
+        let mut ahead = SHORT_STREAM;
         let (mut skim, mut kind, mut said);
         loop {
             let end = layer.text.len().min(at + ahead);

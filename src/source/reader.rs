@@ -55,7 +55,7 @@ impl Reader {
         let own = self.own..own_end;
         // As long as something was not yet seen with so much behind it as is ever looked at together.
         let again =
-            if is_end { 0..0 } else { own.start.max(filled.saturating_sub(LARGEST_WINDOW) + 1)..own_end };
+            if is_end { 0..0 } else { own.start.max((filled + 1).saturating_sub(LARGEST_WINDOW))..own_end };
         let blob = Blob { origin, bytes, start, encoding, own, again, wants: Cell::new(None) };
         look(&blob);
         if is_end {
