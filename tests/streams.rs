@@ -464,7 +464,6 @@ fn what_would_take_for_ever_is_told() {
         let project = Project::new();
         project.write("a.txt", &file);
         let watched = watched(project.command().args(["."]));
-        eprintln!("{name}: {:?} {} MiB", watched.took, watched.peak);
         assert_eq!(watched.run.code, code, "{name}: {:?}", watched.run);
         assert!(watched.peak < 300, "{name} took {} MiB", watched.peak);
     }
