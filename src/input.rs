@@ -269,9 +269,9 @@ pub struct Blob<'a> {
     pub encoding: Encoding,
     /// The part of `bytes` in which matches begin that belong to this blob and to no neighbour.
     pub own: Range<usize>,
-    /// Whether it can be shown again from a place in `own` on, with more behind it.
-    pub grows: bool,
-    /// That place, for whoever looks at it to tell.
+    /// From which places in `own` on it can be shown again, with more behind it.
+    pub again: Range<usize>,
+    /// Such a place, for whoever looks at it to tell.
     pub wants: Cell<Option<usize>>,
 }
 
@@ -280,7 +280,7 @@ impl<'a> Blob<'a> {
     #[must_use]
     pub fn whole(origin: &'a Origin<'a>, bytes: &'a [u8]) -> Blob<'a> {
         let (encoding, own) = (Encoding::guess(bytes), 0..bytes.len());
-        Blob { origin, bytes, start: Mark::START, encoding, own, grows: false, wants: Cell::new(None) }
+        Blob { origin, bytes, start: Mark::START, encoding, own, again: 0..0, wants: Cell::new(None) }
     }
 
     /// Whether it is the first (or only) blob of its origin.

@@ -11,7 +11,7 @@ mod stream;
 
 pub use base64::{alignments, text_in_base64};
 pub use run::{LEAST, runs};
-pub use stream::{Ended, LONGEST_STREAM, STREAMS, begins_stream, compression, inflate};
+pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
 use run::Digits;
@@ -71,6 +71,12 @@ pub struct Skim {
 }
 
 impl Skim {
+    /// Where the part of the text that was decoded ends.
+    #[must_use]
+    pub fn end(&self) -> usize {
+        self.part.end
+    }
+
     /// Whether decoding changed nothing.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -214,6 +220,13 @@ impl Form {
             None => start,
         }
     }
+}
+
+/// Whether `text` begins with an escape such as URLs and strings have.
+#[must_use]
+pub fn begins_escape(text: &[u8]) -> bool {
+    let forms = [Form::Percent, Form::Backslash, Form::Entity];
+    forms.iter().any(|form| text.first() == Some(&form.opener()) && escape::length(*form, text).is_some())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Form;
 use super::run::{BASE64, HEX};
 use crate::class::span;
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::io::{ErrorKind, Read};
 
 /// What streams begin with where they are written in base64 or hexadecimal: the marks of gzip with deflate, and of zlib with
@@ -72,23 +72,45 @@ pub fn compression(bytes: &[u8]) -> Option<Form> {
     }
 }
 
-/// What a stream says, and how it ended.
+/// What was read of a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What it says.
+    pub text: Vec<u8>,
+    /// How it ended.
+    pub ended: Ended,
+    /// How many bytes it has.
+    pub length: usize,
+}
+
+/// What a stream says at the start of `bytes`, up to so many bytes.
 #[must_use]
-pub fn inflate(form: Form, bytes: &[u8]) -> (Vec<u8>, Ended) {
+pub fn inflate(form: Form, bytes: &[u8], most: usize) -> Said {
+    let mut text = Vec::new();
+    let mut rest = bytes;
+    let mut ended = read(form, &mut rest, &mut text, most);
+    // Several members of gzip are one stream.
+    while form == Form::Gzip && ended == Ended::Well && compression(rest) == Some(Form::Gzip) {
+        ended = read(form, &mut rest, &mut text, most);
+    }
+    Said { text, ended, length: bytes.len() - rest.len() }
+}
+
+/// Adds what one member says.
+fn read(form: Form, rest: &mut &[u8], text: &mut Vec<u8>, most: usize) -> Ended {
     let mut decoder: Box<dyn Read + '_> = match form {
-        Form::Gzip => Box::new(MultiGzDecoder::new(bytes)),
-        _ => Box::new(ZlibDecoder::new(bytes)),
+        Form::Gzip => Box::new(GzDecoder::new(rest)),
+        _ => Box::new(ZlibDecoder::new(rest)),
     };
-    let mut said = Vec::new();
     let mut part = vec![0; 32 * 1024];
     loop {
         match decoder.read(&mut part) {
-            Ok(0) => return (said, Ended::Well),
-            Ok(more) if said.len() + more > LONGEST_STREAM => return (said, Ended::Over),
-            Ok(more) => said.extend_from_slice(&part[..more]),
+            Ok(0) => return Ended::Well,
+            Ok(more) if text.len() + more > most => return Ended::Over,
+            Ok(more) => text.extend_from_slice(&part[..more]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return (said, Ended::Cut),
-            Err(_) => return (said, Ended::Well),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ended::Cut,
+            Err(_) => return Ended::Well,
         }
     }
 }
@@ -128,7 +150,8 @@ mod tests {
                 |(form, known): &(Form, &[u8])| *form == Form::Hex && hex.as_bytes().starts_with(known);
             assert!(STREAMS.iter().any(is_mark), "{stream:x?}");
             let form = compression(&stream).expect("it is one");
-            assert_eq!(inflate(form, &stream).1, Ended::Well);
+            let said = inflate(form, &[&stream[..], b"more"].concat(), LONGEST_STREAM);
+            assert_eq!((said.ended, said.length), (Ended::Well, stream.len()));
         }
     }
 
@@ -136,11 +159,15 @@ mod tests {
     fn how_a_stream_ends_is_told() {
         let text = b"a text that is not short, in which nothing is said again: 0123456789";
         let whole = gzip(text);
-        assert_eq!(inflate(Form::Gzip, &whole), (text.to_vec(), Ended::Well));
-        assert_eq!(inflate(Form::Gzip, &[&whole[..], &whole].concat()), (text.repeat(2), Ended::Well));
-        assert_eq!(inflate(Form::Gzip, &whole[..whole.len() - 12]).1, Ended::Cut);
-        assert_eq!(inflate(Form::Zlib, b"\x78\x9c no stream at all").1, Ended::Well);
-        let (said, ended) = inflate(Form::Gzip, &gzip(&vec![0; LONGEST_STREAM + 1]));
-        assert!(said.len() <= LONGEST_STREAM && ended == Ended::Over);
+        let said = |form, bytes: &[u8]| {
+            let said = inflate(form, bytes, LONGEST_STREAM);
+            (said.text, said.ended)
+        };
+        assert_eq!(said(Form::Gzip, &whole), (text.to_vec(), Ended::Well));
+        assert_eq!(said(Form::Gzip, &[&whole[..], &whole].concat()), (text.repeat(2), Ended::Well));
+        assert_eq!(said(Form::Gzip, &whole[..whole.len() - 12]).1, Ended::Cut);
+        assert_eq!(said(Form::Zlib, b"\x78\x9c no stream at all").1, Ended::Well);
+        let (text, ended) = said(Form::Gzip, &gzip(&vec![0; LONGEST_STREAM + 1]));
+        assert!(text.len() <= LONGEST_STREAM && ended == Ended::Over);
     }
 }

@@ -89,7 +89,9 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
                     allows.push(start);
                 }
             }
-            Found::Cut if blob.grows => wants = Some(wants.map_or(start, |first| first.min(start))),
+            Found::Cut if blob.again.contains(&start) => {
+                wants = Some(wants.map_or(start, |first| first.min(start)))
+            }
             // At the end of what there is it is cut there too, and all of it was read.
             Found::Cut => is_cut |= blob.own.end < blob.bytes.len(),
             Found::Over => is_cut = true,
@@ -109,13 +111,18 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
             judged.span.start,
             judged.span.end,
             rule.clone(),
+            // All that a stream says has its place.
+            judged.of_stream.then(|| judged.finding.secret.fingerprint().to_string()),
             Reverse((judged.finding.level, judged.finding.confidence)),
             reading.as_ref().map_or(0, String::len),
             reading.clone(),
         )
     };
     judged.sort_by_cached_key(order);
-    judged.dedup_by(|b, a| a.span == b.span && a.finding.rule == b.finding.rule);
+    judged.dedup_by(|b, a| {
+        let is_other = a.of_stream && a.finding.secret.fingerprint() != b.finding.secret.fingerprint();
+        a.span == b.span && a.finding.rule == b.finding.rule && !is_other
+    });
     let mut cursor = Cursor::new(blob);
     let locate = |judged: Judged| {
         let mut finding = judged.finding;
@@ -139,6 +146,8 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
 struct Judged {
     span: Range<usize>,
     finding: Finding,
+    /// Whether a compressed stream says it.
+    of_stream: bool,
 }
 
 /// Judges the secrets whose first piece is the anchor at a place of a layer, as if each stood in one piece where it is
@@ -294,7 +303,7 @@ fn judge(
             allowed,
             history: None,
         };
-        Some(Judged { span: reading.written(span), finding })
+        Some(Judged { span: reading.written(span), finding, of_stream: reading.is_of_stream() })
     })
 }
 

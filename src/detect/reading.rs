@@ -6,7 +6,9 @@
 //! were cut.
 
 use super::{LONGEST_MATCH, Parts, matches};
-use crate::decode::{Decoded, Ended, Form, Skim, compression, inflate, runs};
+use crate::decode::{
+    Decoded, Ended, Form, LONGEST_STREAM, Said, Skim, begins_escape, compression, inflate, runs,
+};
 use crate::input::{Blob, MARGIN};
 use crate::rule::{Hit, RuleSet, Starts};
 use crate::text::{Encoding, View};
@@ -33,6 +35,12 @@ const LONGEST_ANCHOR: usize = 96;
 /// How far behind what is looked at it is decoded to see whether an anchor begins there, escaped at length.
 const PEEK: usize = 2 * 1024;
 
+/// How many bytes are decoded at most to look for streams in a blob.
+const MOST_SKIMMED: usize = 64 << 20;
+
+/// How much is looked at first where a stream could begin.
+const SHORT_STREAM: usize = 1024;
+
 /// How many bytes of escapes are looked at together where there were none shortly before.
 const FEW: usize = 512;
 
@@ -51,8 +59,8 @@ pub(super) struct Layer<'l> {
     /// What it is read from; nothing for the bytes of a blob.
     outer: Option<Outer<'l>>,
     depth: usize,
-    /// The stream that was read last in a blob.
-    inflated: RefCell<Option<Rc<Inflated>>>,
+    /// The streams that were read last in a blob: one, and one in each.
+    inflated: RefCell<Vec<Rc<Inflated>>>,
 }
 
 /// A compressed stream that was read for a finding in it.
@@ -64,7 +72,7 @@ struct Inflated {
     steps: Vec<(Form, Rc<Decoded>)>,
     /// Where it begins in the last of those.
     at: usize,
-    text: Vec<u8>,
+    said: Said,
 }
 
 /// The text that another one is read from.
@@ -107,18 +115,6 @@ impl<'l> Layer<'l> {
         self.outer.is_none()
     }
 
-    /// Where all that is decoded of it is in the blob.
-    fn whole(&self) -> Range<usize> {
-        match &self.outer {
-            Some(outer) if !outer.form.is_stream() => {
-                let view = outer.view();
-                outer.layer.written(view.written(&(0..view.text.len())))
-            }
-            Some(outer) => outer.layer.whole(),
-            None => 0..self.text.len(),
-        }
-    }
-
     /// The text from `from` on, as far as the blob goes.
     fn rest(&self, from: usize) -> Cow<'_, [u8]> {
         match &self.outer {
@@ -147,8 +143,13 @@ impl<'l> Layer<'l> {
     pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
         match &self.outer {
             // Nobody knows which bytes of it a stream says something by: all of them.
-            Some(outer) if outer.form.is_stream() => outer.layer.whole(),
-            Some(outer) => outer.layer.written(outer.view().written(&part)),
+            Some(outer) if outer.form.is_stream() => outer.layer.written(outer.reach.clone()),
+            Some(outer) => {
+                // A stream may go on behind the part that the layer was decoded from.
+                let view = outer.view();
+                let end = part.end.min(view.text.len());
+                outer.layer.written(view.written(&(part.start.min(end)..end)))
+            }
             None => part,
         }
     }
@@ -165,6 +166,11 @@ impl<'l> Layer<'l> {
         let (mut steps, start) = outer.layer.way(outer.view().start(at - beyond));
         steps.push(Step { form: outer.form, beyond });
         (steps, start)
+    }
+
+    /// Whether it is what a compressed stream says, or decoded from that.
+    fn is_of_stream(&self) -> bool {
+        self.outer.as_ref().is_some_and(|outer| outer.form.is_stream() || outer.layer.is_of_stream())
     }
 
     /// Whether all of the way from the blob is in units of several bytes.
@@ -203,12 +209,16 @@ pub(super) fn look(
     own: Range<usize>,
     found: &mut dyn FnMut(&Layer<'_>, Found, usize),
 ) {
-    Look { rules, found }.at(layer, own);
+    Look { rules, found, said: 0, skimmed: 0 }.at(layer, own);
 }
 
 struct Look<'r, 'f> {
     rules: &'r RuleSet,
     found: &'f mut dyn FnMut(&Layer<'_>, Found, usize),
+    /// How many bytes the outermost stream has said, with all streams in it.
+    said: usize,
+    /// How many bytes were decoded to look for streams.
+    skimmed: usize,
 }
 
 /// What was decoded of a layer and looked at.
@@ -286,35 +296,53 @@ impl Look<'_, '_> {
         if layer.depth == DEEPEST {
             return;
         }
+        if !layer.is_of_stream() {
+            self.said = 0;
+        }
+        let most = LONGEST_STREAM - self.said;
         // Most are none, and short.
-        let mut ahead = AHEAD;
-        let (mut skim, mut kind, mut said, mut ended);
+        let mut ahead = SHORT_STREAM;
+        let (mut skim, mut kind, mut said);
         loop {
             let end = layer.text.len().min(at + ahead);
             skim = form.skim(layer.text, at, at..end, end);
+            self.skimmed += skim.text.len();
             let Some(found) = compression(&skim.text) else { return };
+            if self.skimmed > MOST_SKIMMED {
+                return (self.found)(layer, Found::Over, at);
+            }
             kind = found;
-            (said, ended) = inflate(kind, &skim.text);
-            if ended != Ended::Cut || end == layer.text.len() {
+            said = inflate(kind, &skim.text, most);
+            if said.ended != Ended::Cut || end == layer.text.len() || !goes_on(&layer.text[..end], skim.end())
+            {
                 break;
             }
             ahead *= 4;
         }
-        if ended == Ended::Cut && layer.outer.is_some() {
+        let mut is_cut = said.ended == Ended::Cut;
+        if is_cut && begins_escape(&layer.text[skim.end()..]) {
+            // It is read where the escapes are.
+            return;
+        }
+        is_cut &= goes_on(layer.text, skim.end());
+        if is_cut && layer.outer.is_some() {
             // What the layer is read from goes on.
             let rest = layer.rest(at);
             skim = form.skim(&rest, 0, 0..rest.len(), rest.len());
-            (said, ended) = inflate(kind, &skim.text);
+            self.skimmed += skim.text.len();
+            said = inflate(kind, &skim.text, most);
+            is_cut = said.ended == Ended::Cut && goes_on(&rest, skim.end());
         }
-        match ended {
-            Ended::Well => {}
-            Ended::Cut => (self.found)(layer, Found::Cut, at),
-            Ended::Over => (self.found)(layer, Found::Over, at),
+        if is_cut {
+            (self.found)(layer, Found::Cut, at);
+        } else if said.ended == Ended::Over {
+            (self.found)(layer, Found::Over, at);
         }
+        self.said += said.text.len();
         let bytes = layer.inner(&skim.text, form, at, at..layer.text.len());
         // Both count as one.
-        let inner = Layer { depth: layer.depth + 1, ..bytes.inner(&said, kind, 0, 0..skim.text.len()) };
-        self.at(&inner, 0..said.len());
+        let inner = Layer { depth: layer.depth + 1, ..bytes.inner(&said.text, kind, 0, 0..said.length) };
+        self.at(&inner, 0..said.text.len());
     }
 
     /// Whether what is read at `at` in units of several bytes is rather read in the other order: between ASCII characters
@@ -388,6 +416,11 @@ impl Look<'_, '_> {
     }
 }
 
+/// Whether what ends at `end` of a text could go on behind the text.
+fn goes_on(text: &[u8], end: usize) -> bool {
+    text[end..].iter().all(u8::is_ascii_whitespace)
+}
+
 /// The text around a match, as far as it decides, and the texts that it is written in.
 pub(super) struct Reading<'a> {
     bytes: &'a [u8],
@@ -400,23 +433,28 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Reads what is around the byte `at` of a layer of the blob.
     pub(super) fn of(bytes: &'a [u8], layer: &Layer<'_>, at: usize) -> Reading<'a> {
-        let (way, mut at) = layer.way(at);
+        let (way, start) = layer.way(at);
+        let mut at = start;
         let mut reading = Reading { bytes, steps: Vec::with_capacity(way.len()), at };
-        let mut way = &way[..];
-        while let Some(stream) = way.iter().position(|step| step.form.is_stream()) {
+        let streams: Vec<usize> = (0..way.len()).filter(|&step| way[step].form.is_stream()).collect();
+        let mut done = 0;
+        for (number, &stream) in streams.iter().enumerate() {
             let Step { form, beyond } = way[stream];
-            let inflated = reading.inflated(layer.outermost(), &way[..stream], form);
+            let inflated = reading.inflated(layer.outermost(), start, number, &way[..stream], done, form);
             reading.steps.clone_from(&inflated.steps);
-            let near = beyond.saturating_sub(BACK)..inflated.text.len().min(beyond + AHEAD);
+            let Said { text, length, .. } = &inflated.said;
+            // A stream in it is read to its end.
+            let end = if number + 1 < streams.len() { text.len() } else { text.len().min(beyond + AHEAD) };
+            let near = beyond.saturating_sub(BACK)..end;
             let mut view = View::with_capacity(near.len());
-            let run = inflated.at..reading.text().len();
-            inflated.text[near.clone()].iter().for_each(|&byte| view.push(byte, run.clone()));
+            let run = inflated.at..inflated.at + length;
+            text[near.clone()].iter().for_each(|&byte| view.push(byte, run.clone()));
             at = beyond - near.start;
             reading.at = at;
             reading.steps.push((form, Rc::new(Decoded { view, run })));
-            way = &way[stream + 1..];
+            done = stream + 1;
         }
-        for &Step { form, beyond } in way {
+        for &Step { form, beyond } in &way[done..] {
             let decoded = form.decode(reading.text(), at, at.saturating_sub(BACK)..at + AHEAD);
             at = decoded.view.position(at) + beyond;
             reading.steps.push((form, Rc::new(decoded)));
@@ -425,26 +463,35 @@ impl<'a> Reading<'a> {
         reading
     }
 
-    /// The stream that is read from where the reading is by this way, and what it says.
-    fn inflated(&self, blob: &Layer<'_>, way: &[Step], form: Form) -> Rc<Inflated> {
-        let last = blob.inflated.borrow().clone();
-        // A stream in a stream is read anew.
-        let is_it = |last: &Rc<Inflated>| self.steps.is_empty() && last.start == self.at && last.way == way;
-        if let Some(last) = last.filter(is_it) {
+    /// The stream that is read by this way from `start` in the blob on, of which so many steps are done. It is the one of
+    /// that number on the way.
+    fn inflated(
+        &self,
+        blob: &Layer<'_>,
+        start: usize,
+        number: usize,
+        way: &[Step],
+        done: usize,
+        form: Form,
+    ) -> Rc<Inflated> {
+        let last = blob.inflated.borrow().get(number).cloned();
+        if let Some(last) = last.filter(|last| last.start == start && last.way == way) {
             return last;
         }
         let mut steps = self.steps.clone();
         let mut at = self.at;
-        for &Step { form, beyond } in way {
+        for &Step { form, beyond } in &way[done..] {
             let text = steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text);
             let decoded = form.decode(text, at, at.saturating_sub(BACK)..text.len());
             at = decoded.view.position(at) + beyond;
             steps.push((form, Rc::new(decoded)));
         }
         let text = steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text);
-        let text = inflate(form, &text[at..]).0;
-        let inflated = Rc::new(Inflated { way: way.to_vec(), start: self.at, steps, at, text });
-        *blob.inflated.borrow_mut() = Some(Rc::clone(&inflated));
+        let said = inflate(form, &text[at..], LONGEST_STREAM);
+        let inflated = Rc::new(Inflated { way: way.to_vec(), start, steps, at, said });
+        let mut kept = blob.inflated.borrow_mut();
+        kept.truncate(number);
+        kept.push(Rc::clone(&inflated));
         inflated
     }
 
@@ -494,6 +541,11 @@ impl<'a> Reading<'a> {
         let part = inner.fold(part, |part, (_, decoded)| decoded.view.written(&part));
         let text = wide.checked_sub(1).map_or(self.bytes, |last| &self.steps[last].1.view.text);
         (text, part)
+    }
+
+    /// Whether a compressed stream says it.
+    pub(super) fn is_of_stream(&self) -> bool {
+        self.steps.iter().any(|(form, _)| form.is_stream())
     }
 
     /// How the match is written, from the outside in, for people; nothing if it stands as it is.

@@ -52,16 +52,20 @@ impl Reader {
         let encoding = *self.encoding.get_or_insert_with(|| Encoding::guess(&self.buffer[..filled]));
         let mut own_end = if is_end { filled } else { filled - MARGIN };
         let (bytes, start) = (&self.buffer[..filled], self.start);
-        let grows = !is_end && self.buffer.len() < LARGEST_WINDOW;
-        let blob =
-            Blob { origin, bytes, start, encoding, own: self.own..own_end, grows, wants: Cell::new(None) };
+        let own = self.own..own_end;
+        // As long as something was not yet seen with so much behind it as is ever looked at together.
+        let again =
+            if is_end { 0..0 } else { own.start.max((filled + 1).saturating_sub(LARGEST_WINDOW))..own_end };
+        let blob = Blob { origin, bytes, start, encoding, own, again, wants: Cell::new(None) };
         look(&blob);
         if is_end {
             return self.begin();
         }
-        if let Some(wanted) = blob.wants.get().filter(|wanted| grows && blob.own.contains(wanted)) {
+        if let Some(wanted) = blob.wants.get().filter(|wanted| blob.again.contains(wanted)) {
             own_end = wanted;
-            self.buffer.resize(2 * self.buffer.len(), 0);
+            if self.buffer.len() < LARGEST_WINDOW + 2 * MARGIN {
+                self.buffer.resize(2 * self.buffer.len(), 0);
+            }
         }
         let mut kept = own_end.saturating_sub(MARGIN) & !3;
         while encoding == Encoding::Utf8 && is_cut(&self.buffer[..filled], kept) {
