@@ -71,6 +71,13 @@ pub struct Skim {
 }
 
 impl Skim {
+    /// Where in the text that was decoded its first `length` bytes end.
+    #[must_use]
+    pub fn end_of(&self, form: Form, length: usize) -> usize {
+        let number = if form == Form::Base64 { length.div_ceil(3) * 4 } else { 2 * length };
+        self.digits.as_ref().and_then(|digits| digits.place(number)).unwrap_or(self.part.end)
+    }
+
     /// Where the part of the text that was decoded ends.
     #[must_use]
     pub fn end(&self) -> usize {

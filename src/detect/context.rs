@@ -56,8 +56,8 @@ fn find_in(context: &Context, text: &[u8], span: &Range<usize>) -> Option<Found>
 
 /// Whether what `require` asks for stands near `span`.
 pub(super) fn satisfied(require: &Require, text: &[u8], span: &Range<usize>) -> bool {
-    let zone = lines_around(text, span, require.lines);
-    require.near.iter().any(|pattern| pattern.regex().is_match(&text[zone.clone()]))
+    let mut zones = zones(text, span, require.lines).into_iter();
+    zones.any(|zone| require.near.iter().any(|pattern| pattern.regex().is_match(&text[zone.clone()])))
 }
 
 struct Near {
@@ -66,11 +66,22 @@ struct Near {
     words: String,
 }
 
+/// The lines around `span`, in one piece or, where much is encoded in the span, in one before and one behind it.
+fn zones(text: &[u8], span: &Range<usize>, lines: usize) -> Vec<Range<usize>> {
+    /// How much of the span is looked at on either side then.
+    const SIDE: usize = 2 * 1024;
+    let zone = lines_around(text, span, lines);
+    if span.len() <= 2 * SIDE {
+        return vec![zone];
+    }
+    vec![zone.start..span.start + SIDE, span.end - SIDE..zone.end]
+}
+
 /// The closest match of one of the patterns on the lines around `span`.
 fn nearest(patterns: &[Pattern], lines: usize, text: &[u8], span: &Range<usize>) -> Option<Near> {
-    let zone = lines_around(text, span, lines);
     let mut best: Option<(usize, usize, Range<usize>)> = None;
-    for pattern in patterns {
+    let zones = zones(text, span, lines);
+    for (pattern, zone) in patterns.iter().flat_map(|pattern| zones.iter().map(move |zone| (pattern, zone))) {
         for found in pattern.regex().find_iter(&text[zone.clone()]) {
             let found = zone.start + found.start()..zone.start + found.end();
             let gap = if found.start < span.start {

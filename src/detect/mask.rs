@@ -33,15 +33,35 @@ pub(super) struct Masks<'t> {
     pub(super) notes: Notes<'t>,
     /// For each block what begins in it.
     blocks: RefCell<Vec<Option<Rc<[Mask]>>>>,
+    /// What was shown last of the text, and of which part: all that a stream says has the same.
+    shown: RefCell<Option<(Mask, Excerpt)>>,
 }
 
 impl<'t> Masks<'t> {
     pub(super) fn of(rules: &'t RuleSet, text: &'t [u8]) -> Masks<'t> {
-        Masks { rules, text, notes: Notes::new(text), blocks: RefCell::default() }
+        Masks { rules, text, notes: Notes::new(text), blocks: RefCell::default(), shown: RefCell::default() }
     }
 
     /// The line of the secret at `span` of `text`, or the part of it around the secret.
     pub(super) fn excerpt(&self, text: &[u8], span: &Range<usize>, prefix: usize) -> Excerpt {
+        let what = (span.clone(), prefix);
+        let is_own = self.is_own(text);
+        if let Some((_, last)) = self.shown.borrow().as_ref().filter(|(last, _)| is_own && *last == what) {
+            return last.clone();
+        }
+        let excerpt = self.excerpt_of(text, span, prefix);
+        if is_own {
+            *self.shown.borrow_mut() = Some((what, excerpt.clone()));
+        }
+        excerpt
+    }
+
+    /// Whether it is the text that what is seen is kept of.
+    fn is_own(&self, text: &[u8]) -> bool {
+        std::ptr::eq(text.as_ptr(), self.text.as_ptr()) && text.len() == self.text.len()
+    }
+
+    fn excerpt_of(&self, text: &[u8], span: &Range<usize>, prefix: usize) -> Excerpt {
         let zone = zone(text, span);
         let masks = self.within(text, &zone, Some((span.clone(), prefix)));
         let start = zone.start.max(shown_from(text, &masks, span.start.saturating_sub(SHOWN)));
@@ -87,7 +107,7 @@ impl<'t> Masks<'t> {
     /// What must not be shown of a zone of `text`, which may be another one: what looks like a key, what a rule's pattern
     /// matches (whatever its filters say), and `own`. In order, without overlaps.
     fn within(&self, text: &[u8], zone: &Range<usize>, own: Option<Mask>) -> Vec<Mask> {
-        if !std::ptr::eq(text.as_ptr(), self.text.as_ptr()) || text.len() != self.text.len() {
+        if !self.is_own(text) {
             return Masks::of(self.rules, text).within(text, zone, own);
         }
         let mut found: Vec<Mask> = own.into_iter().collect();
@@ -142,6 +162,7 @@ impl<'t> Masks<'t> {
             }
             Found::Allow | Found::Cut | Found::Over => {}
         });
+        found.dedup();
         let found: Rc<[Mask]> = found.into();
         let mut blocks = self.blocks.borrow_mut();
         if blocks.len() <= number {

@@ -234,10 +234,12 @@ impl Look<'_, '_> {
         let mut seen: Vec<Seen> = Vec::new();
         // An anchor in another form may be told by a place that is not quite its first.
         let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + LONGEST_ANCHOR;
+        // Up to where the last stream goes: its members, each on a line, are none of their own.
+        let mut read = own.start;
         rules.search(layer.text, around, |hit| {
             if hit.anchor.starts == Starts::Stream {
-                if own.contains(&hit.at) {
-                    self.stream(layer, hit.anchor.form, hit.at);
+                if (read..own.end).contains(&hit.at) {
+                    read = self.stream(layer, hit.anchor.form, hit.at).max(read);
                 }
             } else if hit.anchor.form != Form::Plain {
                 self.encoded(layer, hit, own.start, &mut seen);
@@ -291,10 +293,10 @@ impl Look<'_, '_> {
         });
     }
 
-    /// Looks at what a compressed stream says that is written in `form` from `at` on.
-    fn stream(&mut self, layer: &Layer<'_>, form: Form, at: usize) {
+    /// Looks at what a compressed stream says that is written in `form` from `at` on, and tells where it ends.
+    fn stream(&mut self, layer: &Layer<'_>, form: Form, at: usize) -> usize {
         if layer.depth == DEEPEST {
-            return;
+            return at;
         }
         if !layer.is_of_stream() {
             self.said = 0;
@@ -307,9 +309,10 @@ impl Look<'_, '_> {
             let end = layer.text.len().min(at + ahead);
             skim = form.skim(layer.text, at, at..end, end);
             self.skimmed += skim.text.len();
-            let Some(found) = compression(&skim.text) else { return };
+            let Some(found) = compression(&skim.text) else { return at };
             if self.skimmed > MOST_SKIMMED {
-                return (self.found)(layer, Found::Over, at);
+                (self.found)(layer, Found::Over, at);
+                return at;
             }
             kind = found;
             said = inflate(kind, &skim.text, most);
@@ -319,15 +322,17 @@ impl Look<'_, '_> {
             }
             ahead *= 4;
         }
+        let mut start = 0;
         let mut is_cut = said.ended == Ended::Cut;
         if is_cut && begins_escape(&layer.text[skim.end()..]) {
             // It is read where the escapes are.
-            return;
+            return at;
         }
         is_cut &= goes_on(layer.text, skim.end());
         if is_cut && layer.outer.is_some() {
             // What the layer is read from goes on.
             let rest = layer.rest(at);
+            start = at;
             skim = form.skim(&rest, 0, 0..rest.len(), rest.len());
             self.skimmed += skim.text.len();
             said = inflate(kind, &skim.text, most);
@@ -343,6 +348,8 @@ impl Look<'_, '_> {
         // Both count as one.
         let inner = Layer { depth: layer.depth + 1, ..bytes.inner(&said.text, kind, 0, 0..said.length) };
         self.at(&inner, 0..said.text.len());
+        // What says nothing is none, and hides no other one.
+        if said.text.is_empty() { at } else { start + skim.end_of(form, said.length) }
     }
 
     /// Whether what is read at `at` in units of several bytes is rather read in the other order: between ASCII characters
