@@ -197,7 +197,10 @@ fn plant(file: &str, name: &str, text: &[u8], compress: fn(&[u8]) -> Vec<u8>, wa
 fn a_key_in_every_stream_in_every_kind_of_file() {
     let mut wrong = Vec::new();
     for (number, way) in WAYS.iter().enumerate() {
-        for (at, (kind, compress)) in COMPRESSORS.iter().enumerate() {
+        // zlib in hexadecimal is not read: its mark is too short.
+        let is_read =
+            |&(_, (kind, _)): &(usize, &Compressor)| *kind == "gzip" || way.reading != "hexadecimal";
+        for (at, (kind, compress)) in COMPRESSORS.iter().enumerate().filter(is_read) {
             for (place, (path, file)) in way.files.iter().enumerate() {
                 for (name, level) in [
                     ("payload", (Level::Warning, Confidence::Medium)),
@@ -547,7 +550,7 @@ fn no_output_shows_it() {
         let (text, places) = template::expand_and_mark(TEXT, 900 + number as u64);
         let name = if number % 2 == 0 { "SIXTYFOUR_API_KEY" } else { "payload" };
         let (path, file) = way.files[number % way.files.len()];
-        let Written { bytes, part } = plant(file, name, text.as_bytes(), COMPRESSORS[number % 8].1, way);
+        let Written { bytes, part } = plant(file, name, text.as_bytes(), COMPRESSORS[number % 5].1, way);
         secrets.push(text[places[0].clone()].to_owned());
         if way.wide.is_none() {
             let run = String::from_utf8_lossy(&bytes[part]).into_owned();

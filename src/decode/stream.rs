@@ -6,9 +6,9 @@ use crate::class::span;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::io::{ErrorKind, Read};
 
-/// What streams begin with where they are written in base64 or hexadecimal: the marks of gzip with deflate, and of zlib with
-/// a window of 32 KiB, as all programs write it.
-pub const STREAMS: [(Form, &[u8]); 26] = [
+/// What streams begin with where they are written in base64 or hexadecimal: the mark of gzip with deflate, and in base64 those of
+/// zlib with a window of 32 KiB, as all programs write it.
+pub const STREAMS: [(Form, &[u8]); 19] = [
     (Form::Base64, b"H4sI"),
     (Form::Base64, b"eAE"),
     (Form::Base64, b"eAF"),
@@ -28,13 +28,6 @@ pub const STREAMS: [(Form, &[u8]); 26] = [
     (Form::Base64, b"eNr"),
     (Form::Hex, b"1f8b08"),
     (Form::Hex, b"1F8B08"),
-    (Form::Hex, b"7801"),
-    (Form::Hex, b"785e"),
-    (Form::Hex, b"785E"),
-    (Form::Hex, b"789c"),
-    (Form::Hex, b"789C"),
-    (Form::Hex, b"78da"),
-    (Form::Hex, b"78DA"),
 ];
 
 /// The most bytes that a stream is read to.
@@ -148,8 +141,8 @@ mod tests {
             let hex: String = stream.iter().map(|byte| format!("{byte:02x}")).collect();
             let is_mark =
                 |(form, known): &(Form, &[u8])| *form == Form::Hex && hex.as_bytes().starts_with(known);
-            assert!(STREAMS.iter().any(is_mark), "{stream:x?}");
             let form = compression(&stream).expect("it is one");
+            assert_eq!(STREAMS.iter().any(is_mark), form == Form::Gzip, "{stream:x?}");
             let said = inflate(form, &[&stream[..], b"more"].concat(), LONGEST_STREAM);
             assert_eq!((said.ended, said.length), (Ended::Well, stream.len()));
         }

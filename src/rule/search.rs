@@ -52,7 +52,8 @@ impl Group {
         let bytes = |(low, high): &(u16, u16)| {
             let weight = |high: u32| match high {
                 0 | 6 | 7 => 8,
-                2..=5 => 3,
+                2 | 3 => 5,
+                4 | 5 => 3,
                 _ => 1,
             };
             low.count_ones() * (0..16).filter(|bit| high >> bit & 1 == 1).map(weight).sum::<u32>()

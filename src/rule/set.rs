@@ -197,6 +197,9 @@ impl Anchor {
 fn encoded(literal: &[u8], starts: Starts, shortest: usize) -> Vec<Anchor> {
     let mut anchors = apart(literal, starts);
     anchors.extend(escaped(literal, starts));
+    if shortest < LEAST {
+        anchors.extend(cut(literal, starts));
+    }
     if shortest * 4 / 3 < LEAST {
         anchors.extend(dense(literal, starts));
     }
@@ -226,7 +229,7 @@ fn wide(literal: &[u8], starts: Starts, units: &[usize]) -> Vec<Anchor> {
         .collect()
 }
 
-/// A literal whose characters that are neither letter nor digit are escaped, and one that the end of a line cuts.
+/// A literal whose characters that are neither letter nor digit are escaped.
 fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     let mut anchors = Vec::new();
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
@@ -244,7 +247,12 @@ fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
             anchors.push(Anchor::new([longest, &[opener]].concat(), starts, form));
         }
     }
-    // The end of a line in a mail, and in one that is a string of a program.
+    anchors
+}
+
+/// A literal that the end of a line cuts: in a mail, and in one that is a string of a program.
+fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+    let mut anchors = Vec::new();
     for (form, end) in [
         (Form::QuotedPrintable, &b"=\n"[..]),
         (Form::QuotedPrintable, b"=\r\n"),
