@@ -67,7 +67,7 @@ const SAMPLE: usize = 24;
 const STRIDE: usize = 2 * SAMPLE;
 
 /// How many blocks are sifted together.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 32;
 
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding: the form, the place where
 /// what is decoded as one begins, and the run that it stands in. Whether it says anything is not known yet; but wherever a

@@ -255,7 +255,9 @@ impl Look<'_, '_> {
             let at = own.start + (unit - (layer.shift + own.start) % unit) % unit;
             self.run(layer, Form::Wide(layer.encoding), at, own.clone(), own.start, &mut seen);
         }
-        runs(layer.text, &own, |form, at, run| self.run(layer, form, at, run, own.start, &mut seen));
+        // What begins at the end of a line may be met on the next one.
+        let around = own.start..own.end + BEFORE_RUN;
+        runs(layer.text, &around, |form, at, run| self.run(layer, form, at, run, own.start, &mut seen));
     }
 
     /// Looks at what begins with an anchor that stands as it is.
@@ -417,7 +419,7 @@ impl Look<'_, '_> {
         let mut leads = false;
         self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_| leads = true);
         if !leads && depth < DEEPEST {
-            runs(&skim.text, &(0..skim.own), |_, _, _| leads = true);
+            runs(&skim.text, &(0..skim.own + BEFORE_RUN), |_, _, _| leads = true);
         }
         leads
     }

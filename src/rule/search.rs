@@ -94,7 +94,7 @@ impl Search {
     /// Calls `visit` with each literal that lies whole in `span` of the bytes, and where it begins.
     pub(super) fn each(&self, bytes: &[u8], span: Range<usize>, mut visit: impl FnMut(usize, usize)) {
         /// How many blocks are searched together.
-        const TOGETHER: usize = 64;
+        const TOGETHER: usize = 32;
         let bytes = &bytes[..span.end];
         let mut found = [(0, 0); TOGETHER];
         let mut at = span.start;
