@@ -257,7 +257,9 @@ pub fn watched_for(command: &mut Command, patience: Duration) -> Watched {
             break status;
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        // Before it is the program, what its parent has counts as its own.
+        let is_program = status.starts_with("Name:\tsf-scan");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:").filter(|_| is_program));
         let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         peak = peak.max(kilobytes.unwrap_or(0) / 1024);
         if start.elapsed() > patience {
