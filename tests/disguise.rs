@@ -10,7 +10,7 @@ use sf_scan::finding::Finding;
 use sf_scan::rule::template;
 use std::ops::Range;
 use support::encode::{Encoder, Written};
-use support::keeper::{Keeper, key_fingerprint};
+use support::keeper::{Keeper, found_at_once, key_fingerprint};
 use support::{Project, findings};
 
 /// Encodings that may lie in each other, in any order.
@@ -108,6 +108,8 @@ proptest! {
         window in 4usize..4000,
     ) {
         let key = template::key(seed, 0);
+        // The filters take one key in about a million wherever it stands.
+        prop_assume!(!found_at_once("a file.txt", key.as_bytes()).is_empty());
         // The text of a mail and the encoding of the file are two of the three.
         let chain: Vec<_> = mail.into_iter().chain(chain).take(if wide.is_some() { 2 } else { 3 }).collect();
         let Written { bytes, part } = planted(&key, &chain, wide, &neighbours);
