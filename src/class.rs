@@ -54,7 +54,10 @@ pub(crate) fn span(class: &Class, text: &[u8]) -> usize {
     if whole < blocks.len() * BLOCK {
         return whole;
     }
-    whole + classify(&[*class], rest)[0].trailing_ones() as usize
+    let mut block = [0; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    let behind = dispatch!(*LEVEL, simd => span_of(simd, class, &[block]));
+    whole + behind.min(rest.len())
 }
 
 /// The blocks of the text in which sequences begin: bytes of the classes, in their order, that share a bit. `found` gets the
@@ -62,18 +65,6 @@ pub(crate) fn span(class: &Class, text: &[u8]) -> usize {
 /// text is nearer than it is long.
 pub(crate) fn sequences(classes: &[Class; 3], text: &[u8], found: &mut [(usize, u64)]) -> usize {
     dispatch!(*LEVEL, simd => sequences_of(simd, classes, text, found))
-}
-
-/// Which of the first bytes of the text are in each of the classes.
-pub(crate) fn classify<const N: usize>(classes: &[Class; N], text: &[u8]) -> [u64; N] {
-    match text.first_chunk() {
-        Some(block) => dispatch!(*LEVEL, simd => classify_block(simd, classes, block)),
-        None => {
-            let mut block = [0; BLOCK];
-            block[..text.len()].copy_from_slice(text);
-            dispatch!(*LEVEL, simd => classify_block(simd, classes, &block))
-        }
-    }
 }
 
 #[inline(always)]
@@ -110,13 +101,12 @@ fn sequences_of<S: Simd>(
     count
 }
 
+/// Sixteen entries, once for each sixteen bytes of a block: bytes are looked up where they are.
 #[inline(always)]
-fn classify_block<S: Simd, const N: usize>(simd: S, classes: &[Class; N], block: &[u8; BLOCK]) -> [u64; N] {
-    let mut words = [0; N];
-    for (class, word) in classes.iter().zip(&mut words) {
-        *word = Tables::of(simd, class).members(block);
-    }
-    words
+pub(crate) fn repeated<S: Simd>(simd: S, entries: &[u8; 16]) -> u8x64<S> {
+    let entries = u8x16::from_slice(simd, entries);
+    let twice = entries.combine(entries);
+    twice.combine(twice)
 }
 
 /// The entries of a class, where the machine looks them up. All that has to do with it is inlined into what is compiled for
@@ -131,10 +121,7 @@ pub(crate) struct Tables<S: Simd> {
 impl<S: Simd> Tables<S> {
     #[inline(always)]
     pub(crate) fn of(simd: S, class: &Class) -> Tables<S> {
-        let low = u8x16::from_slice(simd, &class.low);
-        let high = u8x16::from_slice(simd, &class.high);
-        let (low, high) = (low.combine(low), high.combine(high));
-        Tables { simd, low: low.combine(low), high: high.combine(high) }
+        Tables { simd, low: repeated(simd, &class.low), high: repeated(simd, &class.high) }
     }
 
     #[inline(always)]
@@ -166,13 +153,12 @@ mod tests {
                 text.get(at).is_some_and(|&byte| byte < 128 && table[usize::from(byte)] >> bit & 1 == 1)
             };
             let class = Class::of(&table, bit);
-            let words: Vec<u64> = text.chunks(BLOCK).map(|block| classify(&[class], block)[0]).collect();
-            for start in [0, 3, 100, 300] {
+            for start in 0..text.len() {
                 let expected = (start..text.len()).take_while(|&at| is_member(at)).count();
                 assert_eq!(span(&class, &text[start..]), expected, "bit {bit}, from {start}");
             }
-            for at in 0..words.len() * BLOCK {
-                assert_eq!(words[at / BLOCK] >> (at % BLOCK) & 1 == 1, is_member(at), "bit {bit}, byte {at}");
+            for (at, &byte) in text.iter().enumerate() {
+                assert_eq!(class.bits(byte) != 0, is_member(at), "bit {bit}, byte {at}");
             }
         }
     }

@@ -3,9 +3,9 @@
 
 use super::Skim;
 use super::run::{BASE64, Digits};
-use crate::class::{BLOCK, LEVEL, span};
+use crate::class::{BLOCK, LEVEL, repeated, span};
 use crate::text::View;
-use fearless_simd::{Simd, dispatch, prelude::*, u8x16, u8x64, u32x16};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u32x16};
 use std::ops::Range;
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -121,13 +121,6 @@ fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> 
         }
     }
     length
-}
-
-#[inline(always)]
-fn repeated<S: Simd>(simd: S, bytes: &[u8; 16]) -> u8x64<S> {
-    let bytes = u8x16::from_slice(simd, bytes);
-    let twice = bytes.combine(bytes);
-    twice.combine(twice)
 }
 
 #[cfg(test)]
