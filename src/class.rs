@@ -60,6 +60,35 @@ pub(crate) fn span(class: &Class, text: &[u8]) -> usize {
     whole + behind.min(rest.len())
 }
 
+/// How many bytes at the end of the text are in the class.
+pub(crate) fn span_back(class: &Class, text: &[u8]) -> usize {
+    let (rest, blocks) = text.as_rchunks();
+    let whole = dispatch!(*LEVEL, simd => span_back_of(simd, class, blocks));
+    if whole < blocks.len() * BLOCK {
+        return whole;
+    }
+    let mut block = [0; BLOCK];
+    block[BLOCK - rest.len()..].copy_from_slice(rest);
+    let before = dispatch!(*LEVEL, simd => span_back_of(simd, class, &[block]));
+    whole + before.min(rest.len())
+}
+
+/// Which bytes of the text are in the class: a bit each, in a word for each block that the text has begun. Behind its last
+/// byte no bit is set.
+pub(crate) fn members(class: &Class, text: &[u8], words: &mut [u64]) {
+    let (blocks, rest) = text.as_chunks();
+    let (whole, behind) = words.split_at_mut(blocks.len());
+    dispatch!(*LEVEL, simd => members_of(simd, class, blocks, whole));
+    behind.fill(0);
+    if !rest.is_empty() {
+        let mut block = [0; BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        dispatch!(*LEVEL, simd => members_of(simd, class, &[block], behind));
+        // The padding is in no text.
+        behind[0] &= (1 << rest.len()) - 1;
+    }
+}
+
 /// The blocks of the text in which sequences begin: bytes of the classes, in their order, that share a bit. `found` gets the
 /// number of each such block and at which of its bytes; how many they are is given back. None begins where the end of the
 /// text is nearer than it is long.
@@ -77,6 +106,26 @@ fn span_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]]) -> usize {
         }
     }
     blocks.len() * BLOCK
+}
+
+#[inline(always)]
+fn span_back_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]]) -> usize {
+    let tables = Tables::of(simd, class);
+    for (number, block) in blocks.iter().rev().enumerate() {
+        let members = tables.members(block);
+        if members != u64::MAX {
+            return number * BLOCK + members.leading_ones() as usize;
+        }
+    }
+    blocks.len() * BLOCK
+}
+
+#[inline(always)]
+fn members_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]], words: &mut [u64]) {
+    let tables = Tables::of(simd, class);
+    for (block, word) in blocks.iter().zip(words) {
+        *word = tables.members(block);
+    }
 }
 
 #[inline(always)]
@@ -156,6 +205,15 @@ mod tests {
             for start in 0..text.len() {
                 let expected = (start..text.len()).take_while(|&at| is_member(at)).count();
                 assert_eq!(span(&class, &text[start..]), expected, "bit {bit}, from {start}");
+            }
+            for end in 0..=text.len() {
+                let expected = (0..end).rev().take_while(|&at| is_member(at)).count();
+                assert_eq!(span_back(&class, &text[..end]), expected, "bit {bit}, to {end}");
+                let mut words = [u64::MAX; 6];
+                members(&class, &text[..end], &mut words);
+                let has = |at: usize| words[at / BLOCK] >> (at % BLOCK) & 1 == 1;
+                let is_right = |at: usize| has(at) == (at < end && is_member(at));
+                assert!((0..6 * BLOCK).all(is_right), "bit {bit}, to {end}");
             }
             for (at, &byte) in text.iter().enumerate() {
                 assert_eq!(class.bits(byte) != 0, is_member(at), "bit {bit}, byte {at}");

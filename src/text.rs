@@ -336,6 +336,13 @@ impl View {
     }
 }
 
+/// Whether the text begins with a literal. Short ones are compared faster here than by a call.
+#[inline]
+#[must_use]
+pub fn begins_with(text: &[u8], literal: &[u8]) -> bool {
+    text.len() >= literal.len() && text.iter().zip(literal).all(|(byte, own)| byte == own)
+}
+
 /// Makes bytes from outside safe to print on a terminal or in a log: line ends, control characters, characters that
 /// turn or hide text, and bytes that are no UTF-8 become visible escapes.
 #[must_use]

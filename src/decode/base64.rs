@@ -1,12 +1,13 @@
 //! base64 and base64url (RFC 4648): four characters are three bytes. Both alphabets are read as one; padding and the ends
 //! of lines are left out.
 
-use super::Skim;
-use super::run::{BASE64, Digits};
+use super::run::{BASE64, Digits, Lines};
+use super::{Known, Skim};
 use crate::class::{BLOCK, LEVEL, repeated, span};
 use crate::text::View;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u32x16};
 use std::ops::Range;
+use std::rc::Rc;
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -47,6 +48,9 @@ pub fn alignments(literal: &[u8]) -> [(usize, Vec<u8>); 3] {
 /// How many characters are decoded together.
 const GROUP: usize = 4;
 
+/// How many are looked up together.
+const PART: usize = 16;
+
 /// Reads the run around `at`, where a group begins.
 pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
     let digits = Digits::around(&BASE64, text, at, reach, GROUP);
@@ -74,16 +78,30 @@ pub fn text_in_base64(value: &[u8]) -> Option<Vec<u8>> {
 /// The same without the way back.
 pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
     let digits = Digits::around(&BASE64, text, at, reach, GROUP);
-    let said = said(&digits.joined(text));
-    let (before, _) = digits.before(border);
-    let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(said.len());
-    let next = digits.place(own.div_ceil(3) * GROUP).unwrap_or(at);
-    Skim { text: said, own, next, part: digits.run(at), digits: Some(digits) }
+    let joined = digits.joined(text);
+    skim_of(&joined, Rc::new(digits), 0, at, border)
+}
+
+/// The same in lines whose digits are known.
+pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
+    let (digits, first, joined) = lines.around(at, reach, GROUP);
+    skim_of(joined, Rc::clone(digits), first, at, border)
+}
+
+/// Reads digits one behind the other, the first of which is `first` of all.
+fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: usize) -> Skim {
+    let text = said(joined);
+    let before = digits.before(border).0.saturating_sub(first);
+    let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(text.len());
+    let place = |number: usize| digits.place(first + number).unwrap_or(at);
+    let next = place(own.div_ceil(3) * GROUP);
+    let part = place(0)..joined.len().checked_sub(1).map_or(at, |last| place(last) + 1);
+    Skim { text, own, next, part, digits: Some(Known { digits, first }) }
 }
 
 /// What characters of base64 say.
 fn said(characters: &[u8]) -> Vec<u8> {
-    let mut said = vec![0; characters.len() / GROUP * 3 + 2 * GROUP];
+    let mut said = vec![0; characters.len() / GROUP * 3 + PART];
     let (blocks, rest) = characters.as_chunks();
     let mut length = dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
     for group in rest.chunks(GROUP) {
@@ -115,9 +133,10 @@ fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> 
         let words = (words & 0xFF) << 18 | (words & 0xFF00) << 4 | (words & 0xFF_0000) >> 10 | words >> 24;
         let mut bytes = [0; BLOCK];
         words.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(order).store_slice(&mut bytes);
-        for part in 0..4 {
-            said[length..length + 12].copy_from_slice(&bytes[16 * part..16 * part + 12]);
-            length += 12;
+        // Of sixteen twelve say something; the others are written over.
+        for part in bytes.chunks_exact(PART) {
+            said[length..length + PART].copy_from_slice(part);
+            length += PART / GROUP * 3;
         }
     }
     length

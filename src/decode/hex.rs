@@ -1,9 +1,12 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
-use super::Skim;
 use super::run::{Digits, HEX};
+use super::{Known, Skim};
+use crate::class::{BLOCK, LEVEL, repeated};
 use crate::text::View;
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// The value of a hexadecimal digit.
 pub(super) fn digit(byte: u8) -> Option<u8> {
@@ -24,11 +27,43 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
 /// The same without the way back.
 pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
     let digits = Digits::around(&HEX, text, at, reach, 2);
-    let said: Vec<u8> =
-        digits.joined(text).as_chunks().0.iter().map(|&[high, low]| byte(high, low)).collect();
+    let said = said(&digits.joined(text));
     let own = digits.before(border).0.div_ceil(2).min(said.len());
     let next = digits.place(2 * own).unwrap_or(at);
-    Skim { text: said, own, next, part: digits.run(at), digits: Some(digits) }
+    let part = digits.run(at);
+    Skim { text: said, own, next, part, digits: Some(Known { digits: Rc::new(digits), first: 0 }) }
+}
+
+/// What hexadecimal digits say.
+fn said(digits: &[u8]) -> Vec<u8> {
+    let mut said = vec![0; digits.len() / 2];
+    let (blocks, rest) = digits.as_chunks();
+    let length = dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
+    for (&[high, low], said) in rest.as_chunks().0.iter().zip(&mut said[length..]) {
+        *said = byte(high, low);
+    }
+    said
+}
+
+#[inline(always)]
+fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> usize {
+    const NO: u8 = 0xFF;
+    const HALF: usize = 8;
+    let even = repeated(simd, &[0, 2, 4, 6, 8, 10, 12, 14, NO, NO, NO, NO, NO, NO, NO, NO]);
+    let mut length = 0;
+    for block in blocks {
+        let digits = u8x64::from_slice(simd, block);
+        let values = (digits & 15) + (digits >> 6) * 9;
+        let pairs: u16x32<S> = values.bitcast();
+        let pairs = pairs << 4 | pairs >> 8;
+        let mut bytes = [0; BLOCK];
+        pairs.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(even).store_slice(&mut bytes);
+        for part in bytes.chunks_exact(2 * HALF) {
+            said[length..length + HALF].copy_from_slice(&part[..HALF]);
+            length += HALF;
+        }
+    }
+    length
 }
 
 /// The byte that two hexadecimal digits say.

@@ -10,12 +10,13 @@ mod run;
 mod stream;
 
 pub use base64::{alignments, text_in_base64};
-pub use run::{LEAST, runs};
+pub use run::{AROUND_LINES, LEAST, Lines, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
 use run::Digits;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// How text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +66,16 @@ pub struct Skim {
     /// Where what follows is written; decoding may go on there.
     pub next: usize,
     /// The digits, of what is written in digits.
-    digits: Option<Digits>,
+    digits: Option<Known>,
     /// The part of the text that was decoded.
     part: Range<usize>,
+}
+
+/// Digits that are known, and which is the first of them that was decoded.
+#[derive(Debug)]
+struct Known {
+    digits: Rc<Digits>,
+    first: usize,
 }
 
 impl Skim {
@@ -75,7 +83,8 @@ impl Skim {
     #[must_use]
     pub fn end_of(&self, form: Form, length: usize) -> usize {
         let number = if form == Form::Base64 { length.div_ceil(3) * 4 } else { 2 * length };
-        self.digits.as_ref().and_then(|digits| digits.place(number)).unwrap_or(self.part.end)
+        let known = self.digits.as_ref();
+        known.and_then(|known| known.digits.place(known.first + number)).unwrap_or(self.part.end)
     }
 
     /// Where the part of the text that was decoded ends.
@@ -93,9 +102,10 @@ impl Skim {
     /// Whether the place `at` of the text was decoded as the start of a group of this form.
     #[must_use]
     pub fn has_read(&self, form: Form, text: &[u8], at: usize) -> bool {
-        if let Some(digits) = &self.digits {
+        if let Some(Known { digits, first }) = &self.digits {
             let (before, is_digit) = digits.before(at);
-            return is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 });
+            let group = if form == Form::Base64 { 4 } else { 2 };
+            return is_digit && before >= *first && (before - first).is_multiple_of(group);
         }
         self.part.contains(&at)
             && match form {
@@ -179,6 +189,12 @@ impl Form {
                 Skim { own, next: view.start(own), text: view.text, digits: None, part: run }
             }
         }
+    }
+
+    /// The same where the lines are known: those of a run that [`runs`] told, in base64.
+    #[must_use]
+    pub fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
+        base64::skim_lines(lines, at, reach, border)
     }
 
     /// How many bytes of the text are decoded together: a place for [`Form::decode`] is at a multiple.

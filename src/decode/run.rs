@@ -3,10 +3,12 @@
 use super::Form;
 use super::base64::{NONE, VALUES};
 use super::escape;
-use crate::class::{BLOCK, Class, LEVEL, Tables, span};
+use crate::class::{BLOCK, Class, LEVEL, Tables, members, span, span_back};
 use fearless_simd::{Simd, dispatch};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
 pub const LEAST: usize = 47;
@@ -69,10 +71,20 @@ const STRIDE: usize = 2 * SAMPLE;
 /// How many blocks are sifted together.
 const TOGETHER: usize = 32;
 
+/// How far lines are read as one run.
+const LONGEST_LINES: usize = 32 * 1024;
+
+/// How far around those lines more of them are read, for what needs context.
+pub const AROUND_LINES: usize = 8 * 1024;
+
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding: the form, the place where
-/// what is decoded as one begins, and the run that it stands in. Whether it says anything is not known yet; but wherever a
-/// text of 36 characters is encoded in a run, the run is told.
-pub fn runs(text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Form, usize, Range<usize>)) {
+/// what is decoded as one begins, and the run that it stands in, with its lines if it has several. Whether it says anything
+/// is not known yet; but wherever a text of 36 characters is encoded in a run, the run is told.
+pub fn runs(
+    text: &[u8],
+    part: &Range<usize>,
+    mut visit: impl FnMut(Form, usize, Range<usize>, Option<&Lines>),
+) {
     let end = text.len().min(part.end + LEAST);
     let mut at = part.start.min(end);
     // Where the last run that was looked at ends.
@@ -97,15 +109,17 @@ pub fn runs(text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Form, usize,
             }
             let length = span(&IN_RUN, &text[sample..end]);
             if length >= SAMPLE {
-                let back = text[from..sample].iter().rev().take_while(|&&byte| in_run(byte)).count();
+                let back = span_back(&IN_RUN, &text[from..sample]);
                 let run = sample - back..sample + length;
                 from = run.end;
                 if run.len() >= LEAST {
-                    forms(text, &run, &mut visit);
+                    let lines = Lines::from(text, &run, end);
+                    from = lines.as_ref().map_or(run.end, |lines| lines.end);
+                    forms(text, &(run.start..from), lines.as_ref(), &mut visit);
                 }
             }
         }
-        at += blocks * STRIDE;
+        at = from.max(at + blocks * STRIDE);
     }
 }
 
@@ -146,11 +160,18 @@ fn is_ruler(run: &[u8]) -> bool {
     run.iter().all(|byte| *byte == run[0])
 }
 
-/// The forms that a run could be in.
-fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Range<usize>)) {
+/// The forms that a run could be in. It may be one of several lines.
+fn forms(
+    text: &[u8],
+    run: &Range<usize>,
+    lines: Option<&Lines>,
+    visit: &mut impl FnMut(Form, usize, Range<usize>, Option<&Lines>),
+) {
     let mut found = [None; 6];
-    let has_opener = dispatch!(*LEVEL, simd => samples(simd, text, run, &mut found));
-    if is_ruler(&text[run.clone()]) {
+    let sampled = lines.map_or(text, |lines| &lines.joined);
+    let part = lines.map_or(run.clone(), |lines| lines.own.clone());
+    let has_opener = dispatch!(*LEVEL, simd => samples(simd, sampled, &part, &mut found));
+    if is_ruler(&sampled[part.clone()]) {
         return;
     }
     if has_opener {
@@ -163,18 +184,29 @@ fn forms(text: &[u8], run: &Range<usize>, visit: &mut impl FnMut(Form, usize, Ra
         ] {
             let mut openers = memchr::memchr_iter(opener, bytes);
             if let Some(at) = openers.find(|&at| escape::length(form, &bytes[at..]).is_some()) {
-                visit(form, run.start + at, run.clone());
+                visit(form, run.start + at, run.clone(), None);
             }
         }
     }
     // What a line's end cuts goes on from the line before.
     let before = text[..run.start].strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
     if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
-        visit(Form::QuotedPrintable, before.len() - 1, run.clone());
+        visit(Form::QuotedPrintable, before.len() - 1, run.clone(), None);
+    }
+    // Lines of hexadecimal digits among others are runs of their own.
+    let has_hex = found[4..].iter().any(Option::is_some);
+    if let Some(lines) = lines.filter(|_| has_hex && span(&HEX, &sampled[part.clone()]) < part.len()) {
+        found[4..].fill(None);
+        for line in lines.digits.pieces.iter().filter(|line| run.start <= line.start && line.end <= run.end) {
+            let mut found = [None; 6];
+            dispatch!(*LEVEL, simd => samples(simd, text, line, &mut found));
+            found[4..].iter().flatten().for_each(|&at| visit(Form::Hex, at, line.clone(), None));
+        }
     }
     for (phase, at) in found.into_iter().enumerate() {
-        if let Some(at) = at {
-            visit(if phase < 4 { Form::Base64 } else { Form::Hex }, at, run.clone());
+        if let Some(at) = at.and_then(|at| lines.map_or(Some(at), |lines| lines.digits.place(at))) {
+            let form = if phase < 4 { Form::Base64 } else { Form::Hex };
+            visit(form, at, run.clone(), lines.filter(|lines| lines.has_around && form == Form::Base64));
         }
     }
 }
@@ -260,6 +292,64 @@ fn without(class: u64, place: usize) -> u64 {
     (places >> place | places << (4 - place)) & FOURTHS
 }
 
+/// Lines that have nothing but digits of base64 in them, which may be hexadecimal ones, read as one: what is encoded is broken
+/// into lines.
+#[derive(Debug)]
+pub struct Lines {
+    digits: Rc<Digits>,
+    /// The digits, one behind the other.
+    joined: Vec<u8>,
+    /// Which of them stand in the lines, and where those end.
+    own: Range<usize>,
+    end: usize,
+    /// Whether the digits around the lines are there too, as far as anybody needs them.
+    has_around: bool,
+}
+
+impl Lines {
+    /// The lines that a run is the first of, up to `end`, if there is more than one.
+    fn from(text: &[u8], run: &Range<usize>, end: usize) -> Option<Lines> {
+        line_behind(&text[run.end..end])?;
+        if span(&BASE64, &text[run.clone()]) < run.len() {
+            return None;
+        }
+        let end = end.min(run.start + LONGEST_LINES);
+        // Most lines say nothing, and then no one needs what is around them.
+        let mut found = [None; 6];
+        dispatch!(*LEVEL, simd => samples(simd, text, run, &mut found));
+        let has_around = found[..4].iter().any(Option::is_some);
+        let around = if has_around { AROUND_LINES } else { 0 };
+        let reach = run.start.saturating_sub(around)..text.len().min(end + around);
+        let digits = Digits::around(&BASE64, text, run.start, &reach, 1);
+        // Of a line that is cut, or has something else in it, the run may be a longer one.
+        let is_whole = |at: usize| at == text.len() || at < end && !in_run(text[at]);
+        let pieces = &digits.pieces[..digits.pieces.partition_point(|piece| piece.end <= end)];
+        let last = pieces.iter().rposition(|piece| is_whole(piece.end))?;
+        let end = pieces[last].end;
+        let own = digits.before(run.start).0..digits.counts[last] + pieces[last].len();
+        (end > run.end).then(|| Lines {
+            joined: digits.joined(text).into_owned(),
+            digits: Rc::new(digits),
+            own,
+            end,
+            has_around,
+        })
+    }
+
+    /// The digits in `reach`, of which whole groups stand before `at`: all digits, which of them these are, and they.
+    pub(super) fn around(
+        &self,
+        at: usize,
+        reach: &Range<usize>,
+        group: usize,
+    ) -> (&Rc<Digits>, usize, &[u8]) {
+        let number = |place| self.digits.before(place).0;
+        let first = number(reach.start);
+        let first = first + (number(at) - first) % group;
+        (&self.digits, first, &self.joined[first..number(reach.end).max(first)])
+    }
+}
+
 /// The digits around a place: pieces of them, in order, that the ends of lines and the indentation of the next divide.
 #[derive(Debug)]
 pub(super) struct Digits {
@@ -283,7 +373,7 @@ impl Digits {
         let mut pieces: Vec<Range<usize>> = Vec::new();
         let mut place = at;
         loop {
-            let digits = text[reach.start..place].iter().rev().take_while(|&&byte| is_digit(byte)).count();
+            let digits = span_back(class, &text[reach.start..place]);
             if digits > 0 {
                 pieces.push(place - digits..place);
                 place -= digits;
@@ -302,8 +392,9 @@ impl Digits {
             cut -= less;
         }
         let mut place = at;
+        let mut spans = Spans { class, text: &text[..reach.end], words: [0; SPANS], seen: at..at };
         loop {
-            let digits = span(class, &text[place..reach.end]);
+            let digits = spans.from(place);
             if digits > 0 {
                 pieces.push(place..place + digits);
                 place += digits;
@@ -335,10 +426,15 @@ impl Digits {
     }
 
     /// The digits, one behind the other.
-    pub(super) fn joined(&self, text: &[u8]) -> Vec<u8> {
-        let mut digits = Vec::with_capacity(self.pieces.iter().map(Range::len).sum());
-        self.pieces.iter().for_each(|piece| digits.extend_from_slice(&text[piece.clone()]));
-        digits
+    pub(super) fn joined<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        match &*self.pieces {
+            [piece] => text[piece.clone()].into(),
+            pieces => {
+                let mut digits = Vec::with_capacity(pieces.iter().map(Range::len).sum());
+                pieces.iter().for_each(|piece| digits.extend_from_slice(&text[piece.clone()]));
+                digits.into()
+            }
+        }
     }
 
     /// How many digits stand before a place, and whether one stands there.
@@ -361,6 +457,43 @@ impl Digits {
         let at = self.counts.partition_point(|&count| count <= number).checked_sub(1)?;
         let piece = &self.pieces[at];
         Some((piece.start + number - self.counts[at]).min(piece.end))
+    }
+}
+
+/// How many blocks are looked at together for spans.
+const SPANS: usize = 16;
+
+/// Looks for spans of a class one after the other, in much of the text at once.
+struct Spans<'t> {
+    class: &'t Class,
+    text: &'t [u8],
+    /// The members of the class in the part that was seen.
+    words: [u64; SPANS],
+    seen: Range<usize>,
+}
+
+impl Spans<'_> {
+    /// How many bytes from `at` on are in the class.
+    fn from(&mut self, at: usize) -> usize {
+        let mut end = at;
+        loop {
+            if !self.seen.contains(&end) {
+                if end == self.text.len() {
+                    break;
+                }
+                // Most are short, and what goes on goes on for long.
+                let blocks = if self.seen.is_empty() { 2 } else { SPANS };
+                self.seen = end..self.text.len().min(end + blocks * BLOCK);
+                members(self.class, &self.text[self.seen.clone()], &mut self.words[..blocks]);
+            }
+            let place = end - self.seen.start;
+            let ones = (self.words[place / BLOCK] >> (place % BLOCK)).trailing_ones() as usize;
+            end += ones;
+            if ones < BLOCK - place % BLOCK && end < self.seen.end {
+                break;
+            }
+        }
+        end - at
     }
 }
 

@@ -204,8 +204,7 @@ struct Parts {
 
 /// The secrets whose first piece is the anchor at `at`, and that a rule's patterns match, whatever its filters say.
 fn parts(rule: &Rule, text: &[u8], at: usize, notes: &Notes<'_>) -> Vec<Parts> {
-    let first = rule.head().and_then(|head| joint::First::read(text, at, rule.prefix(&text[at..]), head));
-    let Some(first) = first else { return Vec::new() };
+    let Some(first) = first(rule, text, at) else { return Vec::new() };
     let mut parts: Vec<Parts> =
         first.joined().and_then(|joined| matching(rule, &joined)).into_iter().collect();
     // A call may look like a constant: what stands in one place is read as that.
@@ -214,6 +213,11 @@ fn parts(rule: &Rule, text: &[u8], at: usize, notes: &Notes<'_>) -> Vec<Parts> {
     let held = held.iter().filter_map(|joined| matching(rule, joined));
     parts.extend(held.filter(|rest| !side_by_side.contains(&rest.written.start)));
     parts
+}
+
+/// The first piece of a secret that could be written in parts, from the anchor at `at` on.
+fn first<'t, 'r>(rule: &'r Rule, text: &'t [u8], at: usize) -> Option<joint::First<'t, 'r>> {
+    joint::First::read(text, at, rule.prefix(&text[at..]), rule.head()?)
 }
 
 /// The secret that a rule's patterns match at the start of a joined token, if there is a joint in it.

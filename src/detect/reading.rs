@@ -5,9 +5,10 @@
 //! then read once more in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks
 //! were cut.
 
-use super::{LONGEST_MATCH, Parts, matches};
+use super::{LONGEST_MATCH, Parts, first, matches};
 use crate::decode::{
-    Decoded, Ended, Form, LONGEST_STREAM, Said, Skim, begins_escape, compression, inflate, runs,
+    AROUND_LINES, Decoded, Ended, Form, LONGEST_STREAM, Lines, Said, Skim, begins_escape, compression,
+    inflate, runs,
 };
 use crate::input::{Blob, MARGIN};
 use crate::rule::{Hit, RuleSet, Starts};
@@ -25,6 +26,8 @@ const BACK: usize = 3 * 1024;
 
 /// How far from a place on it is decoded: through three encodings a key has 7,776 characters at most.
 const AHEAD: usize = MARGIN;
+
+const _: () = assert!(AHEAD <= AROUND_LINES && BEFORE_LOOK <= AROUND_LINES);
 
 /// How much of a long run is looked at together.
 const STEP: usize = 4 * MARGIN;
@@ -191,7 +194,7 @@ struct Step {
 pub(super) enum Found {
     /// A match of the rule at this place of [`RuleSet::rules`].
     Match(usize),
-    /// An anchor of that rule where its patterns do not match.
+    /// An anchor of that rule where its patterns do not match, but a secret could be written in parts.
     Anchor(usize),
     /// The tag of a comment that allows a finding, in text as it stands.
     Allow,
@@ -253,11 +256,13 @@ impl Look<'_, '_> {
         let unit = layer.encoding.unit();
         if unit > 1 {
             let at = own.start + (unit - (layer.shift + own.start) % unit) % unit;
-            self.run(layer, Form::Wide(layer.encoding), at, own.clone(), own.start, &mut seen);
+            self.run(layer, Form::Wide(layer.encoding), at, own.clone(), None, own.start, &mut seen);
         }
         // What begins at the end of a line may be met on the next one.
         let around = own.start..own.end + BEFORE_RUN;
-        runs(layer.text, &around, |form, at, run| self.run(layer, form, at, run, own.start, &mut seen));
+        runs(layer.text, &around, |form, at, run, lines| {
+            self.run(layer, form, at, run, lines, own.start, &mut seen);
+        });
     }
 
     /// Looks at what begins with an anchor that stands as it is.
@@ -266,8 +271,12 @@ impl Look<'_, '_> {
             Starts::Allow if layer.is_page() => (self.found)(layer, Found::Allow, hit.at),
             Starts::Allow | Starts::Stream => {}
             Starts::Match(rule) => {
-                let is_match = matches(&self.rules.rules()[rule], layer.text, hit.at).next().is_some();
-                (self.found)(layer, if is_match { Found::Match(rule) } else { Found::Anchor(rule) }, hit.at);
+                let (known, text) = (&self.rules.rules()[rule], layer.text);
+                if matches(known, text, hit.at).next().is_some() {
+                    (self.found)(layer, Found::Match(rule), hit.at);
+                } else if first(known, text, hit.at).is_some() {
+                    (self.found)(layer, Found::Anchor(rule), hit.at);
+                }
             }
         }
     }
@@ -279,7 +288,7 @@ impl Look<'_, '_> {
             return;
         }
         let Form::Wide(encoding) = hit.anchor.form else {
-            return self.run(layer, hit.anchor.form, hit.at, hit.at..hit.at + 1, own, seen);
+            return self.run(layer, hit.anchor.form, hit.at, hit.at..hit.at + 1, None, own, seen);
         };
         if self.is_twin(layer, rule, hit.at, encoding) {
             return;
@@ -373,12 +382,14 @@ impl Look<'_, '_> {
     }
 
     /// Looks at a run from `at` on, where something could be decoded. The look began at `own`.
+    #[expect(clippy::too_many_arguments, reason = "what is known of a run")]
     fn run(
         &mut self,
         layer: &Layer<'_>,
         form: Form,
         mut at: usize,
         run: Range<usize>,
+        lines: Option<&Lines>,
         own: usize,
         seen: &mut Vec<Seen>,
     ) {
@@ -397,12 +408,22 @@ impl Look<'_, '_> {
         let step = if form.is_escape() && !is_near { (run.end - at).clamp(FEW, STEP) } else { STEP };
         let mut back = if is_near || at < own + BEFORE_RUN { BEFORE_LOOK } else { BEFORE_RUN };
         while at < run.end {
-            let (start, border) = (at.saturating_sub(back), at + step);
-            let skim = form.skim(layer.text, at, start..border + PEEK, border);
-            if !skim.is_plain() && self.leads_on(&skim, layer.depth + 1) {
+            // Of lines that are known no more is.
+            let border = lines.map_or(at + step, |_| run.end.min(at + step));
+            let start = at.saturating_sub(back);
+            // Little is decoded twice: first to see whether it leads on, then with all that may belong to it.
+            let ahead = if step < STEP { PEEK } else { AHEAD };
+            let mut skim = match lines {
+                Some(lines) => Form::skim_lines(lines, at, &(start..border + AHEAD), border),
+                None => form.skim(layer.text, at, start..border + ahead, border),
+            };
+            let is_worth = !skim.is_plain() && (step == STEP || self.leads_on(&skim, layer.depth + 1));
+            if is_worth {
                 let reach = start..border + AHEAD;
-                let whole = form.skim(layer.text, at, reach.clone(), border);
-                self.at(&layer.inner(&whole.text, form, at, reach), 0..whole.own);
+                if ahead < AHEAD {
+                    skim = form.skim(layer.text, at, reach.clone(), border);
+                }
+                self.at(&layer.inner(&skim.text, form, at, reach), 0..skim.own);
             }
             let mut alike = seen.iter().enumerate().filter(|(_, seen)| seen.form == form);
             if let (Some((oldest, _)), 4..) = (alike.clone().next(), alike.by_ref().count()) {
@@ -419,7 +440,7 @@ impl Look<'_, '_> {
         let mut leads = false;
         self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_| leads = true);
         if !leads && depth < DEEPEST {
-            runs(&skim.text, &(0..skim.own + BEFORE_RUN), |_, _, _| leads = true);
+            runs(&skim.text, &(0..skim.own + BEFORE_RUN), |_, _, _, _| leads = true);
         }
         leads
     }

@@ -10,6 +10,7 @@ pub use file::parse;
 pub(crate) use head::Head;
 pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
 
+use crate::text::begins_with;
 use ignore::gitignore::Gitignore;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
@@ -156,7 +157,7 @@ impl Rule {
     /// The length of the anchor that `secret` begins with, or 0.
     #[must_use]
     pub fn prefix(&self, secret: &[u8]) -> usize {
-        self.anchors.iter().filter(|anchor| secret.starts_with(anchor)).map(Vec::len).max().unwrap_or(0)
+        self.anchors.iter().filter(|anchor| begins_with(secret, anchor)).map(Vec::len).max().unwrap_or(0)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The search for many literals at once: of each three bytes are looked for, where they stand the rest is compared.
 
 use crate::class::{BLOCK, Class, sequences};
+use crate::text::begins_with;
 use std::ops::Range;
 
 /// How many bytes of a literal are looked for together.
@@ -13,8 +14,8 @@ const GROUPS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Search {
     literals: Vec<Literal>,
-    /// For each group which of the literals are in it.
-    groups: Vec<Vec<usize>>,
+    /// Which of the literals have which three bytes: by the slot of these, each with them as a word.
+    slots: Vec<Vec<(u32, usize)>>,
     /// The bytes that are looked for: a bit for each group.
     classes: [Class; WIDTH],
 }
@@ -87,8 +88,12 @@ impl Search {
                 }
             }
         }
-        let groups = groups.into_iter().map(|group| group.numbers).collect();
-        Search { literals, groups, classes }
+        let mut slots = vec![Vec::new(); SLOTS];
+        for (number, literal) in literals.iter().enumerate() {
+            let three = word(literal.three());
+            slots[slot(three)].push((three, number));
+        }
+        Search { literals, slots, classes }
     }
 
     /// Calls `visit` with each literal that lies whole in `span` of the bytes, and where it begins.
@@ -124,20 +129,13 @@ impl Search {
 
     /// Compares with the literals whose three bytes could stand at `at`.
     fn verify(&self, bytes: &[u8], start: usize, at: usize, visit: &mut impl FnMut(usize, usize)) {
-        let three = self.classes.iter().zip(&bytes[at..]);
-        let mut groups = three.fold(u8::MAX, |groups, (class, &byte)| groups & class.bits(byte));
-        while groups != 0 {
-            for &number in &self.groups[groups.trailing_zeros() as usize] {
-                let literal = &self.literals[number];
-                let first = at.checked_sub(literal.rare).filter(|&first| first >= start);
-                let stands = |&first: &usize| {
-                    bytes[first] == literal.bytes[0] && bytes[first..].starts_with(&literal.bytes)
-                };
-                if let Some(first) = first.filter(stands) {
-                    visit(number, first);
-                }
+        let three = word(&bytes[at..at + WIDTH]);
+        for &(_, number) in self.slots[slot(three)].iter().filter(|(own, _)| *own == three) {
+            let literal = &self.literals[number];
+            let first = at.checked_sub(literal.rare).filter(|&first| first >= start);
+            if let Some(first) = first.filter(|&first| begins_with(&bytes[first..], &literal.bytes)) {
+                visit(number, first);
             }
-            groups &= groups - 1;
         }
     }
 }
@@ -146,6 +144,22 @@ impl Literal {
     fn three(&self) -> &[u8] {
         &self.bytes[self.rare..self.rare + WIDTH]
     }
+}
+
+/// Three bytes as a word.
+#[inline]
+fn word(three: &[u8]) -> u32 {
+    three.iter().fold(0, |word, &byte| word << 8 | u32::from(byte))
+}
+
+/// How many slots there are for words of three bytes.
+const SLOTS: usize = 256;
+
+/// The slot of a word.
+#[inline]
+fn slot(three: u32) -> usize {
+    // Fibonacci hashing: the highest bits are the most mixed ones.
+    (three.wrapping_mul(0x9E37_79B1) >> 24) as usize
 }
 
 /// Where in a literal the three bytes stand that are rarest in files.

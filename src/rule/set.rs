@@ -5,7 +5,7 @@ use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
 use crate::decode::{Form, LEAST, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
-use crate::text::Encoding;
+use crate::text::{Encoding, begins_with};
 use std::ops::Range;
 
 /// The rules that came with sf-scan: file name and text.
@@ -54,8 +54,9 @@ pub struct Hit<'a> {
 pub struct RuleSet {
     rules: Vec<Rule>,
     anchors: Vec<Anchor>,
-    /// The distinct literals to search for; for each, the anchors that may stand where it does.
-    candidates: Vec<Vec<usize>>,
+    /// The distinct literals to search for; for each, the anchors that may stand where it does, and whether the literal is
+    /// all of it.
+    candidates: Vec<Vec<(usize, bool)>>,
     literals: Search,
     longest: usize,
 }
@@ -106,7 +107,9 @@ impl RuleSet {
             }
         }
         let standing_at = |literal: &&[u8]| {
-            (0..anchors.len()).filter(|&anchor| anchors[anchor].core().starts_with(literal)).collect()
+            let anchors = anchors.iter().enumerate();
+            let anchors = anchors.filter(|(_, anchor)| anchor.core().starts_with(literal));
+            anchors.map(|(at, anchor)| (at, anchor.written == *literal)).collect()
         };
         let candidates = shared.iter().map(standing_at).collect();
         let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
@@ -141,7 +144,7 @@ impl RuleSet {
         self.search(bytes, own, |hit| touched |= hit.at + hit.anchor.length() > stretch.start);
         if !touched {
             let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
-            runs(bytes, &around, |_, _, run| {
+            runs(bytes, &around, |_, _, run, _| {
                 touched |= run.end > stretch.start && run.start < stretch.end.max(1)
             });
         }
@@ -160,7 +163,7 @@ impl RuleSet {
     pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) {
         let end = bytes.len().min(own.end + self.longest);
         self.literals.each(bytes, own.start.min(end)..end, |literal, start| {
-            for &anchor in &self.candidates[literal] {
+            for &(anchor, is_whole) in &self.candidates[literal] {
                 let anchor = &self.anchors[anchor];
                 let before = anchor.before + anchor.core.start;
                 let Some(at) = start.checked_sub(before).filter(|at| own.contains(at)) else {
@@ -168,7 +171,8 @@ impl RuleSet {
                 };
                 // The marks of streams are short: most are none.
                 let is_none = anchor.starts == Starts::Stream && !begins_stream(anchor.form, bytes, at);
-                if !is_none && bytes[at + anchor.before..].starts_with(&anchor.written) {
+                let stands = || is_whole || begins_with(&bytes[at + anchor.before..], &anchor.written);
+                if !is_none && stands() {
                     visit(Hit { at, anchor });
                 }
             }

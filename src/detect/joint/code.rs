@@ -2,6 +2,7 @@
 //! and gives the place behind what it reads there, or its length.
 
 use super::{LONGEST_JOINT, LONGEST_TOKEN};
+use crate::text::begins_with;
 use memchr::memmem;
 
 /// The bytes that a piece has.
@@ -27,7 +28,7 @@ pub(super) fn piece_end(text: &[u8], at: usize) -> usize {
 
 #[inline]
 pub(super) fn starts(text: &[u8], at: usize, literal: &[u8]) -> bool {
-    text.get(at..).is_some_and(|rest| rest.starts_with(literal))
+    text.get(at..).is_some_and(|rest| begins_with(rest, literal))
 }
 
 /// The length of the first of `literals` that stands at `at`.
@@ -35,7 +36,7 @@ pub(super) fn one_of(text: &[u8], at: usize, literals: &[&[u8]]) -> Option<usize
     let rest = text.get(at..)?;
     let first = rest.first();
     // The first byte rules nearly all of them out.
-    let is_there = |literal: &&&[u8]| literal.first() == first && rest.starts_with(literal);
+    let is_there = |literal: &&&[u8]| literal.first() == first && begins_with(rest, literal);
     literals.iter().find(is_there).map(|literal| literal.len())
 }
 

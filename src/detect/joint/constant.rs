@@ -25,24 +25,7 @@ impl First<'_, '_> {
     pub(in crate::detect) fn held(&self, notes: &Notes<'_>) -> Vec<Joined> {
         let First { text, at, anchor, end, want } = *self;
         let mut found = Vec::new();
-        if !matches!(
-            text.get(end),
-            None | Some(
-                b'"' | b'\''
-                    | b'`'
-                    | b'\\'
-                    | b'\n'
-                    | b'\r'
-                    | b';'
-                    | b' '
-                    | b'$'
-                    | b'{'
-                    | b'#'
-                    | b'%'
-                    | b')'
-                    | b'&'
-            )
-        ) {
+        if text.get(end).is_some_and(|&byte| !may_hold(byte)) {
             return found;
         }
         let variable = variable_behind(text, end);
@@ -86,6 +69,14 @@ impl First<'_, '_> {
     }
 }
 
+/// Whether a byte can follow the prefix that a constant has for a value, or that a variable goes on.
+pub(super) fn may_hold(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'"' | b'\'' | b'`' | b'\\' | b'\n' | b'\r' | b';' | b' ' | b'$' | b'{' | b'#' | b'%' | b')' | b'&'
+    )
+}
+
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
@@ -113,35 +104,41 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
         b"%define ",
     ];
     const TYPES: [&[u8]; 7] = [b"string", b"String", b"str", b"text", b"TEXT", b"char", b"ByteString"];
-    let floor = at.saturating_sub(LONGEST_DECLARATION);
-    let line = memchr::memrchr(b'\n', &text[floor..at]).map_or(floor, |newline| floor + newline + 1);
-    let before = &text[line..at];
-    let is_quoted = matches!(before.last(), Some(b'"' | b'\'' | b'`'));
+    let near = &text[at.saturating_sub(LONGEST_DECLARATION)..at];
+    let is_quoted = matches!(near.last(), Some(b'"' | b'\'' | b'`'));
     if is_quoted {
         quote(text, end)?;
     } else if !matches!(text.get(end), None | Some(b'\n' | b'\r' | b';' | b' ' | b'&' | b')')) {
         return None;
     }
-    let literal = trimmed(before, |byte| is_quoted && matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
+    // Nothing of this goes beyond the line.
+    let literal = trimmed(near, |byte| is_quoted && matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
     // The prefix of a literal, as in r"..."
     let letters = trimmed(literal, |byte| byte.is_ascii_alphabetic() || byte == b'@');
     let has_prefix =
         is_quoted && literal.len() - letters.len() <= 2 && matches!(letters.last(), Some(b' ' | b'=' | b'('));
     let literal = if has_prefix { letters } else { literal };
-    let rest = literal.trim_ascii_end();
-    let bound = trimmed(rest, |byte| matches!(byte, b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<'));
+    let rest = trimmed(literal, |byte| byte != b'\n' && byte.is_ascii_whitespace());
+    let is_sign = |byte: u8| matches!(byte, b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<');
+    let bound = trimmed(rest, is_sign);
     let sign = &literal[bound.len()..];
+    // What stands at the start of a line, or behind something that is no sign, is no value.
+    if sign.is_empty() || bound.last().is_none_or(|&byte| byte == b'\n') {
+        return None;
+    }
+    let line = memchr::memrchr(b'\n', bound).map_or(0, |newline| newline + 1);
     // Without a sign that assigns a word says that a name gets a value: `#define P "..."`, `define('P', '...')`.
     if !sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-')) {
-        let line = before.trim_ascii_start();
+        let line = near[line..].trim_ascii_start();
         let is_told = || {
-            WORDS.iter().any(|word| line.starts_with(word))
-                || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"))
+            let is_defined = || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"));
+            one_of(line, 0, &WORDS).is_some() || sign.contains(&b',') && is_defined()
         };
-        if sign.is_empty() || !is_told() {
+        if !is_told() {
             return None;
         }
     }
+    let bound = &bound[line..];
     let mut rest = trimmed(bound, |byte| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b')'));
     // The length of an array: `char P[5]`.
     if rest.ends_with(b"]") {
@@ -149,11 +146,13 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
         rest = trimmed(rest, |byte| !is_name(byte));
     }
     // A type behind the name: `P: &str =`.
-    let statement =
-        rest.iter().rposition(|byte| matches!(byte, b';' | b'{' | b'(' | b',')).map_or(0, |at| at + 1);
-    let colon = rest[statement..].iter().position(|&byte| byte == b':').map(|colon| statement + colon);
-    if let Some(colon) = colon.filter(|&colon| sign.contains(&b'=') && rest.get(colon + 1) != Some(&b':')) {
-        rest = &rest[..colon];
+    if sign.contains(&b'=') && memchr::memrchr(b':', rest).is_some() {
+        let statement =
+            rest.iter().rposition(|byte| matches!(byte, b';' | b'{' | b'(' | b',')).map_or(0, |at| at + 1);
+        let colon = memchr::memchr(b':', &rest[statement..]).map(|colon| statement + colon);
+        if let Some(colon) = colon.filter(|&colon| rest.get(colon + 1) != Some(&b':')) {
+            rest = &rest[..colon];
+        }
     }
     let last_name = |rest: &[u8]| {
         let end = trimmed(rest, |byte| !is_name(byte)).len();

@@ -11,6 +11,7 @@ mod constant;
 mod name;
 mod notes;
 
+use constant::may_hold;
 pub(super) use constant::{REACH_AHEAD, REACH_BACK};
 pub(super) use notes::Notes;
 
@@ -99,21 +100,23 @@ pub(super) struct First<'t, 'r> {
 }
 
 impl<'t, 'r> First<'t, 'r> {
-    /// The piece that begins with an anchor of `anchor` bytes at `at`, if it can be a secret's with that head.
+    /// The piece that begins with an anchor of `anchor` bytes at `at`, if it can be a secret's with that head and the rest
+    /// of one can follow it.
     pub(super) fn read(text: &'t [u8], at: usize, anchor: usize, head: &'r Head) -> Option<First<'t, 'r>> {
-        // Anchors in a row: each would be read to the end of the row.
-        if starts(text, at + anchor, &text[at..at + anchor]) {
-            return None;
-        }
         let want = Want::of(head, anchor);
         let end = want.piece_end(text, at + anchor)?;
-        Some(First { text, at, anchor, end, want })
+        // This decides for nearly every anchor.
+        if text.get(end).is_some_and(|&byte| !MAY_JOIN[usize::from(byte)] && !may_hold(byte)) {
+            return None;
+        }
+        // Anchors in a row: each would be read to the end of the row.
+        let is_in_row = starts(text, at + anchor, &text[at..at + anchor]);
+        (!is_in_row).then_some(First { text, at, anchor, end, want })
     }
 
     /// Reads on, if there is a joint behind the piece.
     pub(super) fn joined(&self) -> Option<Joined> {
         let First { text, at, anchor, end, want } = *self;
-        // This decides for nearly every anchor.
         if !may_join(text, end) {
             return None;
         }
@@ -123,17 +126,30 @@ impl<'t, 'r> First<'t, 'r> {
     }
 }
 
+/// What joints begin with.
+const MAY_JOIN: [bool; 256] = {
+    let begins = b"\"'`\\<\n\r\x1B;&=^$#{\xC2\xE2\xEF";
+    let mut may = [false; 256];
+    let mut at = 0;
+    while at < begins.len() {
+        may[begins[at] as usize] = true;
+        at += 1;
+    }
+    may
+};
+
 /// Whether something that can belong to a joint follows a piece that ends at `end`.
 fn may_join(text: &[u8], end: usize) -> bool {
-    match text.get(end) {
-        Some(b'"' | b'\'' | b'`' | b'\\' | b'<' | b'\n' | b'\r' | 0x1B | b';') => true,
-        Some(b'&') => matches!(text.get(end + 1), Some(b'#' | b's' | b'q' | b'a' | b'Z')),
-        Some(b'=' | b'^') => matches!(text.get(end + 1), Some(b'\r' | b'\n' | b'\\')),
-        Some(b'$' | b'#') => text.get(end + 1) == Some(&b'{'),
-        Some(b'{') => matches!(text.get(end + 1), Some(b'"' | b'\'' | b' ' | b'`')),
-        Some(0xC2 | 0xE2 | 0xEF) => true,
-        _ => false,
-    }
+    let Some(&byte) = text.get(end) else { return false };
+    let next = text.get(end + 1);
+    MAY_JOIN[usize::from(byte)]
+        && match byte {
+            b'&' => matches!(next, Some(b'#' | b's' | b'q' | b'a' | b'Z')),
+            b'=' | b'^' => matches!(next, Some(b'\r' | b'\n' | b'\\')),
+            b'$' | b'#' => next == Some(&b'{'),
+            b'{' => matches!(next, Some(b'"' | b'\'' | b' ' | b'`')),
+            _ => true,
+        }
 }
 
 /// A joint: where the next piece begins.
@@ -355,12 +371,13 @@ fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
 /// A statement that adds to a variable: `key += "..."`, `sb.append("...")`, `strcat(key, "...")`.
 fn appended(text: &[u8], at: usize) -> Option<Joint> {
     let limit = at + LONGEST_JOINT;
-    // Without one of these no statement adds.
-    let reach = text.len().min(limit + LONGEST_TARGET + LONGEST_JOINT);
-    memchr::memchr3(b'=', b'(', b'<', &text[at.min(reach)..reach])?;
     let is_end = |at: usize| matches!(text.get(at), Some(b';' | b'\n' | b'\r' | b')'));
     let mut start = blanks(text, at);
     let statement = start;
+    // Most of what stands there ends no statement and begins none.
+    if !is_end(start) && !matches!(text.get(start), Some(b'$' | b'S' | b's')) {
+        return None;
+    }
     while is_end(start) {
         start = space(text, start + 1, limit);
         // There is nothing for as many lines as are read.

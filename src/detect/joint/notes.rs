@@ -4,7 +4,8 @@
 use super::code::{is_piece, piece_end};
 use super::constant::Use;
 use super::name::Named;
-use super::{LONGEST_TOKEN, Want, joint_at, may_join};
+use super::{LONGEST_TOKEN, MAY_JOIN, Want, joint_at, may_join};
+use crate::class::{BLOCK, Class, members};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ pub(in crate::detect) struct Notes<'t> {
 struct Noted {
     /// What is asked of a whole one.
     alphabet: [bool; 256],
+    class: Class,
     least: usize,
     /// Which part of the text was looked at.
     seen: Range<usize>,
@@ -124,6 +126,7 @@ impl Noted {
     fn new(want: Want<'_>) -> Noted {
         Noted {
             alphabet: *want.alphabet,
+            class: Class::of(&want.alphabet.map(u8::from), 0),
             least: want.least,
             seen: 0..0,
             whole: Vec::new(),
@@ -177,27 +180,26 @@ impl Noted {
     fn rows(&self, text: &[u8], part: Range<usize>) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         let end = text.len().min(part.end + LONGEST_TOKEN);
-        let row_end = |from: usize| {
-            let length = text[from..end].iter().position(|&byte| !self.is_in(byte));
-            length.map_or(end, |length| from + length)
-        };
-        let mut at = part.start.saturating_sub(QUOTE);
+        let mut from = part.start.saturating_sub(QUOTE);
         // A row that begins before the part was seen there.
-        if at > 0 && self.is_in(text[at - 1]) {
-            at = row_end(at);
+        if from > 0 && self.is_in(text[from - 1]) {
+            from += text[from..end].iter().position(|&byte| !self.is_in(byte)).unwrap_or(end - from);
         }
-        while let Some(skipped) = text[at..end].iter().position(|&byte| self.is_in(byte)) {
-            let mut start = at + skipped;
-            at = row_end(start);
-            // The rest begins behind a quotation mark, also where that is written so.
-            let head = text[start..at].get(..QUOTE);
-            if text[..start].ends_with(b"\\") && matches!(head, Some(b"u0022" | b"u0027")) {
-                start += QUOTE;
-            }
-            let is_last = text.get(at).is_some_and(|&byte| is_piece(byte));
-            let next = if is_last || at - start >= self.least { None } else { self.next(text, at) };
-            if next.is_some() || at - start >= SHORTEST_REST {
-                rows.push(Row { start, end: at, next, length: at - start });
+        let mut words = vec![0; (end - from) / BLOCK + 1];
+        members(&self.class, &text[from..end], &mut words);
+        let mut start = 0;
+        for (number, &word) in words.iter().enumerate() {
+            // Where rows begin and end, in turn.
+            let before = number.checked_sub(1).map_or(0, |before| words[before] >> (BLOCK - 1));
+            let mut borders = word ^ (word << 1 | before);
+            while borders != 0 {
+                let place = number * BLOCK + borders.trailing_zeros() as usize;
+                borders &= borders - 1;
+                if word >> (place % BLOCK) & 1 == 1 {
+                    start = place;
+                } else {
+                    rows.extend(self.row(text, from + start, from + place));
+                }
             }
         }
         for place in (0..rows.len()).rev() {
@@ -214,6 +216,29 @@ impl Noted {
             }
         }
         rows
+    }
+
+    /// The row between two places, if it is long or another one follows it.
+    #[inline]
+    fn row(&self, text: &[u8], mut start: usize, end: usize) -> Option<Row> {
+        let behind = text.get(end).copied();
+        let may_go_on = behind.is_some_and(|byte| MAY_JOIN[usize::from(byte)]);
+        if end - start < SHORTEST_REST && !may_go_on {
+            return None;
+        }
+        // The rest begins behind a quotation mark, also where that is written so.
+        let head = text[start..end].get(..QUOTE);
+        if text[..start].ends_with(b"\\") && matches!(head, Some(b"u0022" | b"u0027")) {
+            start += QUOTE;
+        }
+        let is_last = behind.is_some_and(is_piece);
+        let next = if is_last || end - start >= self.least { None } else { self.next(text, end) };
+        (next.is_some() || end - start >= SHORTEST_REST).then(|| Row {
+            start,
+            end,
+            next,
+            length: end - start,
+        })
     }
 
     /// Where the next piece of a token begins behind one that ends at `end`, if it can be one that is wanted.
