@@ -84,7 +84,7 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
 
 /// The same in lines whose digits are known.
 pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-    let (digits, first, joined) = lines.around(at, reach, GROUP);
+    let (digits, first, joined) = lines.around(&BASE64, at, reach, GROUP);
     skim_of(joined, Rc::clone(digits), first, at, border)
 }
 
@@ -93,10 +93,7 @@ fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: u
     let text = said(joined);
     let before = digits.before(border).0.saturating_sub(first);
     let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(text.len());
-    let place = |number: usize| digits.place(first + number).unwrap_or(at);
-    let next = place(own.div_ceil(3) * GROUP);
-    let part = place(0)..joined.len().checked_sub(1).map_or(at, |last| place(last) + 1);
-    Skim { text, own, next, part, digits: Some(Known { digits, first }) }
+    Skim::of_digits(text, own, own.div_ceil(3) * GROUP, joined.len(), Known { digits, first }, at)
 }
 
 /// What characters of base64 say.

@@ -84,6 +84,8 @@ pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -
             }
         }
         match meaning {
+            // A call would take longer than a few bytes do.
+            None if written.len() < 8 => said.extend(text[written].iter().copied()),
             None => said.extend_from_slice(&text[written]),
             Some(Meaning::Byte(byte)) => said.push(byte),
             Some(Meaning::Char(character)) => {
@@ -100,7 +102,7 @@ fn each(form: Form, text: &[u8], part: Range<usize>, mut visit: impl FnMut(Optio
     let opener = form.opener();
     let text = &text[..part.end];
     let (mut plain, mut at) = (part.start, part.start);
-    while let Some(found) = memchr::memchr(opener, &text[at..]) {
+    while let Some(found) = next(opener, &text[at..]) {
         at += found;
         // Elsewhere a `=` at the end of a short line is one of an assignment.
         let is_cut = |meaning: &Meaning| {
@@ -123,6 +125,17 @@ fn each(form: Form, text: &[u8], part: Range<usize>, mut visit: impl FnMut(Optio
     if plain < part.end {
         visit(None, plain..part.end);
     }
+}
+
+/// Where the text has an opener for the first time. Where one is, the next one is near.
+#[inline]
+fn next(opener: u8, text: &[u8]) -> Option<usize> {
+    const NEAR: usize = 8;
+    let near = &text[..text.len().min(NEAR)];
+    near.iter().position(|&byte| byte == opener).or_else(|| {
+        let found = memchr::memchr(opener, &text[near.len()..])?;
+        Some(near.len() + found)
+    })
 }
 
 /// How many bytes the escape has that `text` begins with, if it does with one.

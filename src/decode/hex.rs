@@ -1,6 +1,6 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
-use super::run::{Digits, HEX};
+use super::run::{Digits, HEX, Lines};
 use super::{Known, Skim};
 use crate::class::{BLOCK, LEVEL, repeated};
 use crate::text::View;
@@ -8,9 +8,23 @@ use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32};
 use std::ops::Range;
 use std::rc::Rc;
 
+/// What each hexadecimal digit stands for; no other byte stands for one below sixteen.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        if let Some(value) = (byte as u8 as char).to_digit(16) {
+            values[byte] = value as u8;
+        }
+        byte += 1;
+    }
+    values
+};
+
 /// The value of a hexadecimal digit.
+#[inline]
 pub(super) fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    Some(VALUES[usize::from(byte)]).filter(|&value| value < 16)
 }
 
 /// Reads the digits around `at`, where a byte begins.
@@ -27,11 +41,21 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
 /// The same without the way back.
 pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
     let digits = Digits::around(&HEX, text, at, reach, 2);
-    let said = said(&digits.joined(text));
-    let own = digits.before(border).0.div_ceil(2).min(said.len());
-    let next = digits.place(2 * own).unwrap_or(at);
-    let part = digits.run(at);
-    Skim { text: said, own, next, part, digits: Some(Known { digits: Rc::new(digits), first: 0 }) }
+    let joined = digits.joined(text);
+    skim_of(&joined, Rc::new(digits), 0, at, border)
+}
+
+/// The same in lines whose digits are known.
+pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
+    let (digits, first, joined) = lines.around(&HEX, at, reach, 2);
+    skim_of(joined, Rc::clone(digits), first, at, border)
+}
+
+/// Reads digits one behind the other, the first of which is `first` of all.
+fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: usize) -> Skim {
+    let text = said(joined);
+    let own = digits.before(border).0.saturating_sub(first).div_ceil(2).min(text.len());
+    Skim::of_digits(text, own, 2 * own, joined.len(), Known { digits, first }, at)
 }
 
 /// What hexadecimal digits say.

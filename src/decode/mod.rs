@@ -79,6 +79,13 @@ struct Known {
 }
 
 impl Skim {
+    /// What `count` digits say that are around `at`; `next` is how many are its own.
+    fn of_digits(text: Vec<u8>, own: usize, next: usize, count: usize, known: Known, at: usize) -> Skim {
+        let place = |number: usize| known.digits.place(known.first + number).unwrap_or(at);
+        let part = place(0)..count.checked_sub(1).map_or(at, |last| place(last) + 1);
+        Skim { text, own, next: place(next), part, digits: Some(known) }
+    }
+
     /// Where in the text that was decoded its first `length` bytes end.
     #[must_use]
     pub fn end_of(&self, form: Form, length: usize) -> usize {
@@ -191,10 +198,13 @@ impl Form {
         }
     }
 
-    /// The same where the lines are known: those of a run that [`runs`] told, in base64.
+    /// The same where the lines are known: those of a run in this form that [`runs`] told.
     #[must_use]
-    pub fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-        base64::skim_lines(lines, at, reach, border)
+    pub fn skim_lines(self, lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
+        match self {
+            Form::Hex => hex::skim_lines(lines, at, reach, border),
+            _ => base64::skim_lines(lines, at, reach, border),
+        }
     }
 
     /// How many bytes of the text are decoded together: a place for [`Form::decode`] is at a multiple.
@@ -306,5 +316,46 @@ mod tests {
                 assert_eq!(skim.own, own, "{form:?} {:?} {at} {start}..{end} {border}", text.escape_ascii());
             }
         }
+    }
+
+    #[test]
+    fn lines_that_are_known_say_what_they_do() {
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let mut known = 0;
+        for round in 0..2000 {
+            let word: &[u8] = [&b"Y2xpZW50"[..], b"70616765"][round % 2];
+            let mut text = b"x = \"\n".to_vec();
+            let width = 48 + random(40);
+            for _ in 0..2 + random(200) {
+                text.extend((0..width).map(|at| word[at % word.len()]));
+                match random(30) {
+                    0 => text.extend_from_slice(b" and"),
+                    1 => text.push(b'='),
+                    2 => text.truncate(text.len() - random(width)),
+                    3 => text.extend_from_slice(b"ffeF"),
+                    _ => {}
+                }
+                text.extend_from_slice([&b"\n"[..], b"\r\n", b"\n  "][round % 3]);
+            }
+            runs(&text, &(0..text.len()), |form, at, run, lines| {
+                let Some(lines) = lines else { return };
+                known += 1;
+                let start = at.saturating_sub(random(AROUND_LINES));
+                let border = at + random(run.end - at + 1);
+                // What follows the border is there, as it is wherever more follows.
+                let reach = start..border + 200 + random(AROUND_LINES - 200);
+                let (skim, other) =
+                    (form.skim_lines(lines, at, &reach, border), form.skim(&text, at, reach, border));
+                let told = |skim: &Skim| (skim.text.clone(), skim.own, skim.next, skim.part.clone());
+                assert!(told(&skim) == told(&other), "{form:?} at {at} in {run:?}, round {round}");
+                let place = at + random(border - at + 1).min((border - at).saturating_sub(1));
+                assert_eq!(skim.has_read(form, &text, place), other.has_read(form, &text, place));
+            });
+        }
+        assert!(known > 2000, "{known}");
     }
 }

@@ -206,7 +206,7 @@ fn forms(
     for (phase, at) in found.into_iter().enumerate() {
         if let Some(at) = at.and_then(|at| lines.map_or(Some(at), |lines| lines.digits.place(at))) {
             let form = if phase < 4 { Form::Base64 } else { Form::Hex };
-            visit(form, at, run.clone(), lines.filter(|lines| lines.has_around && form == Form::Base64));
+            visit(form, at, run.clone(), lines.filter(|lines| lines.has_around));
         }
     }
 }
@@ -317,7 +317,7 @@ impl Lines {
         // Most lines say nothing, and then no one needs what is around them.
         let mut found = [None; 6];
         dispatch!(*LEVEL, simd => samples(simd, text, run, &mut found));
-        let has_around = found[..4].iter().any(Option::is_some);
+        let has_around = found.iter().any(Option::is_some);
         let around = if has_around { AROUND_LINES } else { 0 };
         let reach = run.start.saturating_sub(around)..text.len().min(end + around);
         let digits = Digits::around(&BASE64, text, run.start, &reach, 1);
@@ -336,17 +336,20 @@ impl Lines {
         })
     }
 
-    /// The digits in `reach`, of which whole groups stand before `at`: all digits, which of them these are, and they.
+    /// The digits of a class that stand around `at` in `reach`, of which whole groups stand before it: all digits, which of
+    /// them these are, and they.
     pub(super) fn around(
         &self,
+        class: &Class,
         at: usize,
         reach: &Range<usize>,
         group: usize,
     ) -> (&Rc<Digits>, usize, &[u8]) {
-        let number = |place| self.digits.before(place).0;
-        let first = number(reach.start);
-        let first = first + (number(at) - first) % group;
-        (&self.digits, first, &self.joined[first..number(reach.end).max(first)])
+        let [start, own, end] = [reach.start, at, reach.end].map(|place| self.digits.before(place).0);
+        let before = span_back(class, &self.joined[start..own]);
+        let end = own + span(class, &self.joined[own..end.max(own)]);
+        let first = own - before / group * group;
+        (&self.digits, first, &self.joined[first..end])
     }
 }
 

@@ -414,7 +414,7 @@ impl Look<'_, '_> {
             // Little is decoded twice: first to see whether it leads on, then with all that may belong to it.
             let ahead = if step < STEP { PEEK } else { AHEAD };
             let mut skim = match lines {
-                Some(lines) => Form::skim_lines(lines, at, &(start..border + AHEAD), border),
+                Some(lines) => form.skim_lines(lines, at, &(start..border + AHEAD), border),
                 None => form.skim(layer.text, at, start..border + ahead, border),
             };
             let is_worth = !skim.is_plain() && (step == STEP || self.leads_on(&skim, layer.depth + 1));

@@ -19,17 +19,28 @@ const MOST_USES: usize = 8;
 /// How many values of other variables are looked for on each side.
 const MOST_VALUES: usize = 3;
 
-impl First<'_, '_> {
+impl<'t> First<'t, '_> {
+    /// Whether the piece could be the value of a constant, or could go on in a variable.
+    pub(super) fn may_be_held(&self) -> bool {
+        self.variable().is_some() || self.name().is_some()
+    }
+
+    /// The variable that follows the piece.
+    fn variable(&self) -> Option<Range<usize>> {
+        variable_behind(self.text, self.end)
+    }
+
+    /// The name of the constant whose value the piece is.
+    fn name(&self) -> Option<&'t [u8]> {
+        name_before(self.text, self.at, self.end)
+    }
+
     /// Reads the tokens whose prefix is the piece, as a constant that is used elsewhere, or as what is followed by a
     /// variable whose value is written elsewhere.
     pub(in crate::detect) fn held(&self, notes: &Notes<'_>) -> Vec<Joined> {
         let First { text, at, anchor, end, want } = *self;
         let mut found = Vec::new();
-        if text.get(end).is_some_and(|&byte| !may_hold(byte)) {
-            return found;
-        }
-        let variable = variable_behind(text, end);
-        let name = name_before(text, at, end);
+        let (variable, name) = (self.variable(), self.name());
         if variable.is_none() && name.is_none() {
             return found;
         }
@@ -114,7 +125,8 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     // Nothing of this goes beyond the line.
     let literal = trimmed(near, |byte| is_quoted && matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
     // The prefix of a literal, as in r"..."
-    let letters = trimmed(literal, |byte| byte.is_ascii_alphabetic() || byte == b'@');
+    let prefix = literal.iter().rev().take(3).take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'@');
+    let letters = &literal[..literal.len() - prefix.count()];
     let has_prefix =
         is_quoted && literal.len() - letters.len() <= 2 && matches!(letters.last(), Some(b' ' | b'=' | b'('));
     let literal = if has_prefix { letters } else { literal };

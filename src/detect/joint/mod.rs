@@ -111,7 +111,8 @@ impl<'t, 'r> First<'t, 'r> {
         }
         // Anchors in a row: each would be read to the end of the row.
         let is_in_row = starts(text, at + anchor, &text[at..at + anchor]);
-        (!is_in_row).then_some(First { text, at, anchor, end, want })
+        let first = First { text, at, anchor, end, want };
+        (!is_in_row && (may_join(text, end) || first.may_be_held())).then_some(first)
     }
 
     /// Reads on, if there is a joint behind the piece.
