@@ -141,13 +141,19 @@ fn sequences_of<S: Simd>(
     let third = Tables::of(simd, third);
     let mut count = 0;
     for number in 0..(text.len().saturating_sub(2) / BLOCK).min(found.len()) {
-        let block = &text[number * BLOCK..number * BLOCK + BLOCK + 2];
-        let bits = first.bits(&block[..BLOCK]) & second.bits(&block[1..=BLOCK]) & third.bits(&block[2..]);
-        let places = !bits.simd_eq(u8x64::splat(simd, 0)).to_bitmask();
+        let places =
+            beginning(simd, &[first, second, third], &text[number * BLOCK..number * BLOCK + BLOCK + 2]);
         found[count] = (number, places);
         count += usize::from(places != 0);
     }
     count
+}
+
+/// At which bytes of a block sequences begin; two bytes more are given along.
+#[inline(always)]
+pub(crate) fn beginning<S: Simd>(simd: S, [first, second, third]: &[Tables<S>; 3], block: &[u8]) -> u64 {
+    let bits = first.bits(&block[..BLOCK]) & second.bits(&block[1..=BLOCK]) & third.bits(&block[2..]);
+    !bits.simd_eq(u8x64::splat(simd, 0)).to_bitmask()
 }
 
 /// Sixteen entries, once for each sixteen bytes of a block: bytes are looked up where they are.

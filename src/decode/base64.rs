@@ -128,11 +128,11 @@ fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> 
         }
         let words: u32x16<S> = values.bitcast();
         let words = (words & 0xFF) << 18 | (words & 0xFF00) << 4 | (words & 0xFF_0000) >> 10 | words >> 24;
-        let mut bytes = [0; BLOCK];
-        words.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(order).store_slice(&mut bytes);
+        let (low, high) = words.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(order).split();
+        let ((first, second), (third, fourth)) = (low.split(), high.split());
         // Of sixteen twelve say something; the others are written over.
-        for part in bytes.chunks_exact(PART) {
-            said[length..length + PART].copy_from_slice(part);
+        for part in [first, second, third, fourth] {
+            part.store_slice(&mut said[length..length + PART]);
             length += PART / GROUP * 3;
         }
     }

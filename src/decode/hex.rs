@@ -58,21 +58,24 @@ fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: u
     Skim::of_digits(text, own, 2 * own, joined.len(), Known { digits, first }, at)
 }
 
+/// How many digits are looked up together.
+const PART: usize = 16;
+
 /// What hexadecimal digits say.
 fn said(digits: &[u8]) -> Vec<u8> {
-    let mut said = vec![0; digits.len() / 2];
+    let mut said = vec![0; digits.len() / 2 + PART];
     let (blocks, rest) = digits.as_chunks();
     let length = dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
     for (&[high, low], said) in rest.as_chunks().0.iter().zip(&mut said[length..]) {
         *said = byte(high, low);
     }
+    said.truncate(digits.len() / 2);
     said
 }
 
 #[inline(always)]
 fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> usize {
     const NO: u8 = 0xFF;
-    const HALF: usize = 8;
     let even = repeated(simd, &[0, 2, 4, 6, 8, 10, 12, 14, NO, NO, NO, NO, NO, NO, NO, NO]);
     let mut length = 0;
     for block in blocks {
@@ -80,11 +83,12 @@ fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> 
         let values = (digits & 15) + (digits >> 6) * 9;
         let pairs: u16x32<S> = values.bitcast();
         let pairs = pairs << 4 | pairs >> 8;
-        let mut bytes = [0; BLOCK];
-        pairs.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(even).store_slice(&mut bytes);
-        for part in bytes.chunks_exact(2 * HALF) {
-            said[length..length + HALF].copy_from_slice(&part[..HALF]);
-            length += HALF;
+        let (low, high) = pairs.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(even).split();
+        let ((first, second), (third, fourth)) = (low.split(), high.split());
+        // Of sixteen eight say something; the others are written over.
+        for part in [first, second, third, fourth] {
+            part.store_slice(&mut said[length..length + PART]);
+            length += PART / 2;
         }
     }
     length

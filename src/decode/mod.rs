@@ -10,6 +10,7 @@ mod run;
 mod stream;
 
 pub use base64::{alignments, text_in_base64};
+pub(crate) use run::glance;
 pub use run::{AROUND_LINES, LEAST, Lines, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 

@@ -3,7 +3,7 @@
 use super::Form;
 use super::base64::{NONE, VALUES};
 use super::escape;
-use crate::class::{BLOCK, Class, LEVEL, Tables, members, span, span_back};
+use crate::class::{BLOCK, Class, LEVEL, Tables, beginning, members, span, span_back};
 use fearless_simd::{Simd, dispatch};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -72,7 +72,7 @@ const STRIDE: usize = 2 * SAMPLE;
 const TOGETHER: usize = 32;
 
 /// How far lines are read as one run.
-const LONGEST_LINES: usize = 32 * 1024;
+const LONGEST_LINES: usize = 64 * 1024;
 
 /// How far around those lines more of them are read, for what needs context.
 pub const AROUND_LINES: usize = 8 * 1024;
@@ -123,6 +123,49 @@ pub fn runs(
     }
 }
 
+/// What one look tells of a text: whether sequences of three classes could begin in it, and whether [`runs`] could tell some.
+/// What it does not, is not there.
+pub(crate) struct Glance {
+    pub(crate) sequences: bool,
+    pub(crate) runs: bool,
+}
+
+/// Takes one look at a part of the text.
+pub(crate) fn glance(text: &[u8], part: &Range<usize>, classes: &[Class; 3]) -> Glance {
+    let end = text.len().min(part.end + LEAST);
+    let text = &text[part.start.min(end)..end];
+    // Of a longer part it would tell nothing.
+    const LONGEST: usize = 2 * 1024;
+    if text.len() > LONGEST {
+        return Glance { sequences: true, runs: true };
+    }
+    dispatch!(*LEVEL, simd => glance_of(simd, text, classes))
+}
+
+#[inline(always)]
+fn glance_of<S: Simd>(simd: S, text: &[u8], [first, second, third]: &[Class; 3]) -> Glance {
+    let classes = [Tables::of(simd, first), Tables::of(simd, second), Tables::of(simd, third)];
+    let in_run = Tables::of(simd, &IN_RUN);
+    let mut padded = [0; BLOCK + 2];
+    let mut glance = Glance { sequences: false, runs: false };
+    let mut at = 0;
+    while at < text.len() {
+        let block = if text.len() - at >= BLOCK + 2 {
+            &text[at..at + BLOCK + 2]
+        } else {
+            padded.fill(0);
+            padded[..text.len() - at].copy_from_slice(&text[at..]);
+            &padded
+        };
+        glance.sequences |= beginning(simd, &classes, block) != 0;
+        let block = &block[..BLOCK];
+        let run = in_run.members(block);
+        glance.runs |= has_whole_sample(run) && could_say(simd, block, run);
+        at += STRIDE;
+    }
+    glance
+}
+
 fn in_run(byte: u8) -> bool {
     TABLE[usize::from(byte)] & 1 == 1
 }
@@ -138,21 +181,25 @@ fn sift<S: Simd>(simd: S, text: &[u8], kept: &mut [usize; TOGETHER]) -> usize {
         whole +=
             usize::from(has_whole_sample(in_run.members(&text[number * STRIDE..number * STRIDE + BLOCK])));
     }
-    let (opener, third, digit) =
-        (Tables::of(simd, &OPENER), Tables::of(simd, &THIRD), Tables::of(simd, &HEX));
     let mut count = 0;
     for at in 0..whole {
         let number = kept[at];
         let block = &text[number * STRIDE..number * STRIDE + BLOCK];
-        let in_run = in_run.members(block);
-        // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
-        let escapes = opener.members(block) & (in_run >> 1 | 1 << 63) & (in_run << 1 | 1);
-        let says_text = places_without(third.members(block)) != FOURTHS;
-        let keeps = says_text | has_whole_sample(digit.members(block)) | (escapes != 0);
         kept[count] = number;
-        count += usize::from(keeps);
+        count += usize::from(could_say(simd, block, in_run.members(block)));
     }
     count
+}
+
+/// Whether a block could say something, of which a sample is all in a run.
+#[inline(always)]
+fn could_say<S: Simd>(simd: S, block: &[u8], in_run: u64) -> bool {
+    let (opener, third, digit) =
+        (Tables::of(simd, &OPENER), Tables::of(simd, &THIRD), Tables::of(simd, &HEX));
+    // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
+    let escapes = opener.members(block) & (in_run >> 1 | 1 << 63) & (in_run << 1 | 1);
+    let says_text = places_without(third.members(block)) != FOURTHS;
+    says_text | has_whole_sample(digit.members(block)) | (escapes != 0)
 }
 
 /// Whether it is a line of one character, as people draw them.

@@ -30,7 +30,7 @@ const AHEAD: usize = MARGIN;
 const _: () = assert!(AHEAD <= AROUND_LINES && BEFORE_LOOK <= AROUND_LINES);
 
 /// How much of a long run is looked at together.
-const STEP: usize = 4 * MARGIN;
+const STEP: usize = 8 * MARGIN;
 
 /// How many bytes an anchor has at most where it is encoded.
 const LONGEST_ANCHOR: usize = 96;

@@ -127,6 +127,11 @@ impl Search {
         }
     }
 
+    /// The classes of the three bytes that are looked for.
+    pub(super) fn classes(&self) -> &[Class; WIDTH] {
+        &self.classes
+    }
+
     /// Compares with the literals whose three bytes could stand at `at`.
     fn verify(&self, bytes: &[u8], start: usize, at: usize, visit: &mut impl FnMut(usize, usize)) {
         let three = word(&bytes[at..at + WIDTH]);

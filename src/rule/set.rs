@@ -3,7 +3,7 @@
 use super::Rule;
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
-use crate::decode::{Form, LEAST, STREAMS, alignments, begins_stream, runs};
+use crate::decode::{Form, LEAST, STREAMS, alignments, begins_stream, glance, runs};
 use crate::mistake::Mistake;
 use crate::text::{Encoding, begins_with};
 use std::ops::Range;
@@ -139,13 +139,18 @@ impl RuleSet {
     #[must_use]
     pub fn touches(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
         let reach = self.reach();
-        let own = stretch.start.saturating_sub(reach)..stretch.end;
+        let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
+        // Most stretches are short, and one look tells that there is nothing.
+        let first = glance(bytes, &around, self.literals.classes());
         let mut touched = false;
-        self.search(bytes, own, |hit| touched |= hit.at + hit.anchor.length() > stretch.start);
-        if !touched {
-            let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
+        if first.sequences {
+            self.search(bytes, around.start..stretch.end, |hit| {
+                touched |= hit.at + hit.anchor.length() > stretch.start;
+            });
+        }
+        if !touched && first.runs {
             runs(bytes, &around, |_, _, run, _| {
-                touched |= run.end > stretch.start && run.start < stretch.end.max(1)
+                touched |= run.end > stretch.start && run.start < stretch.end.max(1);
             });
         }
         touched
