@@ -213,17 +213,53 @@ fn code_in_json(bencher: Bencher<'_, '_>) {
     );
 }
 
-/// Walking, opening, reading and looking at 5,000 files of 2 kB.
+/// Code full of names that begin like a key.
+fn calls() -> String {
+    text(|n| match n % 4 {
+        0 => format!("    if (api_check_{n}(ctx, &state)) return api_fail(ctx);\n"),
+        1 => format!("    api_url = config['api_url'] or api_default({n})\n"),
+        2 => format!("    \"api_version_{n}\": \"v{n}\",\n"),
+        _ => "  * The api_ prefix, see api_reference, is what all names here begin with.\n".to_owned(),
+    })
+}
+
+#[divan::bench]
+fn calls_of_an_api(bencher: Bencher<'_, '_>) {
+    measure(bencher, &calls());
+}
+
+#[divan::bench]
+fn calls_of_an_api_peer(bencher: Bencher<'_, '_>) {
+    measure_peer(bencher, &calls());
+}
+
+/// Walking, opening, reading and looking at files of 2 kB.
 #[divan::bench(sample_count = 20)]
 fn small_files(bencher: Bencher<'_, '_>) {
+    measure_tree(bencher, 5000, &text(|n| format!("let value_{n} = {n};\n"))[..2048]);
+}
+
+/// The same with files of 16 kB that are full of something. Each of them should cost at most twice what clean ones do.
+#[divan::bench(sample_count = 20, args = ["clean", "calls", "base64", "base64 on one line", "noise in base64"])]
+fn files(bencher: Bencher<'_, '_>, what: &str) {
+    let contents = match what {
+        "clean" => clean(),
+        "calls" => calls(),
+        "base64" => base64(clean().as_bytes()),
+        "base64 on one line" => base64(clean().as_bytes()).replace('\n', ""),
+        _ => base64(&noise()),
+    };
+    measure_tree(bencher, 2000, &contents[..16 * 1024]);
+}
+
+fn measure_tree(bencher: Bencher<'_, '_>, files: usize, contents: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().canonicalize().expect("a path");
-    let contents = text(|n| format!("let value_{n} = {n};\n"))[..2048].to_owned();
-    for number in 0..5000 {
+    for number in 0..files {
         let place = root.join((number / 100).to_string());
         std::fs::create_dir_all(&place).expect("a folder");
         #[expect(clippy::disallowed_methods, reason = "the benchmark makes its files")]
-        std::fs::write(place.join(format!("{number}.rs")), &contents).expect("a file");
+        std::fs::write(place.join(format!("{number}.rs")), contents).expect("a file");
     }
     let rules = rules();
     let tree = Worktree {
@@ -235,6 +271,6 @@ fn small_files(bencher: Bencher<'_, '_>) {
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     bencher
-        .counter(BytesCount::new(5000 * contents.len()))
+        .counter(BytesCount::new(files * contents.len()))
         .bench(|| scan(&tree, &rules, container::Limits::default(), &Progress::default()).counts);
 }

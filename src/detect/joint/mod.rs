@@ -145,6 +145,8 @@ fn may_join(text: &[u8], end: usize) -> bool {
     let next = text.get(end + 1);
     MAY_JOIN[usize::from(byte)]
         && match byte {
+            // Behind a literal nothing of this goes on with another.
+            b'"' | b'\'' => !matches!(next, Some(b']' | b'[' | b'=' | b'>' | b'?' | b'!' | b'*' | b'%')),
             b'&' => matches!(next, Some(b'#' | b's' | b'q' | b'a' | b'Z')),
             b'=' | b'^' => matches!(next, Some(b'\r' | b'\n' | b'\\')),
             b'$' | b'#' => next == Some(&b'{'),
