@@ -126,6 +126,44 @@ proptest! {
     }
 }
 
+/// Mail breaks lines with a `=` wherever they are full, also where it is a string of a program, or of one in it.
+#[test]
+fn a_key_is_found_wherever_the_end_of_a_mails_line_cuts_it() {
+    let line = "some words that fill most of the line, and then it comes: ";
+    let mut count = 0;
+    for escaped in [false, true] {
+        for end in ["=\n", "=\r\n"] {
+            for strings in 0..=2 {
+                for cut in 1..36 {
+                    let key = template::key(count, 0);
+                    let mut key = format!("{}{end}{}", &key[..cut], &key[cut..]);
+                    if escaped {
+                        key = key.replace('_', "=5F");
+                    }
+                    let text = format!("{line}{key} and more\n");
+                    let mut written =
+                        Written { part: line.len()..line.len() + key.len(), bytes: text.into() };
+                    for _ in 0..strings {
+                        written = Encoder::Json.write(&written.bytes, written.part);
+                    }
+                    let fingerprint = key_fingerprint(&template::key(count, 0));
+                    let found = found_at_once("a file.txt", &written.bytes);
+                    let found: Vec<_> = found
+                        .iter()
+                        .filter(|finding| finding.secret.fingerprint().to_string() == fingerprint)
+                        .map(|finding| {
+                            finding.region.start.offset as usize..finding.region.end.offset as usize
+                        })
+                        .collect();
+                    let what = format!("{end:?} behind {cut}, in {strings} strings, escaped: {escaped}");
+                    assert_eq!(found, [written.part], "{what}");
+                    count += 1;
+                }
+            }
+        }
+    }
+}
+
 /// A history looks at raw bytes first, and decodes what they lead to; it has to find what a working tree has.
 #[test]
 fn encodings_are_read_in_a_history_as_in_a_working_tree() {

@@ -240,21 +240,43 @@ fn forms(
     if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
         visit(Form::QuotedPrintable, before.len() - 1, run.clone(), None);
     }
-    // Lines of hexadecimal digits among others are runs of their own.
-    let has_hex = found[4..].iter().any(Option::is_some);
-    if let Some(lines) = lines.filter(|_| has_hex && span(&HEX, &sampled[part.clone()]) < part.len()) {
-        found[4..].fill(None);
-        for line in lines.digits.pieces.iter().filter(|line| run.start <= line.start && line.end <= run.end) {
+    for (form, class, phases) in [(Form::Base64, &BASE64, 0..4), (Form::Hex, &HEX, 4..6)] {
+        if found[phases.clone()].iter().all(Option::is_none) {
+            continue;
+        }
+        if span(class, &sampled[part.clone()]) == part.len() {
+            for &at in found[phases].iter().flatten() {
+                if let Some(at) = lines.map_or(Some(at), |lines| lines.digits.place(at)) {
+                    visit(form, at, run.clone(), lines.filter(|lines| lines.has_around));
+                }
+            }
+            continue;
+        }
+        // Digits among others are runs of their own.
+        let mut stretch = |stretch: Range<usize>| {
             let mut found = [None; 6];
-            dispatch!(*LEVEL, simd => samples(simd, text, line, &mut found));
-            found[4..].iter().flatten().for_each(|&at| visit(Form::Hex, at, line.clone(), None));
+            dispatch!(*LEVEL, simd => samples(simd, text, &stretch, &mut found));
+            for &at in found[phases.clone()].iter().flatten() {
+                visit(form, at, stretch.clone(), None);
+            }
+        };
+        match lines {
+            Some(lines) => lines.pieces().for_each(|line| stretches(class, text, line, &mut stretch)),
+            None => stretches(class, text, run, &mut stretch),
         }
     }
-    for (phase, at) in found.into_iter().enumerate() {
-        if let Some(at) = at.and_then(|at| lines.map_or(Some(at), |lines| lines.digits.place(at))) {
-            let form = if phase < 4 { Form::Base64 } else { Form::Hex };
-            visit(form, at, run.clone(), lines.filter(|lines| lines.has_around));
+}
+
+/// Calls `visit` for each stretch of a part of the text that has a sample of the class in it.
+fn stretches(class: &Class, text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Range<usize>)) {
+    let mut spans = Spans::new(class, &text[..part.end]);
+    let mut at = part.start;
+    while at < part.end {
+        let length = spans.from(at);
+        if length >= SAMPLE {
+            visit(at..at + length);
         }
+        at += length + 1;
     }
 }
 
@@ -383,6 +405,12 @@ impl Lines {
         })
     }
 
+    /// What stands on each of the lines.
+    fn pieces(&self) -> impl Iterator<Item = &Range<usize>> {
+        let has_own = |at: &usize| self.own.contains(&self.digits.counts[*at]);
+        (0..self.digits.pieces.len()).filter(has_own).map(|at| &self.digits.pieces[at])
+    }
+
     /// The digits of a class that stand around `at` in `reach`, of which whole groups stand before it: all digits, which of
     /// them these are, and they.
     pub(super) fn around(
@@ -442,7 +470,7 @@ impl Digits {
             cut -= less;
         }
         let mut place = at;
-        let mut spans = Spans { class, text: &text[..reach.end], words: [0; SPANS], seen: at..at };
+        let mut spans = Spans::new(class, &text[..reach.end]);
         loop {
             let digits = spans.from(place);
             if digits > 0 {
@@ -522,7 +550,11 @@ struct Spans<'t> {
     seen: Range<usize>,
 }
 
-impl Spans<'_> {
+impl<'t> Spans<'t> {
+    fn new(class: &'t Class, text: &'t [u8]) -> Spans<'t> {
+        Spans { class, text, words: [0; SPANS], seen: 0..0 }
+    }
+
     /// How many bytes from `at` on are in the class.
     fn from(&mut self, at: usize) -> usize {
         let mut end = at;

@@ -259,7 +259,7 @@ fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     anchors
 }
 
-/// A literal that the end of a line cuts: in a mail, and in one that is a string of a program.
+/// A literal that the end of a line cuts: in a mail, and in one that is a string of a program, or of one in it.
 fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     let mut anchors = Vec::new();
     for (form, end) in [
@@ -267,22 +267,31 @@ fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
         (Form::QuotedPrintable, b"=\r\n"),
         (Form::Backslash, b"=\\n"),
         (Form::Backslash, b"=\\r\\n"),
+        (Form::Backslash, b"=\\\\n"),
+        (Form::Backslash, b"=\\\\r\\\\n"),
     ] {
         for cut in 1..literal.len() {
-            let (before, mut behind) = literal.split_at(cut);
-            // What follows a line's end that is escaped may be escaped too.
-            if form == Form::Backslash && !behind[0].is_ascii_alphanumeric() {
-                behind = &[];
+            let (before, behind) = literal.split_at(cut);
+            // What is neither letter nor digit may be escaped there, as it is in some mails.
+            let word = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let escaped = [&behind[..word], b"="].concat();
+            let mut ways = vec![behind, &escaped];
+            if word == 0 {
+                ways = vec![if form == Form::Backslash { &[] } else { behind }];
+            } else if word == behind.len() {
+                ways.pop();
             }
-            let anchor = Anchor::new([before, end, behind].concat(), starts, form);
-            // Of two parts the longer one, with so much of the line's end as makes it long enough.
-            let length = anchor.written.len();
-            let core = if cut > behind.len() {
-                0..length
-            } else {
-                (length - behind.len() - 1).min(length.saturating_sub(SHORTEST_ANCHOR))..length
-            };
-            anchors.push(Anchor { core, ..anchor });
+            for behind in ways {
+                let anchor = Anchor::new([before, end, behind].concat(), starts, form);
+                // Of two parts the longer one, with so much of the line's end as makes it long enough.
+                let length = anchor.written.len();
+                let core = if cut > behind.len() {
+                    0..length
+                } else {
+                    (length - behind.len() - 1).min(length.saturating_sub(SHORTEST_ANCHOR))..length
+                };
+                anchors.push(Anchor { core, ..anchor });
+            }
         }
     }
     anchors

@@ -305,9 +305,9 @@ fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
             one_of(text, at, &INVISIBLE).map(|length| Joint::new(at + length, "invisible characters"))
         }
         b'<' => tag(text, at).map(|end| Joint::new(end, "markup")),
-        // Also of a mail that is a string of a program.
+        // Also of a mail that is a string of a program, or of one in it.
         b'=' => line_end(text, at + 1)
-            .or_else(|| one_of(text, at + 1, &[b"\\n", b"\\r\\n"]))
+            .or_else(|| one_of(text, at + 1, &[b"\\n", b"\\r\\n", b"\\\\n", b"\\\\r\\\\n"]))
             .map(|length| Joint::new(at + 1 + length, "a soft line break")),
         b'^' | b'`' => line_end(text, at + 1)
             .map(|length| Joint::new(blanks(text, at + 1 + length), "a line continuation")),
@@ -483,6 +483,7 @@ mod tests {
             ("api_\u{1b}[1m@", "colour codes"),
             ("api_=\r\n@", "a soft line break"),
             ("api_=\\r\\n@", "a soft line break"),
+            ("api_=\\\\r\\\\n@", "a soft line break"),
         ] {
             let read = joined(&text.replace('@', BODY)).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(read, (format!("api_{BODY}"), how), "{text}");
