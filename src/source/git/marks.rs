@@ -112,6 +112,7 @@ impl Marks {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::cmp::Reverse;
 
     const HASH: usize = 20;
 
@@ -147,11 +148,10 @@ mod tests {
             let mut copies: Vec<Copied> = Vec::new();
             let mut at = 0;
             while at < tree.len() {
-                let found = (16..=tree.len() - at)
-                    .take_while(|&length| memchr::memmem::find(&base, &tree[at..at + length]).is_some())
-                    .last();
-                let Some(length) = found else { at += 1; continue };
-                let from = memchr::memmem::find(&base, &tree[at..at + length]).expect("found");
+                let shared = |from: usize| base[from..].iter().zip(&tree[at..]).take_while(|(a, b)| a == b).count();
+                // The longest, and the first of those that are as long.
+                let longest = (0..base.len()).map(|from| (shared(from), Reverse(from))).max();
+                let Some((length @ 16.., Reverse(from))) = longest else { at += 1; continue };
                 copies.push(Copied { start: at, end: at + length, from });
                 at += length;
             }
