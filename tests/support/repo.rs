@@ -99,6 +99,8 @@ impl Repo {
             "gc.auto=0",
             "maintenance.auto=false",
             "advice.graftFileDeprecated=false",
+            // Nothing here has to outlive a crash of the machine, and thousands of refs are written.
+            "core.fsync=none",
         ] {
             command.args(["-c", setting]);
         }
