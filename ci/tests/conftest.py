@@ -111,3 +111,11 @@ def assert_hidden(text, *keys):
 @pytest.fixture
 def repo(tmp_path):
     return Repo(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory):
+    """A folder with the wheel."""
+    place = Place(tmp_path_factory.mktemp("wheels"))
+    place.must("maturin", "build", "--release", "--locked", "-o", place.folder / "wheels", cwd=ROOT / "packages/pypi")
+    return place.folder / "wheels"

@@ -13,11 +13,10 @@ VERSION = subprocess.check_output([BIN, "--version"], text=True).strip()
 KEY = fresh_key("packages")
 
 
-def test_wheel(tmp_path):
+def test_wheel(tmp_path, wheels):
     place = Place(tmp_path)
-    place.must("maturin", "build", "--release", "--locked", "-o", tmp_path / "wheels", cwd=ROOT / "packages/pypi")
     place.must("python", "-m", "venv", "fresh")
-    place.must("fresh/bin/pip", "install", "--quiet", "--no-index", "--find-links", "wheels", "sf-scan")
+    place.must("fresh/bin/pip", "install", "--quiet", "--no-index", "--find-links", wheels, "sf-scan")
     assert place.must("fresh/bin/sf-scan", "--version") == VERSION
 
 

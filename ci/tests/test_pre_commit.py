@@ -224,9 +224,8 @@ def test_built_from_source(repo, hooks):
     assert result.code == 0 and "Passed" in result.text, result
 
 
-def test_installed_as_a_wheel(repo, hooks, tmp_path):
-    repo.must("maturin", "build", "--release", "--locked", "-o", tmp_path / "wheels", cwd=ROOT / "packages/pypi")
-    env = {"PIP_FIND_LINKS": str(tmp_path / "wheels")}
+def test_installed_as_a_wheel(repo, hooks, wheels):
+    env = {"PIP_FIND_LINKS": str(wheels)}
     repo.write("a.txt", line(KEY)).must("git", "add", "-A")
     result = repo.run("pre-commit", "try-repo", hooks.folder, "sf-scan-py", "--all-files", env=env)
     assert result.code == 1 and "sixtyfour_api_key" in result.text, result
