@@ -267,13 +267,18 @@ pub fn begins_escape(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_skim_is_what_is_decoded() {
+    /// Numbers below what is asked for, always the same.
+    fn numbers() -> impl FnMut(usize) -> usize {
         let mut state = 1u32;
-        let mut random = |below: usize| {
+        move |below| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as usize % below
-        };
+        }
+    }
+
+    #[test]
+    fn a_skim_is_what_is_decoded() {
+        let mut random = numbers();
         let alphabets: [&[u8]; 6] = [
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_",
             b"0123456789abcdefABCDEF",
@@ -321,11 +326,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_known_say_what_they_do() {
-        let mut state = 1u32;
-        let mut random = |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
+        let mut random = numbers();
         let mut known = 0;
         for round in 0..2000 {
             let word: &[u8] = [&b"Y2xpZW50"[..], b"70616765"][round % 2];
