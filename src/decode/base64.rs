@@ -5,7 +5,7 @@ use super::run::{BASE64, Digits, Lines};
 use super::{Known, Skim};
 use crate::class::{BLOCK, LEVEL, repeated, span};
 use crate::text::View;
-use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u32x16};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32, u32x16};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -84,7 +84,7 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
 
 /// The same in lines whose digits are known.
 pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-    let (digits, first, joined) = lines.around(&BASE64, at, reach, GROUP);
+    let (digits, first, joined) = lines.around(None, at, reach, GROUP);
     skim_of(joined, Rc::clone(digits), first, at, border)
 }
 
@@ -126,8 +126,11 @@ fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> 
             let more = u8x64::splat(simd, more);
             values += bytes.simd_eq(u8x64::splat(simd, byte)).select(more, u8x64::splat(simd, 0));
         }
-        let words: u32x16<S> = values.bitcast();
-        let words = (words & 0xFF) << 18 | (words & 0xFF00) << 4 | (words & 0xFF_0000) >> 10 | words >> 24;
+        // Two and two values become one, and again.
+        let pairs: u16x32<S> = values.bitcast();
+        let pairs = (pairs << 6 & 0xFC0) | pairs >> 8;
+        let words: u32x16<S> = pairs.bitcast();
+        let words = (words << 12 & 0xFF_F000) | words >> 16;
         let (low, high) = words.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(order).split();
         let ((first, second), (third, fourth)) = (low.split(), high.split());
         // Of sixteen twelve say something; the others are written over.

@@ -47,7 +47,7 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
 
 /// The same in lines whose digits are known.
 pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-    let (digits, first, joined) = lines.around(&HEX, at, reach, 2);
+    let (digits, first, joined) = lines.around(Some(&HEX), at, reach, 2);
     skim_of(joined, Rc::clone(digits), first, at, border)
 }
 

@@ -113,9 +113,7 @@ pub fn runs(
                 let run = sample - back..sample + length;
                 from = run.end;
                 if run.len() >= LEAST {
-                    let lines = Lines::from(text, &run, end);
-                    from = lines.as_ref().map_or(run.end, |lines| lines.end);
-                    forms(text, &(run.start..from), lines.as_ref(), &mut visit);
+                    from = forms(text, run, end, &mut visit);
                 }
             }
         }
@@ -207,19 +205,17 @@ fn is_ruler(run: &[u8]) -> bool {
     run.iter().all(|byte| *byte == run[0])
 }
 
-/// The forms that a run could be in. It may be one of several lines.
+/// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it.
 fn forms(
     text: &[u8],
-    run: &Range<usize>,
-    lines: Option<&Lines>,
+    mut run: Range<usize>,
+    end: usize,
     visit: &mut impl FnMut(Form, usize, Range<usize>, Option<&Lines>),
-) {
+) -> usize {
     let mut found = [None; 6];
-    let sampled = lines.map_or(text, |lines| &lines.joined);
-    let part = lines.map_or(run.clone(), |lines| lines.own.clone());
-    let has_opener = dispatch!(*LEVEL, simd => samples(simd, sampled, &part, &mut found));
-    if is_ruler(&sampled[part.clone()]) {
-        return;
+    let has_opener = dispatch!(*LEVEL, simd => samples(simd, text, &run, &mut found));
+    if is_ruler(&text[run.clone()]) {
+        return run.end;
     }
     if has_opener {
         let bytes = &text[run.clone()];
@@ -240,14 +236,27 @@ fn forms(
     if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
         visit(Form::QuotedPrintable, before.len() - 1, run.clone(), None);
     }
+    if found.iter().all(Option::is_none) {
+        return run.end;
+    }
+    let lines = Lines::from(text, &run, end);
+    let lines = lines.as_ref();
+    if let Some(lines) = lines {
+        run.end = lines.end;
+        found = [None; 6];
+        dispatch!(*LEVEL, simd => samples(simd, &lines.joined, &lines.own, &mut found));
+    }
+    let (sampled, part) = lines.map_or((text, &run), |lines| (&lines.joined, &lines.own));
     for (form, class, phases) in [(Form::Base64, &BASE64, 0..4), (Form::Hex, &HEX, 4..6)] {
         if found[phases.clone()].iter().all(Option::is_none) {
             continue;
         }
-        if span(class, &sampled[part.clone()]) == part.len() {
+        let is_all =
+            lines.is_some() && form == Form::Base64 || span(class, &sampled[part.clone()]) == part.len();
+        if is_all {
             for &at in found[phases].iter().flatten() {
                 if let Some(at) = lines.map_or(Some(at), |lines| lines.digits.place(at)) {
-                    visit(form, at, run.clone(), lines.filter(|lines| lines.has_around));
+                    visit(form, at, run.clone(), lines);
                 }
             }
             continue;
@@ -262,9 +271,10 @@ fn forms(
         };
         match lines {
             Some(lines) => lines.pieces().for_each(|line| stretches(class, text, line, &mut stretch)),
-            None => stretches(class, text, run, &mut stretch),
+            None => stretches(class, text, &run, &mut stretch),
         }
     }
+    run.end
 }
 
 /// Calls `visit` for each stretch of a part of the text that has a sample of the class in it.
@@ -299,8 +309,8 @@ fn places_without(class: u64) -> u64 {
     (halves | halves >> 4 | halves >> 8) & FOURTHS
 }
 
-/// Tells whether something that escapes begin with stands in a run, and `found` for each phase the first place where a sample
-/// says text. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo four; in one
+/// Tells whether something that escapes begin with stands in a run, and sets `found` for each phase to the first place where a
+/// sample says text. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo four; in one
 /// of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
 #[inline(always)]
 fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
@@ -371,8 +381,6 @@ pub struct Lines {
     /// Which of them stand in the lines, and where those end.
     own: Range<usize>,
     end: usize,
-    /// Whether the digits around the lines are there too, as far as anybody needs them.
-    has_around: bool,
 }
 
 impl Lines {
@@ -383,12 +391,7 @@ impl Lines {
             return None;
         }
         let end = end.min(run.start + LONGEST_LINES);
-        // Most lines say nothing, and then no one needs what is around them.
-        let mut found = [None; 6];
-        dispatch!(*LEVEL, simd => samples(simd, text, run, &mut found));
-        let has_around = found.iter().any(Option::is_some);
-        let around = if has_around { AROUND_LINES } else { 0 };
-        let reach = run.start.saturating_sub(around)..text.len().min(end + around);
+        let reach = run.start.saturating_sub(AROUND_LINES)..text.len().min(end + AROUND_LINES);
         let digits = Digits::around(&BASE64, text, run.start, &reach, 1);
         // Of a line that is cut, or has something else in it, the run may be a longer one.
         let is_whole = |at: usize| at == text.len() || at < end && !in_run(text[at]);
@@ -401,28 +404,31 @@ impl Lines {
             digits: Rc::new(digits),
             own,
             end,
-            has_around,
         })
     }
 
     /// What stands on each of the lines.
     fn pieces(&self) -> impl Iterator<Item = &Range<usize>> {
-        let has_own = |at: &usize| self.own.contains(&self.digits.counts[*at]);
-        (0..self.digits.pieces.len()).filter(has_own).map(|at| &self.digits.pieces[at])
+        let pieces = self.digits.counts.iter().zip(&self.digits.pieces);
+        let own =
+            pieces.filter(|(count, piece)| *count + piece.len() > self.own.start && **count < self.own.end);
+        own.map(|(_, piece)| piece)
     }
 
-    /// The digits of a class that stand around `at` in `reach`, of which whole groups stand before it: all digits, which of
-    /// them these are, and they.
+    /// The digits, or those of a class, that stand around `at` in `reach`, of which whole groups stand before it: all digits,
+    /// which of them these are, and they.
     pub(super) fn around(
         &self,
-        class: &Class,
+        class: Option<&Class>,
         at: usize,
         reach: &Range<usize>,
         group: usize,
     ) -> (&Rc<Digits>, usize, &[u8]) {
         let [start, own, end] = [reach.start, at, reach.end].map(|place| self.digits.before(place).0);
-        let before = span_back(class, &self.joined[start..own]);
-        let end = own + span(class, &self.joined[own..end.max(own)]);
+        let (before, behind) = (&self.joined[start..own], &self.joined[own..end.max(own)]);
+        let (before, behind) = class
+            .map_or((before.len(), behind.len()), |class| (span_back(class, before), span(class, behind)));
+        let end = own + behind;
         let first = own - before / group * group;
         (&self.digits, first, &self.joined[first..end])
     }
