@@ -356,4 +356,40 @@ mod tests {
             assert_eq!(both, all, "cut at {cut}");
         }
     }
+
+    #[test]
+    fn what_a_glance_does_not_tell_is_not_there() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        let parts: [&[u8]; 10] = [
+            b"api_",
+            b"x-api-key",
+            b"61 70 69 5f",
+            b"Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50",
+            b"636c69656e74636c69656e74636c69656e74636c69656e74",
+            b"name%41name%42name%43name%44name%45name%46name%47name",
+            b"q8Jz0XvP1mWk7Lr3Tn5Yb2Hd9Cf6Gs4Aq8Jz0XvP1mWk7Lr3Tn5Y",
+            b"some words, ",
+            b"\n",
+            b"== ",
+        ];
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let mut nothing = 0;
+        for _ in 0..3000 {
+            let text: Vec<u8> = (0..random(6)).flat_map(|_| parts[random(parts.len())]).copied().collect();
+            let start = random(text.len() + 1);
+            let part = start..start + random(text.len() - start + 1);
+            let glance = glance(&text, &part, set.literals.classes());
+            let has_anchor = set.has_anchor(&text, part.clone());
+            let mut has_run = false;
+            runs(&text, &part, |_, _, _, _| has_run = true);
+            assert!(glance.sequences || !has_anchor, "{} {part:?}", text.escape_ascii());
+            assert!(glance.runs || !has_run, "{} {part:?}", text.escape_ascii());
+            nothing += usize::from(!glance.sequences && !glance.runs);
+        }
+        assert!(nothing > 300, "{nothing}");
+    }
 }
