@@ -189,6 +189,9 @@ fn variable_behind(text: &[u8], end: usize) -> Option<Range<usize>> {
         let length = text.get(at..)?.iter().take(64).take_while(|&&byte| is_name(byte)).count();
         (length > 0 && !text[at].is_ascii_digit()).then_some(at..at + length)
     };
+    if !matches!(text.get(end), Some(b'$' | b'#' | b'{' | b'\\' | b'%' | b'"' | b'\'' | b'`' | b'&')) {
+        return None;
+    }
     if let Some(open) = one_of(text, end, &[b"${", b"#{", b"{{", b"{", b"$(", b"\\(", b"$", b"%"]) {
         return name_at(blanks(text, end + open));
     }

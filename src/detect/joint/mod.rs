@@ -105,14 +105,12 @@ impl<'t, 'r> First<'t, 'r> {
     pub(super) fn read(text: &'t [u8], at: usize, anchor: usize, head: &'r Head) -> Option<First<'t, 'r>> {
         let want = Want::of(head, anchor);
         let end = want.piece_end(text, at + anchor)?;
-        // This decides for nearly every anchor.
-        if text.get(end).is_some_and(|&byte| !MAY_JOIN[usize::from(byte)] && !may_hold(byte)) {
-            return None;
-        }
-        // Anchors in a row: each would be read to the end of the row.
-        let is_in_row = starts(text, at + anchor, &text[at..at + anchor]);
         let first = First { text, at, anchor, end, want };
-        (!is_in_row && (may_join(text, end) || first.may_be_held())).then_some(first)
+        // This decides for nearly every anchor.
+        let is_first =
+            may_join(text, end) || text.get(end).is_none_or(|&byte| may_hold(byte)) && first.may_be_held();
+        // Anchors in a row: each would be read to the end of the row.
+        (is_first && !starts(text, at + anchor, &text[at..at + anchor])).then_some(first)
     }
 
     /// Reads on, if there is a joint behind the piece.
