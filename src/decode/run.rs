@@ -485,16 +485,23 @@ impl Digits {
             }
             let line = line_behind(&text[place..reach.end]);
             match line.filter(|&start| text.get(place + start).is_some_and(|&byte| is_digit(byte))) {
-                Some(start) if place + start < reach.end => place += start,
+                Some(start) if place + start < reach.end => {
+                    place += start;
+                    // The lines that follow are mostly as long as this one.
+                    if digits > 0 && pieces.len() == pieces.capacity() {
+                        pieces.reserve((reach.end - place) / (digits + start) + 1);
+                    }
+                }
                 _ => break,
             }
         }
         pieces.retain(|piece| !piece.is_empty());
-        let count = |sum: &mut usize, piece: &Range<usize>| {
-            *sum += piece.len();
-            Some(*sum - piece.len())
-        };
-        let counts = pieces.iter().scan(0, count).collect();
+        let mut counts = Vec::with_capacity(pieces.len());
+        let mut sum = 0;
+        for piece in &pieces {
+            counts.push(sum);
+            sum += piece.len();
+        }
         Digits { pieces, counts, last: Cell::new(0) }
     }
 
