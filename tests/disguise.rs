@@ -136,6 +136,7 @@ fn a_key_is_found_wherever_the_end_of_a_mails_line_cuts_it() {
             for strings in 0..=2 {
                 for cut in 1..36 {
                     let key = template::key(count, 0);
+                    let fingerprint = key_fingerprint(&key);
                     let mut key = format!("{}{end}{}", &key[..cut], &key[cut..]);
                     if escaped {
                         key = key.replace('_', "=5F");
@@ -146,7 +147,6 @@ fn a_key_is_found_wherever_the_end_of_a_mails_line_cuts_it() {
                     for _ in 0..strings {
                         written = Encoder::Json.write(&written.bytes, written.part);
                     }
-                    let fingerprint = key_fingerprint(&template::key(count, 0));
                     let found = found_at_once("a file.txt", &written.bytes);
                     let found: Vec<_> = found
                         .iter()

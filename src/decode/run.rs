@@ -130,10 +130,10 @@ pub(crate) struct Glance {
 
 /// Takes one look at a part of the text.
 pub(crate) fn glance(text: &[u8], part: &Range<usize>, classes: &[Class; 3]) -> Glance {
+    /// Of a longer part it would tell nothing.
+    const LONGEST: usize = 2 * 1024;
     let end = text.len().min(part.end + LEAST);
     let text = &text[part.start.min(end)..end];
-    // Of a longer part it would tell nothing.
-    const LONGEST: usize = 2 * 1024;
     if text.len() > LONGEST {
         return Glance { sequences: true, runs: true };
     }
@@ -309,9 +309,9 @@ fn places_without(class: u64) -> u64 {
     (halves | halves >> 4 | halves >> 8) & FOURTHS
 }
 
-/// Tells whether something that escapes begin with stands in a run, and sets `found` for each phase to the first place where a
-/// sample says text. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo four; in one
-/// of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
+/// Tells whether something that escapes begin with stands in a run, and sets `found` for each phase to the first place where
+/// a sample says text. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo
+/// four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
 #[inline(always)]
 fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
     let opener = Tables::of(simd, &OPENER);

@@ -270,12 +270,12 @@ impl Look<'_, '_> {
         match hit.anchor.starts {
             Starts::Allow if layer.is_page() => (self.found)(layer, Found::Allow, hit.at),
             Starts::Allow | Starts::Stream => {}
-            Starts::Match(rule) => {
-                let (known, text) = (&self.rules.rules()[rule], layer.text);
-                if matches(known, text, hit.at).next().is_some() {
-                    (self.found)(layer, Found::Match(rule), hit.at);
-                } else if first(known, text, hit.at).is_some() {
-                    (self.found)(layer, Found::Anchor(rule), hit.at);
+            Starts::Match(place) => {
+                let rule = &self.rules.rules()[place];
+                if matches(rule, layer.text, hit.at).next().is_some() {
+                    (self.found)(layer, Found::Match(place), hit.at);
+                } else if first(rule, layer.text, hit.at).is_some() {
+                    (self.found)(layer, Found::Anchor(place), hit.at);
                 }
             }
         }
@@ -412,15 +412,16 @@ impl Look<'_, '_> {
             let border = lines.map_or(at + step, |_| run.end.min(at + step));
             let start = at.saturating_sub(back);
             // Little is decoded twice: first to see whether it leads on, then with all that may belong to it.
-            let ahead = if step < STEP { PEEK } else { AHEAD };
+            let is_little = step < STEP;
+            let ahead = if is_little { PEEK } else { AHEAD };
             let mut skim = match lines {
-                Some(lines) => form.skim_lines(lines, at, &(start..border + AHEAD), border),
+                Some(lines) => form.skim_lines(lines, at, &(start..border + ahead), border),
                 None => form.skim(layer.text, at, start..border + ahead, border),
             };
-            let is_worth = !skim.is_plain() && (step == STEP || self.leads_on(&skim, layer.depth + 1));
+            let is_worth = !skim.is_plain() && (!is_little || self.leads_on(&skim, layer.depth + 1));
             if is_worth {
                 let reach = start..border + AHEAD;
-                if ahead < AHEAD {
+                if is_little {
                     skim = form.skim(layer.text, at, reach.clone(), border);
                 }
                 self.at(&layer.inner(&skim.text, form, at, reach), 0..skim.own);

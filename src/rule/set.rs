@@ -275,11 +275,9 @@ fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
             // What is neither letter nor digit may be escaped there, as it is in some mails.
             let word = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             let escaped = [&behind[..word], b"="].concat();
-            let mut ways = vec![behind, &escaped];
-            if word == 0 {
-                ways = vec![if form == Form::Backslash { &[] } else { behind }];
-            } else if word == behind.len() {
-                ways.pop();
+            let mut ways = vec![if word == 0 && form == Form::Backslash { &[] } else { behind }];
+            if (1..behind.len()).contains(&word) {
+                ways.push(&escaped);
             }
             for behind in ways {
                 let anchor = Anchor::new([before, end, behind].concat(), starts, form);

@@ -80,14 +80,6 @@ impl<'t> First<'t, '_> {
     }
 }
 
-/// Whether a byte can follow the prefix that a constant has for a value, or that a variable goes on.
-pub(super) fn may_hold(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'"' | b'\'' | b'`' | b'\\' | b'\n' | b'\r' | b';' | b' ' | b'$' | b'{' | b'#' | b'%' | b')' | b'&'
-    )
-}
-
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }

@@ -11,7 +11,6 @@ mod constant;
 mod name;
 mod notes;
 
-use constant::may_hold;
 pub(super) use constant::{REACH_AHEAD, REACH_BACK};
 pub(super) use notes::Notes;
 
@@ -107,10 +106,9 @@ impl<'t, 'r> First<'t, 'r> {
         let end = want.piece_end(text, at + anchor)?;
         let first = First { text, at, anchor, end, want };
         // This decides for nearly every anchor.
-        let is_first =
-            may_join(text, end) || text.get(end).is_none_or(|&byte| may_hold(byte)) && first.may_be_held();
+        let goes_on = may_join(text, end) || first.may_be_held();
         // Anchors in a row: each would be read to the end of the row.
-        (is_first && !starts(text, at + anchor, &text[at..at + anchor])).then_some(first)
+        (goes_on && !starts(text, at + anchor, &text[at..at + anchor])).then_some(first)
     }
 
     /// Reads on, if there is a joint behind the piece.
