@@ -1,7 +1,8 @@
 //! base64 and base64url (RFC 4648): four characters are three bytes. Both alphabets are read as one; padding and the ends
 //! of lines are left out.
 
-use super::run::{BASE64, Digits, Lines};
+use super::digits::{Digits, Lines};
+use super::run::BASE64;
 use super::{Known, Skim};
 use crate::class::{BLOCK, LEVEL, repeated, span};
 use crate::text::View;

@@ -1,6 +1,7 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
-use super::run::{Digits, HEX, Lines};
+use super::digits::{Digits, Lines};
+use super::run::HEX;
 use super::{Known, Skim};
 use crate::class::{BLOCK, LEVEL, repeated};
 use crate::text::View;

@@ -4,18 +4,20 @@
 //! [`runs`] finds the places that no literal leads to.
 
 mod base64;
+mod digits;
 mod escape;
 mod hex;
 mod run;
 mod stream;
 
 pub use base64::{alignments, text_in_base64};
+pub use digits::{AROUND_LINES, Lines};
 pub(crate) use run::glance;
-pub use run::{AROUND_LINES, LEAST, Lines, runs};
+pub use run::{LEAST, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
-use run::Digits;
+use digits::Digits;
 use std::ops::Range;
 use std::rc::Rc;
 

@@ -487,6 +487,49 @@ mod tests {
     }
 
     #[test]
+    fn no_joint_is_left_out_behind_a_quotation_mark() {
+        let parts: [&[u8]; 22] = [
+            b"\"",
+            b"'",
+            b" ",
+            b"+",
+            b"&",
+            b"(",
+            b")",
+            b"]",
+            b"[",
+            b"=",
+            b">",
+            b"?",
+            b"!",
+            b"*",
+            b"%",
+            b"\n",
+            b";",
+            b"k += ",
+            b"x",
+            b"${",
+            b".",
+            b"String::from(",
+        ];
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let mut joints = 0;
+        for _ in 0..50_000 {
+            let behind = (0..random(6)).flat_map(|_| parts[random(parts.len())]).copied();
+            let mut text: Vec<u8> = behind.collect();
+            text.insert(0, parts[random(2)][0]);
+            let is_joint = joint_at(&text, 0).is_some();
+            assert!(!is_joint || may_join(&text, 0), "{}", text.escape_ascii());
+            joints += usize::from(is_joint);
+        }
+        assert!(joints > 1000, "{joints}");
+    }
+
+    #[test]
     fn what_is_no_joint_joins_nothing() {
         for text in [
             "api_ @",
