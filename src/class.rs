@@ -89,6 +89,11 @@ pub(crate) fn members(class: &Class, text: &[u8], words: &mut [u64]) {
     }
 }
 
+/// Which bytes of a block are in each of the classes.
+pub(crate) fn members_each<const N: usize>(classes: &[Class; N], block: &[u8; BLOCK]) -> [u64; N] {
+    dispatch!(*LEVEL, simd => members_each_of(simd, classes, block))
+}
+
 /// The blocks of the text in which sequences begin: bytes of the classes, in their order, that share a bit. `found` gets the
 /// number of each such block and at which of its bytes; how many they are is given back. None begins where the end of the
 /// text is nearer than it is long.
@@ -126,6 +131,15 @@ fn members_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]], words: &m
     for (block, word) in blocks.iter().zip(words) {
         *word = tables.members(block);
     }
+}
+
+#[inline(always)]
+fn members_each_of<S: Simd, const N: usize>(simd: S, classes: &[Class; N], block: &[u8; BLOCK]) -> [u64; N] {
+    let mut words = [0; N];
+    for (class, word) in classes.iter().zip(&mut words) {
+        *word = Tables::of(simd, class).members(block);
+    }
+    words
 }
 
 #[inline(always)]

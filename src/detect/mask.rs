@@ -156,8 +156,8 @@ impl<'t> Masks<'t> {
                     found.push((layer.written(secret), prefix));
                 }
             }
-            Found::Anchor(rule) => {
-                let parts = parts(&self.rules.rules()[rule], layer.text, at, &self.notes).into_iter();
+            Found::Anchor(rule, first) => {
+                let parts = parts(&self.rules.rules()[rule], &first, &self.notes).into_iter();
                 found.extend(parts.map(|parts| (layer.written(parts.written), 0)));
             }
             Found::Allow | Found::Cut | Found::Over => {}

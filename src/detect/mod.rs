@@ -21,7 +21,7 @@ use crate::input::Blob;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
 use crate::secret::Secret;
 use crate::text::{Mark, View};
-use joint::Notes;
+use joint::{First, Notes};
 use mask::Masks;
 use reading::{Found, Layer, Reading, look};
 use std::cmp::Reverse;
@@ -58,11 +58,11 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let masks = Masks::of(rules, blob.bytes);
     look(rules, &Layer::of(blob), blob.own.clone(), &mut |layer, found, at| {
         // Nearly always nothing is to be put together, and then nobody asks where that would be.
-        let all = match found {
-            Found::Anchor(rule) => parts(&rules.rules()[rule], layer.text, at, &masks.notes),
+        let all = match &found {
+            Found::Anchor(rule, first) => parts(&rules.rules()[*rule], first, &masks.notes),
             _ => Vec::new(),
         };
-        if all.is_empty() && matches!(found, Found::Anchor(_)) {
+        if all.is_empty() && matches!(found, Found::Anchor(..)) {
             return;
         }
         let start = layer.written(at..at + 1).start;
@@ -75,12 +75,12 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
                 match judge(rules, &rules.rules()[rule], blob, &reading, &masks) {
                     Some(whole) => judged.push(whole),
                     None => {
-                        let all = parts(&rules.rules()[rule], layer.text, at, &masks.notes);
+                        let all = parts_at(&rules.rules()[rule], layer.text, at, &masks.notes);
                         judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, all, &mut judged);
                     }
                 }
             }
-            Found::Anchor(rule) => {
+            Found::Anchor(rule, _) => {
                 judge_joined(rules, &rules.rules()[rule], blob, &masks, layer, at, all, &mut judged);
             }
             Found::Allow => {
@@ -168,7 +168,7 @@ fn judge_joined(
     }
     let reading = Reading::of(blob.bytes, layer, at);
     let is_same = layer.is_outermost() && reading.at == at;
-    let all = if is_same { first } else { parts(rule, reading.text(), reading.at, &masks.notes) };
+    let all = if is_same { first } else { parts_at(rule, reading.text(), reading.at, &masks.notes) };
     for parts in all {
         let how = parts.how;
         let written = reading.written(parts.written.clone());
@@ -202,9 +202,14 @@ struct Parts {
     how: &'static str,
 }
 
-/// The secrets whose first piece is the anchor at `at`, and that a rule's patterns match, whatever its filters say.
-fn parts(rule: &Rule, text: &[u8], at: usize, notes: &Notes<'_>) -> Vec<Parts> {
-    let Some(first) = first(rule, text, at) else { return Vec::new() };
+/// The secrets whose first piece is the anchor at `at`, as [`parts`] reads them.
+fn parts_at(rule: &Rule, text: &[u8], at: usize, notes: &Notes<'_>) -> Vec<Parts> {
+    let first = rule.head().and_then(|head| First::read(text, at, rule.prefix(&text[at..]), head));
+    first.map_or_else(Vec::new, |first| parts(rule, &first, notes))
+}
+
+/// The secrets with that first piece that a rule's patterns match, whatever its filters say.
+fn parts(rule: &Rule, first: &First<'_, '_>, notes: &Notes<'_>) -> Vec<Parts> {
     let mut parts: Vec<Parts> =
         first.joined().and_then(|joined| matching(rule, &joined)).into_iter().collect();
     // A call may look like a constant: what stands in one place is read as that.
@@ -213,11 +218,6 @@ fn parts(rule: &Rule, text: &[u8], at: usize, notes: &Notes<'_>) -> Vec<Parts> {
     let held = held.iter().filter_map(|joined| matching(rule, joined));
     parts.extend(held.filter(|rest| !side_by_side.contains(&rest.written.start)));
     parts
-}
-
-/// The first piece of a secret that could be written in parts, from the anchor at `at` on.
-fn first<'t, 'r>(rule: &'r Rule, text: &'t [u8], at: usize) -> Option<joint::First<'t, 'r>> {
-    joint::First::read(text, at, rule.prefix(&text[at..]), rule.head()?)
 }
 
 /// The secret that a rule's patterns match at the start of a joined token, if there is a joint in it.
@@ -361,7 +361,7 @@ fn is_another_rules(
 ) -> bool {
     let mut taken = false;
     look(rules, &Layer::of_text(text), span.clone(), &mut |layer, found, at| {
-        let (Found::Match(other) | Found::Anchor(other)) = found else { return };
+        let (Found::Match(other) | Found::Anchor(other, _)) = found else { return };
         let other = &rules.rules()[other];
         // A rule that somebody added must not take a value away from a built-in one.
         let may_take = other.id != rule.id && (other.builtin || !rule.builtin);
@@ -374,7 +374,7 @@ fn is_another_rules(
         };
         taken |= may_take
             && (matches(other, layer.text, at).any(is_whole)
-                || !parts(other, layer.text, at, notes).is_empty());
+                || !parts_at(other, layer.text, at, notes).is_empty());
     });
     taken
 }

@@ -5,7 +5,8 @@
 //! then read once more in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks
 //! were cut.
 
-use super::{LONGEST_MATCH, Parts, first, matches};
+use super::joint::First;
+use super::{LONGEST_MATCH, Parts, matches};
 use crate::decode::{
     AROUND_LINES, Decoded, Ended, Form, LONGEST_STREAM, Lines, Said, Skim, begins_escape, compression,
     inflate, runs,
@@ -191,11 +192,11 @@ struct Step {
 }
 
 /// What was come by.
-pub(super) enum Found {
+pub(super) enum Found<'t, 'r> {
     /// A match of the rule at this place of [`RuleSet::rules`].
     Match(usize),
     /// An anchor of that rule where its patterns do not match, but a secret could be written in parts.
-    Anchor(usize),
+    Anchor(usize, First<'t, 'r>),
     /// The tag of a comment that allows a finding, in text as it stands.
     Allow,
     /// A compressed stream that goes on behind the bytes of the blob.
@@ -210,14 +211,14 @@ pub(super) fn look(
     rules: &RuleSet,
     layer: &Layer<'_>,
     own: Range<usize>,
-    found: &mut dyn FnMut(&Layer<'_>, Found, usize),
+    found: &mut dyn FnMut(&Layer<'_>, Found<'_, '_>, usize),
 ) {
     Look { rules, found, said: 0, skimmed: 0 }.at(layer, own);
 }
 
 struct Look<'r, 'f> {
     rules: &'r RuleSet,
-    found: &'f mut dyn FnMut(&Layer<'_>, Found, usize),
+    found: &'f mut dyn FnMut(&Layer<'_>, Found<'_, '_>, usize),
     /// How many bytes the outermost stream has said, with all streams in it.
     said: usize,
     /// How many bytes were decoded to look for streams.
@@ -274,8 +275,10 @@ impl Look<'_, '_> {
                 let rule = &self.rules.rules()[place];
                 if matches(rule, layer.text, hit.at).next().is_some() {
                     (self.found)(layer, Found::Match(place), hit.at);
-                } else if first(rule, layer.text, hit.at).is_some() {
-                    (self.found)(layer, Found::Anchor(place), hit.at);
+                } else if let Some(first) =
+                    rule.head().and_then(|head| First::read(layer.text, hit.at, hit.anchor.length(), head))
+                {
+                    (self.found)(layer, Found::Anchor(place, first), hit.at);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! A rule: one kind of secret. Rules are data (`rules/*.toml`); this module says what the data means.
 
+pub(crate) mod behind;
 mod file;
 mod head;
 mod search;

@@ -13,18 +13,26 @@ const GROUPS: usize = 8;
 /// Literals to search for.
 #[derive(Debug)]
 pub(super) struct Search {
+    /// The literals, those together whose three bytes have the same slot.
     literals: Vec<Literal>,
-    /// Which of the literals have which three bytes: by the slot of these, each with them as a word.
-    slots: Vec<Vec<(u32, usize)>>,
+    /// For each slot the places of its literals.
+    slots: Vec<Range<usize>>,
     /// The bytes that are looked for: a bit for each group.
     classes: [Class; WIDTH],
 }
 
 #[derive(Debug)]
 struct Literal {
+    /// Its place among those that were given.
+    number: usize,
     bytes: Box<[u8]>,
     /// Where in it the three bytes stand.
     rare: usize,
+    /// The three bytes as a word.
+    three: u32,
+    /// Its first bytes as a word, and which bits of that they are.
+    head: u64,
+    mask: u64,
 }
 
 /// Literals that are not told apart by their three bytes.
@@ -66,8 +74,9 @@ impl Group {
 impl Search {
     /// A search for these literals, each of three bytes at least.
     pub(super) fn new(literals: &[&[u8]]) -> Search {
-        let literals: Vec<Literal> =
-            literals.iter().map(|&bytes| Literal { bytes: bytes.into(), rare: rarest(bytes) }).collect();
+        let literals = literals.iter().enumerate();
+        let mut literals: Vec<Literal> =
+            literals.map(|(number, bytes)| Literal::new(number, bytes)).collect();
         let mut groups: Vec<Group> = Vec::new();
         for (number, literal) in literals.iter().enumerate() {
             groups.push(Group::of(number, literal.three()));
@@ -88,11 +97,9 @@ impl Search {
                 }
             }
         }
-        let mut slots = vec![Vec::new(); SLOTS];
-        for (number, literal) in literals.iter().enumerate() {
-            let three = word(literal.three());
-            slots[slot(three)].push((three, number));
-        }
+        literals.sort_by_key(|literal| slot(literal.three));
+        let first = |number: usize| literals.partition_point(|literal| slot(literal.three) < number);
+        let slots = (0..SLOTS).map(|number| first(number)..first(number + 1)).collect();
         Search { literals, slots, classes }
     }
 
@@ -135,19 +142,48 @@ impl Search {
     /// Compares with the literals whose three bytes could stand at `at`.
     fn verify(&self, bytes: &[u8], start: usize, at: usize, visit: &mut impl FnMut(usize, usize)) {
         let three = word(&bytes[at..at + WIDTH]);
-        for &(_, number) in self.slots[slot(three)].iter().filter(|(own, _)| *own == three) {
-            let literal = &self.literals[number];
-            let first = at.checked_sub(literal.rare).filter(|&first| first >= start);
-            if let Some(first) = first.filter(|&first| begins_with(&bytes[first..], &literal.bytes)) {
-                visit(number, first);
+        for literal in &self.literals[self.slots[slot(three)].clone()] {
+            let first =
+                at.checked_sub(literal.rare).filter(|&first| first >= start && literal.three == three);
+            if let Some(first) = first.filter(|&first| literal.begins(&bytes[first..])) {
+                visit(literal.number, first);
             }
         }
     }
 }
 
 impl Literal {
+    fn new(number: usize, bytes: &[u8]) -> Literal {
+        let rare = rarest(bytes);
+        let mut head = [0; 8];
+        let length = bytes.len().min(head.len());
+        head[..length].copy_from_slice(&bytes[..length]);
+        let mut mask = [0; 8];
+        mask[..length].fill(u8::MAX);
+        Literal {
+            number,
+            bytes: bytes.into(),
+            rare,
+            three: word(&bytes[rare..rare + WIDTH]),
+            head: u64::from_le_bytes(head),
+            mask: u64::from_le_bytes(mask),
+        }
+    }
+
     fn three(&self) -> &[u8] {
         &self.bytes[self.rare..self.rare + WIDTH]
+    }
+
+    /// Whether the text begins with it.
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk() {
+            Some(&head) => {
+                u64::from_le_bytes(head) & self.mask == self.head
+                    && (self.bytes.len() <= head.len() || begins_with(text, &self.bytes))
+            }
+            None => begins_with(text, &self.bytes),
+        }
     }
 }
 

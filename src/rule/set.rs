@@ -1,6 +1,7 @@
 //! The rules of a run and the one search that looks for the anchors of all of them.
 
 use super::Rule;
+use super::behind::{Ahead, Rest};
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
 use crate::decode::{Form, LEAST, STREAMS, alignments, begins_stream, glance, runs};
@@ -58,6 +59,8 @@ pub struct RuleSet {
     /// all of it.
     candidates: Vec<Vec<(usize, bool)>>,
     literals: Search,
+    /// For each anchor what must follow it for a secret to begin there, where that is known.
+    rests: Vec<Option<Rest>>,
     longest: usize,
 }
 
@@ -112,8 +115,15 @@ impl RuleSet {
             anchors.map(|(at, anchor)| (at, anchor.written == *literal)).collect()
         };
         let candidates = shared.iter().map(standing_at).collect();
+        let follows = |anchor: &Anchor| match anchor.starts {
+            Starts::Match(rule) if anchor.form == Form::Plain => {
+                rules[rule].head().and_then(|head| Rest::of(head, anchor.length()))
+            }
+            _ => None,
+        };
+        let rests = anchors.iter().map(follows).collect();
         let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
-        Ok(RuleSet { literals: Search::new(&shared), rules, candidates, longest, anchors })
+        Ok(RuleSet { literals: Search::new(&shared), rules, candidates, rests, longest, anchors })
     }
 
     /// The rules, in the order of their ids.
@@ -144,7 +154,7 @@ impl RuleSet {
         let first = glance(bytes, &around, self.literals.classes());
         let mut touched = false;
         if first.sequences {
-            self.search(bytes, around.start..stretch.end, |hit| {
+            self.each_anchor(bytes, around.start..stretch.end, |_, hit| {
                 touched |= hit.at + hit.anchor.length() > stretch.start;
             });
         }
@@ -160,16 +170,27 @@ impl RuleSet {
     #[must_use]
     pub fn has_anchor(&self, text: &[u8], part: Range<usize>) -> bool {
         let mut has = false;
-        self.search(text, part, |_| has = true);
+        self.each_anchor(text, part, |_, _| has = true);
         has
     }
 
-    /// Calls `visit` for each anchor that begins within `own`.
+    /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow.
     pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) {
+        let mut ahead = Ahead::new(bytes);
+        self.each_anchor(bytes, own, |number, hit| {
+            let rest = self.rests[number].as_ref();
+            if rest.is_none_or(|rest| ahead.may_be(rest, hit.at + hit.anchor.length())) {
+                visit(hit);
+            }
+        });
+    }
+
+    /// Calls `visit` with each anchor that begins within `own` and its number.
+    fn each_anchor<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(usize, Hit<'s>)) {
         let end = bytes.len().min(own.end + self.longest);
         self.literals.each(bytes, own.start.min(end)..end, |literal, start| {
-            for &(anchor, is_whole) in &self.candidates[literal] {
-                let anchor = &self.anchors[anchor];
+            for &(number, is_whole) in &self.candidates[literal] {
+                let anchor = &self.anchors[number];
                 let before = anchor.before + anchor.core.start;
                 let Some(at) = start.checked_sub(before).filter(|at| own.contains(at)) else {
                     continue;
@@ -178,7 +199,7 @@ impl RuleSet {
                 let is_none = anchor.starts == Starts::Stream && !begins_stream(anchor.form, bytes, at);
                 let stands = || is_whole || begins_with(&bytes[at + anchor.before..], &anchor.written);
                 if !is_none && stands() {
-                    visit(Hit { at, anchor });
+                    visit(number, Hit { at, anchor });
                 }
             }
         });

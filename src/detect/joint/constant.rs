@@ -3,7 +3,7 @@
 use super::code::{
     blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, suffixes, template_opens,
 };
-use super::{First, Joined, LONGEST_JOINT, Notes, SHORTEST_TOKEN, Token, joint_outside};
+use super::{First, Joined, LONGEST_JOINT, Notes, SHORTEST_TOKEN, Token, is_broken, joint_outside};
 use std::ops::Range;
 
 /// How far behind a constant it is used, or the other one that it is used with is written. What is found there may reach
@@ -20,27 +20,12 @@ const MOST_USES: usize = 8;
 const MOST_VALUES: usize = 3;
 
 impl<'t> First<'t, '_> {
-    /// Whether the piece could be the value of a constant, or could go on in a variable.
-    pub(super) fn may_be_held(&self) -> bool {
-        self.variable().is_some() || self.name().is_some()
-    }
-
-    /// The variable that follows the piece.
-    fn variable(&self) -> Option<Range<usize>> {
-        variable_behind(self.text, self.end)
-    }
-
-    /// The name of the constant whose value the piece is.
-    fn name(&self) -> Option<&'t [u8]> {
-        name_before(self.text, self.at, self.end)
-    }
-
     /// Reads the tokens whose prefix is the piece, as a constant that is used elsewhere, or as what is followed by a
     /// variable whose value is written elsewhere.
     pub(in crate::detect) fn held(&self, notes: &Notes<'_>) -> Vec<Joined> {
-        let First { text, at, anchor, end, want } = *self;
+        let First { text, at, anchor, end, want, name, .. } = *self;
         let mut found = Vec::new();
-        let (variable, name) = (self.variable(), self.name());
+        let variable = self.variable.clone();
         if variable.is_none() && name.is_none() {
             return found;
         }
@@ -48,7 +33,18 @@ impl<'t> First<'t, '_> {
         let zone = at.saturating_sub(REACH_BACK)..text.len().min(end + REACH_AHEAD);
         let length = end - at - anchor;
         notes.of(text, |notes| {
-            if !notes.may_begin_in(&zone, want, length) {
+            // Either tells of nearly all constants that they are none of a secret: that they have no use, or that there is
+            // nothing that could be the rest.
+            let names_first = notes.names_are_cheaper(&zone);
+            if !names_first && !notes.may_begin_in(&zone, want, length) {
+                return;
+            }
+            let sides = [end..zone.end, zone.start..at];
+            let uses = name.map_or_else(Default::default, |name| notes.uses(name, &zone, sides, MOST_USES));
+            if variable.is_none() && uses.iter().all(Vec::is_empty) {
+                return;
+            }
+            if names_first && !notes.may_begin_in(&zone, want, length) {
                 return;
             }
             let want = want.behind(length);
@@ -66,10 +62,9 @@ impl<'t> First<'t, '_> {
             {
                 take(body, "a variable");
             }
-            let Some(name) = name else { return };
-            for side in [end..search.zone.end, search.zone.start..at] {
+            for side in uses {
                 search.values = 0;
-                for used in notes.uses(name, &search.zone, &side, MOST_USES) {
+                for used in side {
                     if let Some(body) = search.body_of(&used) {
                         take(body, "a constant");
                     }
@@ -91,7 +86,26 @@ pub(super) fn is_name_at(text: &[u8], at: usize, name: &[u8]) -> bool {
 }
 
 /// The name of the constant whose value, a literal or a word of a shell, is what stands from `at` to `end`.
-fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
+#[inline]
+pub(super) fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
+    // What is no literal ends at a blank, or within its line only where the sign touches it.
+    let may_be = match text[..at].last()? {
+        b'"' | b'\'' | b'`' => !is_broken(text, end) && quote(text, end).is_some(),
+        b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<' => {
+            matches!(text.get(end), None | Some(b'\n' | b'\r' | b';' | b' ' | b'&' | b')'))
+        }
+        b' ' | b'\t' | b'\r' | b'\x0C' => match text.get(end) {
+            None | Some(b'\n' | b'\r' | b';' | b'&' | b')') => true,
+            Some(b' ') => ends_line(text, end),
+            _ => false,
+        },
+        _ => false,
+    };
+    if may_be { name_of(text, at, end) } else { None }
+}
+
+/// The name of the constant whose value is what stands from `at` to `end`.
+fn name_of(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     /// How long what stands before a value on its line may be.
     const LONGEST_DECLARATION: usize = 120;
     const WORDS: [&[u8]; 10] = [
@@ -109,19 +123,8 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     const TYPES: [&[u8]; 7] = [b"string", b"String", b"str", b"text", b"TEXT", b"char", b"ByteString"];
     let near = &text[at.saturating_sub(LONGEST_DECLARATION)..at];
     let is_quoted = matches!(near.last(), Some(b'"' | b'\'' | b'`'));
-    if is_quoted {
-        quote(text, end)?;
-    } else if !matches!(text.get(end), None | Some(b'\n' | b'\r' | b';' | b' ' | b'&' | b')')) {
-        return None;
-    }
     // Nothing of this goes beyond the line.
-    let literal = trimmed(near, |byte| is_quoted && matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
-    // The prefix of a literal, as in r"..."
-    let prefix = literal.iter().rev().take(3).take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'@');
-    let letters = &literal[..literal.len() - prefix.count()];
-    let has_prefix =
-        is_quoted && literal.len() - letters.len() <= 2 && matches!(letters.last(), Some(b' ' | b'=' | b'('));
-    let literal = if has_prefix { letters } else { literal };
+    let literal = if is_quoted { before_literal(near) } else { near };
     let rest = trimmed(literal, |byte| byte != b'\n' && byte.is_ascii_whitespace());
     let is_sign = |byte: u8| matches!(byte, b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<');
     let bound = trimmed(rest, is_sign);
@@ -130,9 +133,15 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     if sign.is_empty() || bound.last().is_none_or(|&byte| byte == b'\n') {
         return None;
     }
+    let assigns = sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-'));
+    // What is no literal and ends within its line is a value only where the sign touches it.
+    let is_apart = assigns && !is_quoted && literal.len() > rest.len();
+    if is_no_assignment(bound, sign) || is_apart && !ends_line(text, end) {
+        return None;
+    }
     let line = memchr::memrchr(b'\n', bound).map_or(0, |newline| newline + 1);
     // Without a sign that assigns a word says that a name gets a value: `#define P "..."`, `define('P', '...')`.
-    if !sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-')) {
+    if !assigns {
         let line = near[line..].trim_ascii_start();
         let is_told = || {
             let is_defined = || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"));
@@ -170,20 +179,54 @@ fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     (!name.is_empty() && !rest[name.start].is_ascii_digit()).then(|| &rest[name])
 }
 
+/// Whether a sign behind `bound` compares what stands on its sides, or binds the second as a part of the first.
+fn is_no_assignment(bound: &[u8], sign: &[u8]) -> bool {
+    let sign = sign.trim_ascii();
+    sign.starts_with(b"==")
+        || bound.ends_with(b"!") && sign.starts_with(b"=")
+        || matches!(sign, b"-" | b"->" | b"::")
+}
+
+/// Whether at most a comment follows on the line.
+#[inline]
+fn ends_line(text: &[u8], at: usize) -> bool {
+    match text.get(blanks(text, at)) {
+        None | Some(b'\n' | b'\r' | b'#') => true,
+        Some(b';' | b'/') => text[at] == b' ',
+        _ => false,
+    }
+}
+
+/// What stands before the literal that a text ends in the quotation mark of.
+fn before_literal(text: &[u8]) -> &[u8] {
+    let literal = trimmed(text, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
+    // The prefix of a literal, as in r"..."
+    let prefix = literal.iter().rev().take(3).take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'@');
+    let letters = &literal[..literal.len() - prefix.count()];
+    let has_prefix = literal.len() - letters.len() <= 2 && matches!(letters.last(), Some(b' ' | b'=' | b'('));
+    if has_prefix { letters } else { literal }
+}
+
 /// The text without what `drop` says at its end.
 fn trimmed(text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
     &text[..text.iter().rposition(|&byte| !drop(byte)).map_or(0, |last| last + 1)]
 }
 
 /// The variable that follows a piece, in a template or behind an operator.
-fn variable_behind(text: &[u8], end: usize) -> Option<Range<usize>> {
+#[inline]
+pub(super) fn variable_behind(text: &[u8], end: usize) -> Option<Range<usize>> {
+    match text.get(end)? {
+        b'$' | b'#' | b'{' | b'\\' | b'%' | b'"' | b'\'' | b'`' | b'&' => variable_at(text, end),
+        _ => None,
+    }
+}
+
+/// The variable that follows at `end`.
+fn variable_at(text: &[u8], end: usize) -> Option<Range<usize>> {
     let name_at = |at: usize| {
         let length = text.get(at..)?.iter().take(64).take_while(|&&byte| is_name(byte)).count();
         (length > 0 && !text[at].is_ascii_digit()).then_some(at..at + length)
     };
-    if !matches!(text.get(end), Some(b'$' | b'#' | b'{' | b'\\' | b'%' | b'"' | b'\'' | b'`' | b'&')) {
-        return None;
-    }
     if let Some(open) = one_of(text, end, &[b"${", b"#{", b"{{", b"{", b"$(", b"\\(", b"$", b"%"]) {
         return name_at(blanks(text, end + open));
     }

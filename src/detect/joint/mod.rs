@@ -12,9 +12,11 @@ mod name;
 mod notes;
 
 pub(super) use constant::{REACH_AHEAD, REACH_BACK};
+use constant::{name_before, variable_behind};
 pub(super) use notes::Notes;
 
 use crate::rule::Head;
+use crate::rule::behind::{BREAKS, JOINS, QUOTES, SIGNS, table_of};
 use crate::text::View;
 use code::{
     PIECES, blanks, colour, is_list_joined, is_piece, line_end, method, one_of, opener, operator, piece_end,
@@ -96,25 +98,35 @@ pub(super) struct First<'t, 'r> {
     end: usize,
     /// What is asked of what follows the anchor.
     want: Want<'r>,
+    /// Whether something that can belong to a joint follows.
+    may_join: bool,
+    /// The variable that follows.
+    variable: Option<Range<usize>>,
+    /// The name of the constant whose value it is.
+    name: Option<&'t [u8]>,
 }
 
 impl<'t, 'r> First<'t, 'r> {
     /// The piece that begins with an anchor of `anchor` bytes at `at`, if it can be a secret's with that head and the rest
     /// of one can follow it.
+    #[inline]
     pub(super) fn read(text: &'t [u8], at: usize, anchor: usize, head: &'r Head) -> Option<First<'t, 'r>> {
         let want = Want::of(head, anchor);
         let end = want.piece_end(text, at + anchor)?;
-        let first = First { text, at, anchor, end, want };
+        let may_join = may_join(text, end);
+        let variable = variable_behind(text, end);
+        let name = name_before(text, at, end);
         // This decides for nearly every anchor.
-        let goes_on = may_join(text, end) || first.may_be_held();
+        let goes_on = may_join || variable.is_some() || name.is_some();
         // Anchors in a row: each would be read to the end of the row.
-        (goes_on && !starts(text, at + anchor, &text[at..at + anchor])).then_some(first)
+        let is_alone = goes_on && !starts(text, at + anchor, &text[at..at + anchor]);
+        is_alone.then_some(First { text, at, anchor, end, want, may_join, variable, name })
     }
 
     /// Reads on, if there is a joint behind the piece.
     pub(super) fn joined(&self) -> Option<Joined> {
-        let First { text, at, anchor, end, want } = *self;
-        if !may_join(text, end) {
+        let First { text, at, anchor, end, want, .. } = *self;
+        if !self.may_join {
             return None;
         }
         let token = Token::read(text, at..end, anchor, want)?;
@@ -123,32 +135,25 @@ impl<'t, 'r> First<'t, 'r> {
     }
 }
 
-/// What joints begin with.
-const MAY_JOIN: [bool; 256] = {
-    let begins = b"\"'`\\<\n\r\x1B;&=^$#{\xC2\xE2\xEF";
-    let mut may = [false; 256];
-    let mut at = 0;
-    while at < begins.len() {
-        may[begins[at] as usize] = true;
-        at += 1;
-    }
-    may
-};
-
 /// Whether something that can belong to a joint follows a piece that ends at `end`.
 fn may_join(text: &[u8], end: usize) -> bool {
+    const MAY_JOIN: [bool; 256] = table_of(&[JOINS, QUOTES, SIGNS, b"\xC2\xE2\xEF"]);
     let Some(&byte) = text.get(end) else { return false };
     let next = text.get(end + 1);
     MAY_JOIN[usize::from(byte)]
         && match byte {
-            // Behind a literal nothing of this goes on with another.
-            b'"' | b'\'' => !matches!(next, Some(b']' | b'[' | b'=' | b'>' | b'?' | b'!' | b'*' | b'%')),
+            b'"' | b'\'' => !is_broken(text, end),
             b'&' => matches!(next, Some(b'#' | b's' | b'q' | b'a' | b'Z')),
             b'=' | b'^' => matches!(next, Some(b'\r' | b'\n' | b'\\')),
             b'$' | b'#' => next == Some(&b'{'),
             b'{' => matches!(next, Some(b'"' | b'\'' | b' ' | b'`')),
             _ => true,
         }
+}
+
+/// Whether nothing goes on behind the literal whose quotation mark stands at `end`.
+fn is_broken(text: &[u8], end: usize) -> bool {
+    text.get(end + 1).is_some_and(|next| BREAKS.contains(next))
 }
 
 /// A joint: where the next piece begins.
@@ -320,6 +325,9 @@ fn wrap(text: &[u8], at: usize) -> Option<Joint> {
     const LEADERS: [&[u8]; 9] = [b"//", b"--", b">", b"#", b"*", b"+", b"-", b"|", b";"];
     let mut end = blanks(text, at + line_end(text, at)?);
     for _ in 0..8 {
+        if text.get(end).is_none_or(u8::is_ascii_alphanumeric) {
+            break;
+        }
         let Some(length) = one_of(text, end, &LEADERS) else { break };
         end = blanks(text, end + length);
     }
@@ -377,6 +385,9 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     if !is_end(start) && !matches!(text.get(start), Some(b'$' | b'S' | b's')) {
         return None;
     }
+    if is_end(start) && !may_be_added_to(text, start, limit) {
+        return None;
+    }
     while is_end(start) {
         start = space(text, start + 1, limit);
         // There is nothing for as many lines as are read.
@@ -387,9 +398,7 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     for word in [&b"$"[..], b"SET ", b"set "] {
         start += if starts(text, start, word) { word.len() } else { 0 };
     }
-    let is_target =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'$' | b'>' | b'-');
-    let length = text.get(start..)?.iter().take(LONGEST_TARGET).take_while(|byte| is_target(byte)).count();
+    let length = target_length(text, start);
     let target = &text[start..start + length];
     let mut end = start + length;
     if target.is_empty() || start == statement {
@@ -427,9 +436,36 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     Some(Joint::new(end, "an assignment that adds"))
 }
 
+/// Whether the statement behind the ends of others at `at` could be one that adds. Of nearly all it tells that they are not.
+fn may_be_added_to(text: &[u8], at: usize, limit: usize) -> bool {
+    let between = text[at..text.len().min(limit)].iter();
+    let gap = between.take_while(|byte| matches!(byte, b';' | b'\n' | b'\r' | b')' | b' ' | b'\t')).count();
+    let start = at + gap;
+    let Some(first) = text.get(start) else { return false };
+    // A comment, a sign, or a word before the name.
+    if !first.is_ascii_alphanumeric() || starts(text, start, b"set ") || starts(text, start, b"SET ") {
+        return true;
+    }
+    let mut end = start + target_length(text, start);
+    // Of what is no literal only a shell makes more, and there nothing stands apart.
+    if text[at] != b';' || !text[..at].last().is_some_and(|&byte| is_piece(byte)) {
+        end = blanks(text, end);
+    }
+    matches!(text.get(end), Some(b'(' | b'+' | b'.' | b'<' | b'~' | b'|' | b':' | b'='))
+}
+
+/// The length of the name at `at` that something may be added to.
+fn target_length(text: &[u8], at: usize) -> usize {
+    let is_target =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'$' | b'>' | b'-');
+    let rest = text.get(at..).unwrap_or_default();
+    rest.iter().take(LONGEST_TARGET).take_while(|byte| is_target(byte)).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::RuleSet;
 
     const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
@@ -530,6 +566,46 @@ mod tests {
     }
 
     #[test]
+    fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        let rule = set.get("sixtyfour_api_key").expect("the rule");
+        let head = rule.head().expect("what its secrets begin with");
+        let words: [&[u8]; 10] =
+            [BODY.as_bytes(), BODY.as_bytes(), b"api_", b"name", b"\n", b"  ", b"P", b"= \"", b"='", b": "];
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let mut seen = [0; 2];
+        for _ in 0..20_000 {
+            let mut text = Vec::new();
+            for _ in 0..random(20) {
+                match random(3) {
+                    0 => text.push(random(256) as u8),
+                    1 => text.push(b"\"' ;)&${}\n\\=#%:,(+."[random(19)]),
+                    _ => text.extend_from_slice(words[random(words.len())]),
+                }
+                text.extend_from_slice(if random(3) == 0 { b"api_" } else { b"" });
+            }
+            text.extend(std::iter::repeat_n(b'.', random(90)));
+            let mut met = Vec::new();
+            set.search(&text, 0..text.len(), |hit| met.push(hit.at));
+            for at in memchr::memmem::find_iter(&text, b"api_") {
+                let is_whole = rule
+                    .patterns
+                    .iter()
+                    .any(|pattern| pattern.regex().find(&text[at..]).is_some_and(|found| found.start() == 0));
+                let begins = is_whole || First::read(&text, at, 4, head).is_some();
+                let is_met = met.contains(&at);
+                assert!(is_met || !begins, "{at} in {}", text.escape_ascii());
+                seen[usize::from(is_met)] += 1;
+            }
+        }
+        assert!(seen.iter().all(|&count| count > 5000), "{seen:?}");
+    }
+
+    #[test]
     fn what_is_no_joint_joins_nothing() {
         for text in [
             "api_ @",
@@ -556,8 +632,8 @@ mod tests {
         let held = |text: &str| -> Vec<String> {
             let text = text.replace('@', BODY);
             let at = text.find("api_").expect("an anchor");
-            let first = First::read(text.as_bytes(), at, 4, &HEAD).expect("a piece");
-            let found = first.held(&Notes::new(text.as_bytes()));
+            let first = First::read(text.as_bytes(), at, 4, &HEAD);
+            let found = first.map_or_else(Vec::new, |first| first.held(&Notes::new(text.as_bytes())));
             found
                 .iter()
                 .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())
@@ -568,6 +644,12 @@ mod tests {
         assert_eq!(held("P = \"api_\"\nk = P + \"@\"\nj = P + '@'"), [key(), key()]);
         assert_eq!(held("k = P + \"@\"\nP = \"api_\""), [key()]);
         assert_eq!(held("P=api_\nB=@\nk=$P$B"), [key()]);
+        assert_eq!(held("set $p api_;\nk = \"${p}@\""), [key()]);
+        assert_eq!(held("P = api_ # a prefix\nk = P + \"@\""), [key()]);
+        assert!(held("P == \"api_\"\nk = P + \"@\"").is_empty());
+        assert!(held("P != 'api_'\nk = P + \"@\"").is_empty());
+        assert!(held("P->api_ \nk = P + \"@\"").is_empty());
+        assert!(held("P = api_;\nk = P + \"@\"").is_empty());
         assert!(held("P = \"api_\"\nk = PP + \"@\"").is_empty());
         assert!(held("P = \"api_\"\nk = Q + \"@\"").is_empty());
         assert!(held(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD))).is_empty());

@@ -1,13 +1,14 @@
 //! What is noted of a text while keys are looked for whose prefix is a constant: where the rest of one could stand, and
 //! where names are. Text full of constants has no such place near most of them; then nobody need look for their names.
 
-use super::code::{is_piece, piece_end};
+use super::code::piece_end;
 use super::constant::Use;
 use super::name::Named;
-use super::{LONGEST_TOKEN, MAY_JOIN, Want, joint_at, may_join};
-use crate::class::{BLOCK, Class, members};
+use super::{LONGEST_TOKEN, Want, joint_at, may_join};
+use crate::class::BLOCK;
+use crate::rule::behind::Behind;
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -28,6 +29,8 @@ pub(in crate::detect) struct Notes<'t> {
     text: Cow<'t, [u8]>,
     rests: RefCell<Vec<Noted>>,
     names: RefCell<HashMap<Vec<u8>, Named>>,
+    /// How many bytes were looked at for names.
+    searched: Cell<usize>,
     /// The same of another text, which was asked about last.
     other: RefCell<Option<Box<Notes<'static>>>>,
 }
@@ -36,7 +39,7 @@ pub(in crate::detect) struct Notes<'t> {
 struct Noted {
     /// What is asked of a whole one.
     alphabet: [bool; 256],
-    class: Class,
+    behind: Behind,
     least: usize,
     /// Which part of the text was looked at.
     seen: Range<usize>,
@@ -56,10 +59,19 @@ struct Row {
     length: usize,
 }
 
+/// At which bits rows of [`SHORTEST_REST`] end.
+fn rows_of_twelve(members: u128) -> u128 {
+    let two = members & members << 1;
+    let four = two & two << 2;
+    four & four << 4 & four << 8
+}
+
+const _: () = assert!(SHORTEST_REST == 12);
+
 impl<'t> Notes<'t> {
     pub(in crate::detect) fn new(text: impl Into<Cow<'t, [u8]>>) -> Notes<'t> {
         let (rests, names, other) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Notes { text: text.into(), rests, names, other }
+        Notes { text: text.into(), rests, names, searched: Cell::new(0), other }
     }
 
     /// Calls `look` with what is noted of `text`, which is this text or what a part of it says.
@@ -91,34 +103,43 @@ impl<'t> Notes<'t> {
         rests[place].has(part, least)
     }
 
-    /// The first uses of a name in the part `side` of a zone.
+    /// Whether to look for another name in a zone is likely to cost less than to note what could begin there.
+    pub(super) fn names_are_cheaper(&self, zone: &Range<usize>) -> bool {
+        // That much more is looked at for names in the same time.
+        self.searched.get() < 8 * zone.end
+    }
+
+    /// The first uses of a name in two parts of a zone.
     pub(super) fn uses(
         &self,
         name: &[u8],
         zone: &Range<usize>,
-        side: &Range<usize>,
+        sides: [Range<usize>; 2],
         most: usize,
-    ) -> Vec<Use> {
-        self.named(name, zone, |named| named.uses(&self.text, name.len(), side, most))
+    ) -> [Vec<Use>; 2] {
+        let uses = |named: &mut Named| sides.map(|side| named.uses(&self.text, name.len(), &side, most));
+        self.named(name, zone, uses)
     }
 
     /// Where a literal begins in a zone that is assigned to a name: the last before `at`, or the first behind.
     pub(super) fn value(&self, name: &[u8], zone: &Range<usize>, at: usize) -> Option<usize> {
-        self.named(name, zone, |named| named.value(zone, at))
+        self.named(name, zone, |named| named.value(&self.text, name.len(), zone, at))
     }
 
     fn named<T>(&self, name: &[u8], zone: &Range<usize>, ask: impl FnOnce(&mut Named) -> T) -> T {
         let mut names = self.names.borrow_mut();
+        let see = |named: &mut Named| {
+            let searched = named.see(&self.text, name, zone);
+            self.searched.set(self.searched.get() + searched);
+            ask(named)
+        };
         if let Some(named) = names.get_mut(name) {
-            named.see(&self.text, name, zone);
-            return ask(named);
+            return see(named);
         }
         if names.len() >= MOST_NAMES {
             names.clear();
         }
-        let named = names.entry(name.to_vec()).or_default();
-        named.see(&self.text, name, zone);
-        ask(named)
+        see(names.entry(name.to_vec()).or_default())
     }
 }
 
@@ -126,7 +147,7 @@ impl Noted {
     fn new(want: Want<'_>) -> Noted {
         Noted {
             alphabet: *want.alphabet,
-            class: Class::of(&want.alphabet.map(u8::from), 0),
+            behind: Behind::of(want.alphabet),
             least: want.least,
             seen: 0..0,
             whole: Vec::new(),
@@ -157,11 +178,8 @@ impl Noted {
         while self.seen.end < part.end {
             let end = text.len().min(self.seen.end + STRETCH);
             let rows = self.rows(text, self.seen.end..end);
-            // What a name goes on with is the rest of nothing.
-            let is_rest =
-                |row: &&Row| !text[..row.start].ends_with(b"_") && !text[..row.start].ends_with(b"-");
             let part = self.seen.end..end;
-            for row in rows.iter().filter(|row| part.contains(&row.start)).filter(is_rest) {
+            for row in rows.iter().filter(|row| part.contains(&row.start)) {
                 if row.length >= self.least {
                     self.whole.push(row.start);
                 } else if row.length >= SHORTEST_REST {
@@ -185,21 +203,30 @@ impl Noted {
         if from > 0 && self.is_in(text[from - 1]) {
             from += text[from..end].iter().position(|&byte| !self.is_in(byte)).unwrap_or(end - from);
         }
-        let mut words = vec![0; (end - from) / BLOCK + 1];
-        members(&self.class, &text[from..end], &mut words);
-        let mut start = 0;
-        for (number, &word) in words.iter().enumerate() {
-            // Where rows begin and end, in turn.
-            let before = number.checked_sub(1).map_or(0, |before| words[before] >> (BLOCK - 1));
-            let mut borders = word ^ (word << 1 | before);
-            while borders != 0 {
-                let place = number * BLOCK + borders.trailing_zeros() as usize;
-                borders &= borders - 1;
-                if word >> (place % BLOCK) & 1 == 1 {
-                    start = place;
-                } else {
-                    rows.extend(self.row(text, from + start, from + place));
+        let mut before = 0;
+        for at in (from..=end).step_by(BLOCK) {
+            let (own, joins) = match text[at..end].first_chunk() {
+                Some(block) => self.behind.own_and_joins(block),
+                None => {
+                    let mut block = [0; BLOCK];
+                    block[..end - at].copy_from_slice(&text[at..end]);
+                    self.behind.own_and_joins(&block)
                 }
+            };
+            let both = u128::from(own) << BLOCK | u128::from(before);
+            before = own;
+            let is_behind = |members: u128| (members >> (BLOCK - 1)) as u64;
+            let mut ends = is_behind(both) & !own & (joins | is_behind(rows_of_twelve(both)));
+            while ends != 0 {
+                let place = ends.trailing_zeros();
+                ends &= ends - 1;
+                let length = (both << (BLOCK as u32 - place)).leading_ones() as usize;
+                let end = at + place as usize;
+                let mut start = end - length;
+                while start > from && self.is_in(text[start - 1]) {
+                    start -= 1;
+                }
+                rows.extend(self.row(text, start, end));
             }
         }
         for place in (0..rows.len()).rev() {
@@ -219,11 +246,9 @@ impl Noted {
     }
 
     /// The row between two places, if it is long or another one follows it.
-    #[inline]
     fn row(&self, text: &[u8], mut start: usize, end: usize) -> Option<Row> {
-        let behind = text.get(end).copied();
-        let may_go_on = behind.is_some_and(|byte| MAY_JOIN[usize::from(byte)]);
-        if end - start < SHORTEST_REST && !may_go_on {
+        // What a name goes on with is the rest of nothing.
+        if matches!(text[..start].last(), Some(b'_' | b'-')) {
             return None;
         }
         // The rest begins behind a quotation mark, also where that is written so.
@@ -231,14 +256,9 @@ impl Noted {
         if text[..start].ends_with(b"\\") && matches!(head, Some(b"u0022" | b"u0027")) {
             start += QUOTE;
         }
-        let is_last = behind.is_some_and(is_piece);
-        let next = if is_last || end - start >= self.least { None } else { self.next(text, end) };
-        (next.is_some() || end - start >= SHORTEST_REST).then(|| Row {
-            start,
-            end,
-            next,
-            length: end - start,
-        })
+        let next = if end - start >= self.least { None } else { self.next(text, end) };
+        let is_long = end - start >= SHORTEST_REST;
+        (next.is_some() || is_long).then(|| Row { start, end, next, length: end - start })
     }
 
     /// Where the next piece of a token begins behind one that ends at `end`, if it can be one that is wanted.

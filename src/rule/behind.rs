@@ -1,0 +1,193 @@
+//! What stands behind an anchor in a text: whether the rest of a secret can begin there. Text full of names that begin as a
+//! secret does is told from secrets by this alone, many bytes at once.
+
+use super::Head;
+use crate::class::{BLOCK, Class, members_each};
+
+/// The shortest secret that is told from other text by what follows its anchor.
+const SHORTEST: usize = 16;
+
+/// Behind a piece of a secret another one may follow at these bytes, and at what is not ASCII.
+pub(crate) const JOINS: &[u8] = b"\n\r;`\\<\x1B&${";
+
+/// At these a literal ends; none follows if the next byte is one of `BREAKS`.
+pub(crate) const QUOTES: &[u8] = b"\"'";
+pub(crate) const BREAKS: &[u8] = b"][=>?!*%:";
+
+/// At these a line goes on, if the next byte is one of `CONTINUES`.
+pub(crate) const SIGNS: &[u8] = b"=^#";
+pub(crate) const CONTINUES: &[u8] = b"\r\n\\{";
+
+/// At these the value of a constant ends, or a variable follows.
+const HELD: &[u8] = b" )%";
+
+/// Which bytes are in one of some lists.
+pub(crate) const fn table_of(lists: &[&[u8]]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].len() {
+            table[lists[list][at] as usize] = true;
+            at += 1;
+        }
+        list += 1;
+    }
+    table
+}
+
+/// The class of the ASCII characters that are in a table, or in none.
+const fn class_of(table: &[bool; 256], is_in: bool) -> Class {
+    let mut entries = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        entries[byte] = (table[byte] == is_in) as u8;
+        byte += 1;
+    }
+    Class::of(&entries, 0)
+}
+
+/// What may follow a piece of a secret.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    /// The bytes of the secret, and those at which it does not go on.
+    classes: [Class; 2],
+}
+
+impl Behind {
+    /// Of secrets of this alphabet.
+    pub(crate) fn of(alphabet: &[bool; 256]) -> Behind {
+        const STOPS: Class = class_of(&table_of(&[JOINS, QUOTES, SIGNS]), false);
+        Behind { classes: [class_of(alphabet, true), STOPS] }
+    }
+
+    /// Which bytes of a block are the secret's, and at which it may go on in another piece.
+    #[inline]
+    pub(crate) fn own_and_joins(&self, block: &[u8; BLOCK]) -> (u64, u64) {
+        let [own, stops] = members_each(&self.classes, block);
+        (own, !stops)
+    }
+}
+
+/// What must follow an anchor for a secret to begin with it.
+#[derive(Debug)]
+pub(super) struct Rest {
+    /// The bytes of the secret, those at which it does not go on, and those of the lists.
+    classes: [Class; 6],
+    /// How many of its own bytes follow where it stands in one piece.
+    least: usize,
+}
+
+impl Rest {
+    /// What must follow an anchor of `anchor` bytes; nothing if that tells too little.
+    pub(super) fn of(head: &Head, anchor: usize) -> Option<Rest> {
+        const STOPS: Class = class_of(&table_of(&[JOINS, HELD, QUOTES, SIGNS]), false);
+        const LISTS: [Class; 4] = [
+            class_of(&table_of(&[QUOTES]), true),
+            class_of(&table_of(&[BREAKS]), true),
+            class_of(&table_of(&[SIGNS]), true),
+            class_of(&table_of(&[CONTINUES]), true),
+        ];
+        let own = class_of(&head.alphabet, true);
+        let [quotes, breaks, signs, continues] = LISTS;
+        let classes = [own, STOPS, quotes, breaks, signs, continues];
+        let is_told = head.least >= SHORTEST.max(anchor);
+        is_told.then(|| Rest { classes, least: (head.least - anchor).min(BLOCK) })
+    }
+
+    /// Which bytes of a block are the secret's, and at which it may go on. What follows the last is not known.
+    #[inline]
+    fn own_and_goes_on(&self, block: &[u8; BLOCK]) -> (u64, u64) {
+        let [own, stops, quotes, breaks, signs, continues] = members_each(&self.classes, block);
+        let continues = continues >> 1 | 1 << (BLOCK - 1);
+        (own, !(stops | quotes & breaks >> 1 | signs & !continues))
+    }
+}
+
+/// A text, and what is known of a block of it.
+pub(super) struct Ahead<'t, 'r> {
+    text: &'t [u8],
+    /// What was asked for there.
+    rest: Option<&'r Rest>,
+    /// Where the block begins.
+    start: usize,
+    /// Which of its bytes are the secret's, and at which it may go on.
+    own: u64,
+    goes_on: u64,
+}
+
+impl<'t, 'r> Ahead<'t, 'r> {
+    pub(super) fn new(text: &'t [u8]) -> Ahead<'t, 'r> {
+        Ahead { text, rest: None, start: 0, own: 0, goes_on: 0 }
+    }
+
+    /// Whether `rest` may stand at `at`, whole or up to where it goes on elsewhere.
+    #[inline]
+    pub(super) fn may_be(&mut self, rest: &'r Rest, at: usize) -> bool {
+        let mut place = at.wrapping_sub(self.start);
+        let is_same = self.rest.is_some_and(|last| std::ptr::eq(last, rest));
+        if !is_same || place >= BLOCK || place + self.length(place) >= BLOCK {
+            let Some(block) = self.text.get(at..).and_then(<[u8]>::first_chunk) else { return true };
+            (self.own, self.goes_on) = rest.own_and_goes_on(block);
+            (self.rest, self.start, place) = (Some(rest), at, 0);
+        }
+        let length = self.length(place);
+        length >= rest.least || self.goes_on >> (place + length) & 1 == 1
+    }
+
+    /// How many of the secret's bytes stand at a place of the block.
+    fn length(&self, place: usize) -> usize {
+        (self.own >> place).trailing_ones() as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_follow_is_told_wherever_it_stands_and_whoever_asks() {
+        let rest = |letters: &[u8]| {
+            let mut alphabet = [false; 256];
+            letters.iter().for_each(|&byte| alphabet[usize::from(byte)] = true);
+            Rest::of(&Head { least: 24, alphabet, anchor: 4 }, 4).expect("long enough")
+        };
+        let rests = [rest(b"ab"), rest(b"abc")];
+        let parts: [&[u8]; 12] =
+            [b"aaaaaaaaaaaaaaaaaaab", b"a", b"b", b"c", b"\"", b"]", b" ", b"(", b"=", b"\n", b"\xE2", b"-"];
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let mut told = [0; 2];
+        for _ in 0..300 {
+            let text: Vec<u8> = (0..100).flat_map(|_| parts[random(parts.len())]).copied().collect();
+            let mut ahead = Ahead::new(&text);
+            let mut at = 0;
+            while at < text.len() {
+                let which = random(2);
+                let own = if which == 0 { &b"ab"[..] } else { b"abc" };
+                let length = text[at..].iter().take_while(|byte| own.contains(byte)).count();
+                let next = text.get(at + length + 1);
+                let goes_on = match text.get(at + length) {
+                    Some(b'"') => next.is_none_or(|next| !BREAKS.contains(next)),
+                    Some(b'=') => next == Some(&b'\n'),
+                    Some(b' ' | b'\n' | 0xE2) => true,
+                    _ => false,
+                };
+                let may_be = ahead.may_be(&rests[which], at);
+                // Near a block's end and the text's it is told of more than that.
+                let is_known = at + BLOCK <= text.len() && length + 1 < BLOCK;
+                if is_known && text[at + length] != b'=' && text[at + length] != b'"' {
+                    assert_eq!(may_be, length >= 20 || goes_on, "{at} in {}", text.escape_ascii());
+                } else {
+                    assert!(may_be || !(length >= 20 || goes_on), "{at} in {}", text.escape_ascii());
+                }
+                told[usize::from(may_be)] += 1;
+                at += random(30);
+            }
+        }
+        assert!(told.iter().all(|&count| count > 1000), "{told:?}");
+    }
+}
