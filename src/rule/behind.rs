@@ -18,8 +18,15 @@ pub(crate) const BREAKS: &[u8] = b"][=>?!*%:";
 pub(crate) const SIGNS: &[u8] = b"=^#";
 pub(crate) const CONTINUES: &[u8] = b"\r\n\\{";
 
-/// At these the value of a constant ends, or a variable follows.
-const HELD: &[u8] = b" )%";
+/// Behind this sign a variable follows.
+const VARIABLE: &[u8] = b"%";
+
+/// At these a value ends that is no literal, if it follows one of `ASSIGNS`; at a blank also where nothing but a comment
+/// follows on the line, which begins with one of `COMMENTS`.
+const BLANKS: &[u8] = b" ";
+const CLOSES: &[u8] = b")";
+const COMMENTS: &[u8] = b" \t\r\n#;/";
+const ASSIGNS: &[u8] = b"=:,>?-<";
 
 /// Which bytes are in one of some lists.
 pub(crate) const fn table_of(lists: &[&[u8]]) -> [bool; 256] {
@@ -73,7 +80,7 @@ impl Behind {
 #[derive(Debug)]
 pub(super) struct Rest {
     /// The bytes of the secret, those at which it does not go on, and those of the lists.
-    classes: [Class; 6],
+    classes: [Class; 9],
     /// How many of its own bytes follow where it stands in one piece.
     least: usize,
 }
@@ -81,27 +88,44 @@ pub(super) struct Rest {
 impl Rest {
     /// What must follow an anchor of `anchor` bytes; nothing if that tells too little.
     pub(super) fn of(head: &Head, anchor: usize) -> Option<Rest> {
-        const STOPS: Class = class_of(&table_of(&[JOINS, HELD, QUOTES, SIGNS]), false);
-        const LISTS: [Class; 4] = [
+        const STOPS: Class = class_of(&table_of(&[JOINS, VARIABLE, QUOTES, SIGNS, BLANKS, CLOSES]), false);
+        const LISTS: [Class; 7] = [
             class_of(&table_of(&[QUOTES]), true),
             class_of(&table_of(&[BREAKS]), true),
             class_of(&table_of(&[SIGNS]), true),
             class_of(&table_of(&[CONTINUES]), true),
+            class_of(&table_of(&[BLANKS]), true),
+            class_of(&table_of(&[COMMENTS]), true),
+            class_of(&table_of(&[CLOSES]), true),
         ];
         let own = class_of(&head.alphabet, true);
-        let [quotes, breaks, signs, continues] = LISTS;
-        let classes = [own, STOPS, quotes, breaks, signs, continues];
+        let [quotes, breaks, signs, continues, blanks, comments, closes] = LISTS;
+        let classes = [own, STOPS, quotes, breaks, signs, continues, blanks, comments, closes];
         let is_told = head.least >= SHORTEST.max(anchor);
         is_told.then(|| Rest { classes, least: (head.least - anchor).min(BLOCK) })
     }
 
-    /// Which bytes of a block are the secret's, and at which it may go on. What follows the last is not known.
+    /// Looks at a block. What follows its last byte is not known.
     #[inline]
-    fn own_and_goes_on(&self, block: &[u8; BLOCK]) -> (u64, u64) {
-        let [own, stops, quotes, breaks, signs, continues] = members_each(&self.classes, block);
-        let continues = continues >> 1 | 1 << (BLOCK - 1);
-        (own, !(stops | quotes & breaks >> 1 | signs & !continues))
+    fn look(&self, block: &[u8; BLOCK]) -> Seen {
+        let members = members_each(&self.classes, block);
+        let [own, stops, quotes, breaks, signs, continues, blanks, comments, closes] = members;
+        let before = |next: u64| next >> 1 | 1 << (BLOCK - 1);
+        let breaks = quotes & breaks >> 1 | signs & !before(continues);
+        let values = blanks & !before(comments) | closes;
+        Seen { own, goes_on: !(stops | breaks | values), values }
     }
+}
+
+/// Which bytes of a block are of which kind: a bit each.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Those of the secret.
+    own: u64,
+    /// Those at which it may go on.
+    goes_on: u64,
+    /// Those at which it may only where it is assigned.
+    values: u64,
 }
 
 /// A text, and what is known of a block of it.
@@ -111,33 +135,39 @@ pub(super) struct Ahead<'t, 'r> {
     rest: Option<&'r Rest>,
     /// Where the block begins.
     start: usize,
-    /// Which of its bytes are the secret's, and at which it may go on.
-    own: u64,
-    goes_on: u64,
+    seen: Seen,
 }
 
 impl<'t, 'r> Ahead<'t, 'r> {
     pub(super) fn new(text: &'t [u8]) -> Ahead<'t, 'r> {
-        Ahead { text, rest: None, start: 0, own: 0, goes_on: 0 }
+        Ahead { text, rest: None, start: 0, seen: Seen::default() }
     }
 
-    /// Whether `rest` may stand at `at`, whole or up to where it goes on elsewhere.
+    /// Whether `rest` may follow the anchor of `length` bytes at `at`, whole or up to where it goes on elsewhere.
     #[inline]
-    pub(super) fn may_be(&mut self, rest: &'r Rest, at: usize) -> bool {
-        let mut place = at.wrapping_sub(self.start);
+    pub(super) fn may_follow(&mut self, rest: &'r Rest, at: usize, length: usize) -> bool {
+        const IS_ASSIGNED: [bool; 256] = table_of(&[ASSIGNS]);
+        let body = at + length;
+        let mut place = body.wrapping_sub(self.start);
         let is_same = self.rest.is_some_and(|last| std::ptr::eq(last, rest));
         if !is_same || place >= BLOCK || place + self.length(place) >= BLOCK {
-            let Some(block) = self.text.get(at..).and_then(<[u8]>::first_chunk) else { return true };
-            (self.own, self.goes_on) = rest.own_and_goes_on(block);
-            (self.rest, self.start, place) = (Some(rest), at, 0);
+            let Some(block) = self.text.get(body..).and_then(<[u8]>::first_chunk) else { return true };
+            self.seen = rest.look(block);
+            (self.rest, self.start, place) = (Some(rest), body, 0);
         }
         let length = self.length(place);
-        length >= rest.least || self.goes_on >> (place + length) & 1 == 1
+        if length >= rest.least {
+            return true;
+        }
+        let is_in = |bytes: u64| bytes >> (place + length) & 1 == 1;
+        let before = || at.checked_sub(1).map(|before| self.text[before]);
+        is_in(self.seen.goes_on)
+            || is_in(self.seen.values) && before().is_some_and(|before| IS_ASSIGNED[usize::from(before)])
     }
 
     /// How many of the secret's bytes stand at a place of the block.
     fn length(&self, place: usize) -> usize {
-        (self.own >> place).trailing_ones() as usize
+        (self.seen.own >> place).trailing_ones() as usize
     }
 }
 
@@ -170,16 +200,19 @@ mod tests {
                 let own = if which == 0 { &b"ab"[..] } else { b"abc" };
                 let length = text[at..].iter().take_while(|byte| own.contains(byte)).count();
                 let next = text.get(at + length + 1);
+                let is_assigned = at > 0 && text[at - 1] == b'=';
                 let goes_on = match text.get(at + length) {
                     Some(b'"') => next.is_none_or(|next| !BREAKS.contains(next)),
                     Some(b'=') => next == Some(&b'\n'),
-                    Some(b' ' | b'\n' | 0xE2) => true,
+                    Some(b' ') => is_assigned || next.is_some_and(|next| COMMENTS.contains(next)),
+                    Some(b')') => is_assigned,
+                    Some(b'\n' | 0xE2) => true,
                     _ => false,
                 };
-                let may_be = ahead.may_be(&rests[which], at);
+                let may_be = ahead.may_follow(&rests[which], at, 0);
                 // Near a block's end and the text's it is told of more than that.
                 let is_known = at + BLOCK <= text.len() && length + 1 < BLOCK;
-                if is_known && text[at + length] != b'=' && text[at + length] != b'"' {
+                if is_known && !b"=\" ".contains(&text[at + length]) {
                     assert_eq!(may_be, length >= 20 || goes_on, "{at} in {}", text.escape_ascii());
                 } else {
                     assert!(may_be || !(length >= 20 || goes_on), "{at} in {}", text.escape_ascii());

@@ -179,7 +179,7 @@ impl RuleSet {
         let mut ahead = Ahead::new(bytes);
         self.each_anchor(bytes, own, |number, hit| {
             let rest = self.rests[number].as_ref();
-            if rest.is_none_or(|rest| ahead.may_be(rest, hit.at + hit.anchor.length())) {
+            if rest.is_none_or(|rest| ahead.may_follow(rest, hit.at, hit.anchor.length())) {
                 visit(hit);
             }
         });

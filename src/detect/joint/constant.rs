@@ -95,7 +95,7 @@ pub(super) fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
             matches!(text.get(end), None | Some(b'\n' | b'\r' | b';' | b' ' | b'&' | b')'))
         }
         b' ' | b'\t' | b'\r' | b'\x0C' => match text.get(end) {
-            None | Some(b'\n' | b'\r' | b';' | b'&' | b')') => true,
+            None | Some(b'\n' | b'\r' | b';' | b'&') => true,
             Some(b' ') => ends_line(text, end),
             _ => false,
         },
