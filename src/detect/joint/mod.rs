@@ -216,11 +216,8 @@ impl<'t> Token<'t> {
                 return None;
             }
             how = how.or(Some(joint.how));
-            if token.pieces.is_empty() {
-                token.pieces.push(first.clone());
-            }
             if joint.is_listed {
-                unlisted = unlisted.or(Some(token.pieces.len()));
+                unlisted = unlisted.or(Some(token.pieces.len().max(1)));
             }
             end = next.end;
             if next.is_empty() {
@@ -230,15 +227,18 @@ impl<'t> Token<'t> {
             since = 0;
             length += next.len();
             last = next.clone();
+            if token.pieces.is_empty() {
+                token.pieces.push(first.clone());
+            }
             token.pieces.push(next);
             token.how = how;
         }
-        if token.pieces.is_empty() {
-            token.pieces.push(first);
-        }
-        let is_cut = token.end() == limit;
+        let is_cut = last.end == limit;
         if length < want.least && !is_cut {
             return None;
+        }
+        if token.pieces.is_empty() {
+            token.pieces.push(first);
         }
         if let Some(unlisted) = unlisted.filter(|_| !is_list_joined(text, body - anchor, token.end())) {
             token.pieces.truncate(unlisted);
