@@ -29,8 +29,8 @@ pub(in crate::detect) struct Notes<'t> {
     text: Cow<'t, [u8]>,
     rests: RefCell<Vec<Noted>>,
     names: RefCell<HashMap<Vec<u8>, Named>>,
-    /// How many bytes were looked at for names.
-    searched: Cell<usize>,
+    /// What looking for names has cost, in bytes searched.
+    cost: Cell<usize>,
     /// The same of another text, which was asked about last.
     other: RefCell<Option<Box<Notes<'static>>>>,
 }
@@ -71,7 +71,7 @@ const _: () = assert!(SHORTEST_REST == 12);
 impl<'t> Notes<'t> {
     pub(in crate::detect) fn new(text: impl Into<Cow<'t, [u8]>>) -> Notes<'t> {
         let (rests, names, other) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Notes { text: text.into(), rests, names, searched: Cell::new(0), other }
+        Notes { text: text.into(), rests, names, cost: Cell::new(0), other }
     }
 
     /// Calls `look` with what is noted of `text`, which is this text or what a part of it says.
@@ -105,8 +105,8 @@ impl<'t> Notes<'t> {
 
     /// Whether to look for another name in a zone is likely to cost less than to note what could begin there.
     pub(super) fn names_are_cheaper(&self, zone: &Range<usize>) -> bool {
-        // That much more is looked at for names in the same time.
-        self.searched.get() < 8 * zone.end
+        // Noting costs that much more a byte than searching.
+        self.cost.get() < 8 * zone.end
     }
 
     /// The first uses of a name in two parts of a zone.
@@ -129,9 +129,10 @@ impl<'t> Notes<'t> {
     fn named<T>(&self, name: &[u8], zone: &Range<usize>, ask: impl FnOnce(&mut Named) -> T) -> T {
         let mut names = self.names.borrow_mut();
         let see = |named: &mut Named| {
-            let searched = named.see(&self.text, name, zone);
-            self.searched.set(self.searched.get() + searched);
-            ask(named)
+            named.see(&self.text, name, zone);
+            let told = ask(named);
+            self.cost.set(self.cost.get() + std::mem::take(&mut named.cost));
+            told
         };
         if let Some(named) = names.get_mut(name) {
             return see(named);
