@@ -511,6 +511,19 @@ fn each_limit_is_told_by_its_option() {
 }
 
 #[test]
+fn a_limit_that_many_members_meet_is_never_told_as_damage() {
+    let inner = zip(&[("a", b"nothing")]);
+    let many: Vec<String> = (0..150).map(|number| format!("{number}.zip")).collect();
+    let members: Vec<Member<'_>> = many.iter().map(|name| (&**name, &inner[..])).collect();
+    let project = Project::new();
+    project.write("a.zip", stored_zip(&members));
+    let (run, report) = project.json(["--archive-depth", "1"]);
+    let told = skips(&report);
+    assert_eq!((run.code, told.len()), (2, 150), "{run:?}");
+    assert!(told.iter().all(|(_, reason, _)| *reason == "archive-limit"), "{told:?}");
+}
+
+#[test]
 fn many_members_are_counted_and_not_kept() {
     let many: Vec<(String, Vec<u8>)> = (0..30_000).map(|number| (number.to_string(), Vec::new())).collect();
     let members: Vec<Member<'_>> = many.iter().map(|(name, bytes)| (&**name, &bytes[..])).collect();

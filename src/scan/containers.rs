@@ -117,7 +117,10 @@ impl Gatherer<'_> {
 
     /// Tells that a container or a member was not read to its end.
     pub(super) fn unread(&mut self, origin: Origin<'static>, reason: Reason) {
-        self.open.unread += 1;
+        // Limits are told by each container that met one.
+        if !matches!(reason, Reason::Archive { .. }) {
+            self.open.unread += 1;
+        }
         if self.open.unread <= TOLD || matches!(reason, Reason::Archive { .. }) {
             self.skip(Skip { origin: origin.or_by_id(), reason });
         }
