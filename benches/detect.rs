@@ -233,6 +233,35 @@ fn calls_of_an_api_peer(bencher: Bencher<'_, '_>) {
     measure_peer(bencher, &calls());
 }
 
+/// Our own sources, a mebibyte of them.
+fn sources() -> String {
+    let sources = [
+        include_str!("../src/detect/mod.rs"),
+        include_str!("../src/detect/reading.rs"),
+        include_str!("../src/rule/set.rs"),
+        include_str!("../src/scan.rs"),
+        include_str!("../src/source/git/index.rs"),
+        include_str!("../src/source/worktree.rs"),
+    ];
+    sources.concat().repeat(10)[..MEBIBYTE].to_owned()
+}
+
+/// The same with every name of several words beginning as a key does.
+fn renamed_sources() -> String {
+    let word = regex::Regex::new(r"\b[A-Za-z]+_([a-z])").expect("a pattern");
+    word.replace_all(&sources(), "api_$1").into_owned()
+}
+
+#[divan::bench]
+fn real_code(bencher: Bencher<'_, '_>) {
+    measure(bencher, &sources());
+}
+
+#[divan::bench]
+fn real_code_of_an_api(bencher: Bencher<'_, '_>) {
+    measure(bencher, &renamed_sources());
+}
+
 /// Walking, opening, reading and looking at files of 2 kB.
 #[divan::bench(sample_count = 20)]
 fn small_files(bencher: Bencher<'_, '_>) {
@@ -240,11 +269,13 @@ fn small_files(bencher: Bencher<'_, '_>) {
 }
 
 /// The same with files of 16 kB that are full of something. Each of them should cost at most twice what clean ones do.
-#[divan::bench(sample_count = 20, args = ["clean", "calls", "base64", "base64 on one line", "noise in base64"])]
+#[divan::bench(sample_count = 20, args = ["clean", "calls", "code", "code of an API", "base64", "base64 on one line", "noise in base64"])]
 fn files(bencher: Bencher<'_, '_>, what: &str) {
     let contents = match what {
         "clean" => clean(),
         "calls" => calls(),
+        "code" => sources(),
+        "code of an API" => renamed_sources(),
         "base64" => base64(clean().as_bytes()),
         "base64 on one line" => base64(clean().as_bytes()).replace('\n', ""),
         _ => base64(&noise()),
