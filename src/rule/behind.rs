@@ -4,8 +4,8 @@
 use super::Head;
 use crate::class::{BLOCK, Class, members_each};
 
-/// The shortest secret that is told from other text by what follows its anchor.
-const SHORTEST: usize = 16;
+/// A token with fewer characters is not worth a look in pieces.
+pub(crate) const SHORTEST_TOKEN: usize = 16;
 
 /// Behind a piece of a secret another one may follow at these bytes, and at what is not ASCII.
 pub(crate) const JOINS: &[u8] = b"\n\r;`\\<\x1B&${";
@@ -16,7 +16,7 @@ pub(crate) const BREAKS: &[u8] = b"][=>?!*%:";
 
 /// At these a line goes on, if the next byte is one of `CONTINUES`.
 pub(crate) const SIGNS: &[u8] = b"=^#";
-pub(crate) const CONTINUES: &[u8] = b"\r\n\\{";
+const CONTINUES: &[u8] = b"\r\n\\{";
 
 /// Behind this sign a variable follows.
 const VARIABLE: &[u8] = b"%";
@@ -43,8 +43,8 @@ pub(crate) const fn table_of(lists: &[&[u8]]) -> [bool; 256] {
     table
 }
 
-/// The class of the ASCII characters that are in a table, or in none.
-const fn class_of(table: &[bool; 256], is_in: bool) -> Class {
+/// The class of the ASCII characters that are in a table, or are not.
+pub(crate) const fn class_of(table: &[bool; 256], is_in: bool) -> Class {
     let mut entries = [0; 256];
     let mut byte = 0;
     while byte < table.len() {
@@ -52,28 +52,6 @@ const fn class_of(table: &[bool; 256], is_in: bool) -> Class {
         byte += 1;
     }
     Class::of(&entries, 0)
-}
-
-/// What may follow a piece of a secret.
-#[derive(Debug)]
-pub(crate) struct Behind {
-    /// The bytes of the secret, and those at which it does not go on.
-    classes: [Class; 2],
-}
-
-impl Behind {
-    /// Of secrets of this alphabet.
-    pub(crate) fn of(alphabet: &[bool; 256]) -> Behind {
-        const STOPS: Class = class_of(&table_of(&[JOINS, QUOTES, SIGNS]), false);
-        Behind { classes: [class_of(alphabet, true), STOPS] }
-    }
-
-    /// Which bytes of a block are the secret's, and at which it may go on in another piece.
-    #[inline]
-    pub(crate) fn own_and_joins(&self, block: &[u8; BLOCK]) -> (u64, u64) {
-        let [own, stops] = members_each(&self.classes, block);
-        (own, !stops)
-    }
 }
 
 /// What must follow an anchor for a secret to begin with it.
@@ -89,56 +67,56 @@ impl Rest {
     /// What must follow an anchor of `anchor` bytes; nothing if that tells too little.
     pub(super) fn of(head: &Head, anchor: usize) -> Option<Rest> {
         let own = class_of(&head.alphabet, true);
-        let is_told = head.least >= SHORTEST.max(anchor);
+        let is_told = head.least >= SHORTEST_TOKEN.max(anchor);
         is_told.then(|| Rest { own, least: (head.least - anchor).min(BLOCK) })
     }
 }
 
-/// In which ways a secret may go on at a byte, each a bit; and which of them are open for what stands behind that byte, and
-/// for what stands before the secret.
-const WAYS: [u8; 256] = ways(&[
-    (table_of(&[JOINS, VARIABLE]), true, 1),
-    (table_of(&[QUOTES]), true, 2),
-    (table_of(&[SIGNS]), true, 4),
-    (table_of(&[BLANKS]), true, 8),
-    (table_of(&[CLOSES]), true, 16),
-    (ASCII, false, 1),
-]);
-const OPEN_BEFORE: [u8; 256] = ways(&[
+/// In which ways a secret may go on at a byte: a bit each.
+const WAYS: [u8; 256] = {
+    let mut ways = bits_of(&[
+        (table_of(&[JOINS, VARIABLE]), true, 1),
+        (table_of(&[QUOTES]), true, 2),
+        (table_of(&[SIGNS]), true, 4),
+        (table_of(&[BLANKS]), true, 8),
+        (table_of(&[CLOSES]), true, 16),
+    ]);
+    // What is not ASCII.
+    let mut byte = 128;
+    while byte < ways.len() {
+        ways[byte] = 1;
+        byte += 1;
+    }
+    ways
+};
+
+/// Which ways are open if this byte comes next.
+const OPEN_BEFORE: [u8; 256] = bits_of(&[
     (table_of(&[]), false, 1),
     (table_of(&[BREAKS]), false, 2),
     (table_of(&[CONTINUES]), true, 4),
     (table_of(&[COMMENTS]), true, 8),
 ]);
-const OPEN_BEHIND: [u8; 256] = ways(&[(table_of(&[ASSIGNS]), true, 8 | 16)]);
 
-/// The ASCII characters.
-const ASCII: [bool; 256] = {
-    let mut ascii = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        ascii[byte] = true;
-        byte += 1;
-    }
-    ascii
-};
+/// Which ways are open, whatever comes next, if the secret follows this byte.
+const OPEN_BEHIND: [u8; 256] = bits_of(&[(table_of(&[ASSIGNS]), true, 8 | 16)]);
 
 /// For each byte the bits of the tables that have it, or have it not.
-const fn ways(tables: &[([bool; 256], bool, u8)]) -> [u8; 256] {
-    let mut ways = [0; 256];
+const fn bits_of(tables: &[([bool; 256], bool, u8)]) -> [u8; 256] {
+    let mut all = [0; 256];
     let mut number = 0;
     while number < tables.len() {
         let (table, is_in, bits) = tables[number];
         let mut byte = 0;
-        while byte < ways.len() {
+        while byte < all.len() {
             if table[byte] == is_in {
-                ways[byte] |= bits;
+                all[byte] |= bits;
             }
             byte += 1;
         }
         number += 1;
     }
-    ways
+    all
 }
 
 /// A text, and what is known of a block of it.
@@ -192,8 +170,21 @@ mod tests {
             Rest::of(&Head { least: 24, alphabet, anchor: 4 }, 4).expect("long enough")
         };
         let rests = [rest(b"ab"), rest(b"abc")];
-        let parts: [&[u8]; 12] =
-            [b"aaaaaaaaaaaaaaaaaaab", b"a", b"b", b"c", b"\"", b"]", b" ", b"(", b"=", b"\n", b"\xE2", b"-"];
+        let parts: [&[u8]; 13] = [
+            b"aaaaaaaaaaaaaaaaaaab",
+            b")",
+            b"a",
+            b"b",
+            b"c",
+            b"\"",
+            b"]",
+            b" ",
+            b"(",
+            b"=",
+            b"\n",
+            b"\xE2",
+            b"-",
+        ];
         let mut state = 1u32;
         let mut random = |below: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -29,7 +29,7 @@ pub(super) struct Open {
     secrets: Vec<BTreeSet<SecretId>>,
     /// What is found in the outermost one.
     pub(super) listing: Listing,
-    /// How many of its members could not be read.
+    /// How many of its members could not be read, but for a limit.
     unread: u64,
     /// Buffers that are not in use: for members, and for the bytes of containers.
     readers: Vec<Reader>,
@@ -117,11 +117,10 @@ impl Gatherer<'_> {
 
     /// Tells that a container or a member was not read to its end.
     pub(super) fn unread(&mut self, origin: Origin<'static>, reason: Reason) {
-        // Limits are told by each container that met one.
-        if !matches!(reason, Reason::Archive { .. }) {
-            self.open.unread += 1;
-        }
-        if self.open.unread <= TOLD || matches!(reason, Reason::Archive { .. }) {
+        // A limit is told by each container that met one.
+        let is_limit = matches!(reason, Reason::Archive { .. });
+        self.open.unread += u64::from(!is_limit);
+        if is_limit || self.open.unread <= TOLD {
             self.skip(Skip { origin: origin.or_by_id(), reason });
         }
     }

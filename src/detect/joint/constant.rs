@@ -3,7 +3,7 @@
 use super::code::{
     blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, suffixes, template_opens,
 };
-use super::{First, Joined, LONGEST_JOINT, Notes, SHORTEST_TOKEN, Token, is_broken, joint_outside};
+use super::{First, Joined, LONGEST_JOINT, Notes, SHORTEST_TOKEN, Token, joint_outside, stands_alone};
 use std::ops::Range;
 
 /// How far behind a constant it is used, or the other one that it is used with is written. What is found there may reach
@@ -90,7 +90,7 @@ pub(super) fn is_name_at(text: &[u8], at: usize, name: &[u8]) -> bool {
 pub(super) fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     // What is no literal ends at a blank, or within its line only where the sign touches it.
     let may_be = match text[..at].last()? {
-        b'"' | b'\'' | b'`' => !is_broken(text, end) && quote(text, end).is_some(),
+        b'"' | b'\'' | b'`' => !stands_alone(text, end) && quote(text, end).is_some(),
         b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<' => {
             matches!(text.get(end), None | Some(b'\n' | b'\r' | b';' | b' ' | b'&' | b')'))
         }

@@ -16,7 +16,7 @@ use constant::{name_before, variable_behind};
 pub(super) use notes::Notes;
 
 use crate::rule::Head;
-use crate::rule::behind::{BREAKS, JOINS, QUOTES, SIGNS, table_of};
+use crate::rule::behind::{BREAKS, JOINS, QUOTES, SHORTEST_TOKEN, SIGNS, table_of};
 use crate::text::View;
 use code::{
     PIECES, blanks, colour, is_list_joined, is_piece, line_end, method, one_of, opener, operator, piece_end,
@@ -35,9 +35,6 @@ const LONGEST_TARGET: usize = 48;
 
 /// How many pieces a token may have: as many as a short key has characters.
 const MOST_PIECES: usize = 40;
-
-/// A token with fewer characters is not worth a look.
-const SHORTEST_TOKEN: usize = 16;
 
 /// How many bytes behind the last piece are given along, for patterns that look at what follows.
 const TAIL: usize = 64;
@@ -142,7 +139,7 @@ fn may_join(text: &[u8], end: usize) -> bool {
     let next = text.get(end + 1);
     MAY_JOIN[usize::from(byte)]
         && match byte {
-            b'"' | b'\'' => !is_broken(text, end),
+            b'"' | b'\'' => !stands_alone(text, end),
             b'&' => matches!(next, Some(b'#' | b's' | b'q' | b'a' | b'Z')),
             b'=' | b'^' => matches!(next, Some(b'\r' | b'\n' | b'\\')),
             b'$' | b'#' => next == Some(&b'{'),
@@ -151,8 +148,8 @@ fn may_join(text: &[u8], end: usize) -> bool {
         }
 }
 
-/// Whether nothing goes on behind the literal whose quotation mark stands at `end`.
-fn is_broken(text: &[u8], end: usize) -> bool {
+/// Whether the literal whose quotation mark stands at `end` goes on with nothing.
+fn stands_alone(text: &[u8], end: usize) -> bool {
     text.get(end + 1).is_some_and(|next| BREAKS.contains(next))
 }
 
@@ -378,14 +375,15 @@ fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
 /// A statement that adds to a variable: `key += "..."`, `sb.append("...")`, `strcat(key, "...")`.
 fn appended(text: &[u8], at: usize) -> Option<Joint> {
     let limit = at + LONGEST_JOINT;
-    let is_end = |at: usize| matches!(text.get(at), Some(b';' | b'\n' | b'\r' | b')'));
+    let is_end = |at: usize| text.get(at).is_some_and(|&byte| ends_statement(byte));
     let mut start = blanks(text, at);
     let statement = start;
-    // Most of what stands there ends no statement and begins none.
-    if !is_end(start) && !matches!(text.get(start), Some(b'$' | b'S' | b's')) {
-        return None;
-    }
-    if is_end(start) && !may_be_added_to(text, start, limit) {
+    // Most of what stands there ends no statement and begins none, or the next one does not add.
+    let may_add = match text.get(start)? {
+        &byte if ends_statement(byte) => may_add_behind(text, start, limit),
+        byte => matches!(byte, b'$' | b'S' | b's'),
+    };
+    if !may_add {
         return None;
     }
     while is_end(start) {
@@ -436,10 +434,15 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     Some(Joint::new(end, "an assignment that adds"))
 }
 
-/// Whether the statement behind the ends of others at `at` could be one that adds. Of nearly all it tells that they are not.
-fn may_be_added_to(text: &[u8], at: usize, limit: usize) -> bool {
+/// Whether a byte ends a statement, or what stands in one.
+fn ends_statement(byte: u8) -> bool {
+    matches!(byte, b';' | b'\n' | b'\r' | b')')
+}
+
+/// Whether the statement behind the end of another at `at` could be one that adds. Of nearly all it tells that they do not.
+fn may_add_behind(text: &[u8], at: usize, limit: usize) -> bool {
     let between = text[at..text.len().min(limit)].iter();
-    let gap = between.take_while(|byte| matches!(byte, b';' | b'\n' | b'\r' | b')' | b' ' | b'\t')).count();
+    let gap = between.take_while(|&&byte| ends_statement(byte) || matches!(byte, b' ' | b'\t')).count();
     let start = at + gap;
     let Some(first) = text.get(start) else { return false };
     // A comment, a sign, or a word before the name.
@@ -524,6 +527,7 @@ mod tests {
 
     #[test]
     fn no_joint_is_left_out_behind_a_quotation_mark() {
+        // No colon: without blanks a name and its value look like two literals to what reads joints, and are none.
         let parts: [&[u8]; 22] = [
             b"\"",
             b"'",
@@ -613,6 +617,7 @@ mod tests {
             "api_.@",
             "\"api_\", \"@\"",
             "\"api_\": \"@\"",
+            "\"api_\":\"@\"",
             "\"api_\" == \"@\"",
             "\"api_\" + name(\"x\") + \"@\"",
             "\"api_\" if x else \"@\"",

@@ -14,7 +14,7 @@ const PLACE: usize = 1024;
 /// The places of a name, as far as somebody has asked.
 #[derive(Default)]
 pub(super) struct Named {
-    /// What it has cost, in bytes searched.
+    /// What it has cost since somebody took this, in bytes searched.
     pub(super) cost: usize,
     /// Which part of the text was looked at.
     seen: Range<usize>,

@@ -1,12 +1,12 @@
 //! What is noted of a text while keys are looked for whose prefix is a constant: where the rest of one could stand, and
-//! where names are. Text full of constants has no such place near most of them; then nobody need look for their names.
+//! where names are. Most constants have no such place near, or no use; it is enough to know one of the two.
 
 use super::code::piece_end;
 use super::constant::Use;
 use super::name::Named;
 use super::{LONGEST_TOKEN, Want, joint_at, may_join};
-use crate::class::BLOCK;
-use crate::rule::behind::Behind;
+use crate::class::{BLOCK, Class, members_each};
+use crate::rule::behind::{JOINS, QUOTES, SIGNS, class_of, table_of};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -39,7 +39,8 @@ pub(in crate::detect) struct Notes<'t> {
 struct Noted {
     /// What is asked of a whole one.
     alphabet: [bool; 256],
-    behind: Behind,
+    /// Its characters, and those behind which no piece follows another.
+    classes: [Class; 2],
     least: usize,
     /// Which part of the text was looked at.
     seen: Range<usize>,
@@ -146,9 +147,10 @@ impl<'t> Notes<'t> {
 
 impl Noted {
     fn new(want: Want<'_>) -> Noted {
+        const STOPS: Class = class_of(&table_of(&[JOINS, QUOTES, SIGNS]), false);
         Noted {
             alphabet: *want.alphabet,
-            behind: Behind::of(want.alphabet),
+            classes: [class_of(want.alphabet, true), STOPS],
             least: want.least,
             seen: 0..0,
             whole: Vec::new(),
@@ -206,18 +208,18 @@ impl Noted {
         }
         let mut before = 0;
         for at in (from..=end).step_by(BLOCK) {
-            let (own, joins) = match text[at..end].first_chunk() {
-                Some(block) => self.behind.own_and_joins(block),
+            let [own, stops] = match text[at..end].first_chunk() {
+                Some(block) => members_each(&self.classes, block),
                 None => {
                     let mut block = [0; BLOCK];
                     block[..end - at].copy_from_slice(&text[at..end]);
-                    self.behind.own_and_joins(&block)
+                    members_each(&self.classes, &block)
                 }
             };
             let both = u128::from(own) << BLOCK | u128::from(before);
             before = own;
             let is_behind = |members: u128| (members >> (BLOCK - 1)) as u64;
-            let mut ends = is_behind(both) & !own & (joins | is_behind(rows_of_twelve(both)));
+            let mut ends = is_behind(both) & !own & (!stops | is_behind(rows_of_twelve(both)));
             while ends != 0 {
                 let place = ends.trailing_zeros();
                 ends &= ends - 1;
