@@ -10,20 +10,31 @@ pub(crate) const BLOCK: usize = 64;
 pub(crate) static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
 /// A class of bytes: each has the bits that the entries of its two halves share, and is in the class if there is one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Class {
     low: [u8; 16],
     high: [u8; 16],
+    /// The bits of each byte, whatever its highest bit is: a machine with vectors as long as a block looks them up at once.
+    direct: [[u8; BLOCK]; 2],
+}
+
+impl Default for Class {
+    fn default() -> Class {
+        Class::EMPTY
+    }
 }
 
 impl Class {
+    const EMPTY: Class = Class { low: [0; 16], high: [0; 16], direct: [[0; BLOCK]; 2] };
+
     /// The ASCII characters for which the bit `bit` of the table is set.
     pub(crate) const fn of(table: &[u8; 256], bit: u32) -> Class {
-        let mut class = Class { low: [0; 16], high: [0; 16] };
+        let mut class = Class::EMPTY;
         let mut byte = 0;
         while byte < 128 {
             if table[byte] >> bit & 1 == 1 {
                 class.low[byte & 15] |= 1 << (byte >> 4);
+                class.direct[byte / BLOCK][byte % BLOCK] = 1;
             }
             byte += 1;
         }
@@ -35,10 +46,12 @@ impl Class {
         class
     }
 
-    /// Gives a byte these bits. Others can come by some of them too: those that have one half of it and one of another.
+    /// Gives a byte these bits. Others can come by some of them too: those that have one half of it and one of another, or
+    /// that differ in the highest bit alone.
     pub(crate) fn insert(&mut self, byte: u8, bits: u8) {
         self.low[usize::from(byte & 15)] |= bits;
         self.high[usize::from(byte >> 4)] |= bits;
+        self.direct[usize::from(byte & 127) / BLOCK][usize::from(byte) % BLOCK] |= bits;
     }
 
     /// The bits of a byte.
@@ -170,6 +183,11 @@ pub(crate) fn beginning<S: Simd>(simd: S, [first, second, third]: &[Tables<S>; 3
     !bits.simd_eq(u8x64::splat(simd, 0)).to_bitmask()
 }
 
+/// Whether a vector of the machine is as long as a block. Then bytes are cheap to look up in more than sixteen entries.
+pub(crate) const fn has_blocks<S: Simd>() -> bool {
+    S::u8s::LEN == BLOCK
+}
+
 /// Sixteen entries, once for each sixteen bytes of a block: bytes are looked up where they are.
 #[inline(always)]
 pub(crate) fn repeated<S: Simd>(simd: S, entries: &[u8; 16]) -> u8x64<S> {
@@ -183,26 +201,44 @@ pub(crate) fn repeated<S: Simd>(simd: S, entries: &[u8; 16]) -> u8x64<S> {
 #[derive(Clone, Copy)]
 pub(crate) struct Tables<S: Simd> {
     simd: S,
-    low: u8x64<S>,
-    high: u8x64<S>,
+    /// Those of the lower and of the higher half of a byte, or those of all bytes.
+    entries: [u8x64<S>; 2],
 }
 
 impl<S: Simd> Tables<S> {
+    /// Whether bytes are looked up whole.
+    const DIRECT: bool = has_blocks::<S>();
+
     #[inline(always)]
     pub(crate) fn of(simd: S, class: &Class) -> Tables<S> {
-        Tables { simd, low: repeated(simd, &class.low), high: repeated(simd, &class.high) }
+        let entries = if Self::DIRECT {
+            let [first, second] = &class.direct;
+            [u8x64::from_slice(simd, first), u8x64::from_slice(simd, second)]
+        } else {
+            [repeated(simd, &class.low), repeated(simd, &class.high)]
+        };
+        Tables { simd, entries }
     }
 
     #[inline(always)]
     fn bits(self, block: &[u8]) -> u8x64<S> {
         let bytes = u8x64::from_slice(self.simd, block);
-        self.low.swizzle_dyn_within_blocks(bytes & 15) & self.high.swizzle_dyn_within_blocks(bytes >> 4)
+        let [low, high] = self.entries;
+        if Self::DIRECT {
+            return low.concat_swizzle_dyn(high, bytes & 127);
+        }
+        low.swizzle_dyn_within_blocks(bytes & 15) & high.swizzle_dyn_within_blocks(bytes >> 4)
     }
 
-    /// Which bytes of a block are in the class.
+    /// Which bytes of a block are in the class, which has nothing but ASCII characters.
     #[inline(always)]
     pub(crate) fn members(self, block: &[u8]) -> u64 {
-        !self.bits(block).simd_eq(u8x64::splat(self.simd, 0)).to_bitmask()
+        let members = !self.bits(block).simd_eq(u8x64::splat(self.simd, 0)).to_bitmask();
+        if Self::DIRECT {
+            let bytes = u8x64::from_slice(self.simd, block);
+            return members & bytes.simd_lt(u8x64::splat(self.simd, 128)).to_bitmask();
+        }
+        members
     }
 }
 
@@ -238,6 +274,13 @@ mod tests {
             for (at, &byte) in text.iter().enumerate() {
                 assert_eq!(class.bits(byte) != 0, is_member(at), "bit {bit}, byte {at}");
             }
+            // A machine that can do little tells the same.
+            let (blocks, _) = text.as_chunks();
+            let mut words = [[0; 5]; 2];
+            for (level, words) in [*LEVEL, Level::baseline()].into_iter().zip(&mut words) {
+                dispatch!(level, simd => members_of(simd, &class, blocks, words));
+            }
+            assert_eq!(words[0], words[1], "bit {bit}");
         }
     }
 }

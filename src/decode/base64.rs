@@ -4,7 +4,7 @@
 use super::digits::{Digits, Lines};
 use super::run::BASE64;
 use super::{Known, Skim};
-use crate::class::{BLOCK, LEVEL, repeated, span};
+use crate::class::{BLOCK, LEVEL, has_blocks, repeated, span};
 use crate::text::View;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32, u32x16};
 use std::ops::Range;
@@ -99,59 +99,110 @@ fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: u
 
 /// What characters of base64 say.
 fn said(characters: &[u8]) -> Vec<u8> {
-    let mut said = vec![0; characters.len() / GROUP * 3 + PART];
+    let mut said = Vec::with_capacity(characters.len() / GROUP * 3 + 3);
     let (blocks, rest) = characters.as_chunks();
-    let mut length = dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
+    dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
     for group in rest.chunks(GROUP) {
         let value = |place: usize| group.get(place).map_or(0, |&byte| u32::from(VALUES[usize::from(byte)]));
         let word = value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3);
-        said[length..length + 3].copy_from_slice(&word.to_be_bytes()[1..]);
-        length += group.len() - 1;
+        said.extend_from_slice(&word.to_be_bytes()[1..group.len()]);
     }
-    said.truncate(length);
     said
 }
 
+/// How many bytes a block says.
+const SAID: usize = BLOCK / GROUP * 3;
+
+/// In which order the bytes of a block are what it says, where four characters have become the lowest bytes of a word.
+const ORDER: [u8; BLOCK] = {
+    let mut order = [0; BLOCK];
+    let mut at = 0;
+    while at < SAID {
+        order[at] = (at / 3 * GROUP + 2 - at % 3) as u8;
+        at += 1;
+    }
+    order
+};
+
 #[inline(always)]
-fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> usize {
-    const NO: u8 = 0xFF;
-    // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
-    let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let order = repeated(simd, &[2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, NO, NO, NO, NO]);
-    let mut length = 0;
+fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut Vec<u8>) {
     for block in blocks {
-        let bytes = u8x64::from_slice(simd, block);
-        let mut values = bytes + shift.swizzle_dyn_within_blocks(bytes >> 4);
-        // The four that the others of their half are no example for.
-        for (byte, more) in [(b'+', 3), (b'-', 1), (b'_', 33)] {
-            let more = u8x64::splat(simd, more);
-            values += bytes.simd_eq(u8x64::splat(simd, byte)).select(more, u8x64::splat(simd, 0));
-        }
         // Two and two values become one, and again.
-        let pairs: u16x32<S> = values.bitcast();
+        let pairs: u16x32<S> = values(simd, block).bitcast();
         let pairs = (pairs << 6 & 0xFC0) | pairs >> 8;
         let words: u32x16<S> = pairs.bitcast();
-        let words = (words << 12 & 0xFF_F000) | words >> 16;
-        let (low, high) = words.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(order).split();
-        let ((first, second), (third, fourth)) = (low.split(), high.split());
-        // Of sixteen twelve say something; the others are written over.
-        for part in [first, second, third, fourth] {
-            part.store_slice(&mut said[length..length + PART]);
-            length += PART / GROUP * 3;
+        let words = ((words << 12 & 0xFF_F000) | words >> 16).bitcast::<u8x64<S>>();
+        let mut bytes = [0; BLOCK];
+        if has_blocks::<S>() {
+            words.swizzle_dyn(u8x64::from_slice(simd, &ORDER)).store_slice(&mut bytes);
+        } else {
+            let order = repeated(simd, ORDER.first_chunk().unwrap_or(&[0; PART]));
+            let (low, high) = words.swizzle_dyn_within_blocks(order).split();
+            let ((first, second), (third, fourth)) = (low.split(), high.split());
+            // Of sixteen twelve say something; the others are written over.
+            for (number, part) in [first, second, third, fourth].into_iter().enumerate() {
+                let start = number * (PART / GROUP * 3);
+                part.store_slice(&mut bytes[start..start + PART]);
+            }
         }
+        said.extend_from_slice(&bytes[..SAID]);
     }
-    length
+}
+
+/// What each character of a block stands for.
+#[inline(always)]
+fn values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
+    let bytes = u8x64::from_slice(simd, block);
+    if has_blocks::<S>() {
+        let (first, second) = VALUES.split_at(BLOCK);
+        let first = u8x64::from_slice(simd, first);
+        return first.concat_swizzle_dyn(u8x64::from_slice(simd, &second[..BLOCK]), bytes);
+    }
+    // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
+    let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let mut values = bytes + shift.swizzle_dyn_within_blocks(bytes >> 4);
+    // The four that the others of their half are no example for.
+    for (byte, more) in [(b'+', 3), (b'-', 1), (b'_', 33)] {
+        let more = u8x64::splat(simd, more);
+        values += bytes.simd_eq(u8x64::splat(simd, byte)).select(more, u8x64::splat(simd, 0));
+    }
+    values
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fearless_simd::Level;
 
     #[test]
     fn a_literal_is_met_at_each_place_in_a_group() {
         let texts =
             alignments(b"api_").map(|(before, text)| (before, String::from_utf8(text).expect("ASCII")));
         assert_eq!(texts, [(0, "YXBpX".to_owned()), (2, "FwaV".to_owned()), (3, "hcGlf".to_owned())]);
+    }
+
+    #[test]
+    fn every_machine_reads_the_same() {
+        let characters: Vec<u8> = (0..BLOCK * BLOCK).map(|at| STANDARD[(at * at / 5 + at) % 64]).collect();
+        let url_safe = characters.iter().map(|byte| match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            other => *other,
+        });
+        for characters in [characters.clone(), url_safe.collect()] {
+            let expected: Vec<u8> = characters
+                .chunks(GROUP)
+                .flat_map(|group| {
+                    let value = |word, byte: &u8| word << 6 | u32::from(VALUES[usize::from(*byte)]);
+                    group.iter().fold(0u32, value).to_be_bytes()[1..].to_vec()
+                })
+                .collect();
+            for level in [*LEVEL, Level::baseline()] {
+                let mut said = Vec::new();
+                dispatch!(level, simd => said_by_blocks(simd, characters.as_chunks().0, &mut said));
+                assert!(said == expected, "{level:?}");
+            }
+        }
     }
 
     #[test]

@@ -196,6 +196,9 @@ impl Digits {
 /// How many blocks are looked at together for spans.
 const SPANS: usize = 16;
 
+/// No usual line is longer.
+const LONG: usize = 80;
+
 /// Looks for spans of a class one after the other, in much of the text at once.
 pub(super) struct Spans<'t> {
     class: &'t Class,
@@ -213,10 +216,10 @@ impl<'t> Spans<'t> {
     /// How many bytes from `at` on are in the class.
     pub(super) fn from(&mut self, at: usize) -> usize {
         let mut end = at;
-        loop {
+        while end < self.text.len() {
             if !self.seen.contains(&end) {
-                if end == self.text.len() {
-                    break;
+                if end - at > LONG {
+                    return end - at + span(self.class, &self.text[end..]);
                 }
                 // Most are short, and what goes on goes on for long.
                 let blocks = if self.seen.is_empty() { 2 } else { SPANS };
@@ -226,7 +229,7 @@ impl<'t> Spans<'t> {
             let place = end - self.seen.start;
             let ones = (self.words[place / BLOCK] >> (place % BLOCK)).trailing_ones() as usize;
             end += ones;
-            if ones < BLOCK - place % BLOCK && end < self.seen.end {
+            if ones < BLOCK - place % BLOCK {
                 break;
             }
         }

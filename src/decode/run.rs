@@ -165,11 +165,10 @@ pub(super) fn in_run(byte: u8) -> bool {
 fn sift<S: Simd>(simd: S, text: &[u8], kept: &mut [usize; TOGETHER]) -> usize {
     let in_run = Tables::of(simd, &IN_RUN);
     let mut whole = 0;
-    for number in 0..(text.len() - BLOCK) / STRIDE + 1 {
+    for (number, block) in text.windows(BLOCK).step_by(STRIDE).enumerate() {
         // Without a branch that cannot be foreseen.
-        kept[whole] = number;
-        whole +=
-            usize::from(has_whole_sample(in_run.members(&text[number * STRIDE..number * STRIDE + BLOCK])));
+        kept[whole % TOGETHER] = number;
+        whole += usize::from(has_whole_sample(in_run.members(block)));
     }
     let mut count = 0;
     for at in 0..whole {
