@@ -107,13 +107,6 @@ pub(crate) fn members_each<const N: usize>(classes: &[Class; N], block: &[u8; BL
     dispatch!(*LEVEL, simd => members_each_of(simd, classes, block))
 }
 
-/// The blocks of the text in which sequences begin: bytes of the classes, in their order, that share a bit. `found` gets the
-/// number of each such block and at which of its bytes; how many they are is given back. None begins where the end of the
-/// text is nearer than it is long.
-pub(crate) fn sequences(classes: &[Class; 3], text: &[u8], found: &mut [(usize, u64)]) -> usize {
-    dispatch!(*LEVEL, simd => sequences_of(simd, classes, text, found))
-}
-
 #[inline(always)]
 fn span_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]]) -> usize {
     let tables = Tables::of(simd, class);
@@ -155,28 +148,8 @@ fn members_each_of<S: Simd, const N: usize>(simd: S, classes: &[Class; N], block
     words
 }
 
-#[inline(always)]
-fn sequences_of<S: Simd>(
-    simd: S,
-    [first, second, third]: &[Class; 3],
-    text: &[u8],
-    found: &mut [(usize, u64)],
-) -> usize {
-    // No closure: it would be compiled for any machine.
-    let first = Tables::of(simd, first);
-    let second = Tables::of(simd, second);
-    let third = Tables::of(simd, third);
-    let mut count = 0;
-    for number in 0..(text.len().saturating_sub(2) / BLOCK).min(found.len()) {
-        let places =
-            beginning(simd, &[first, second, third], &text[number * BLOCK..number * BLOCK + BLOCK + 2]);
-        found[count] = (number, places);
-        count += usize::from(places != 0);
-    }
-    count
-}
-
-/// At which bytes of a block sequences begin; two bytes more are given along.
+/// At which bytes of a block sequences begin: bytes of the classes, in their order, that share a bit. Two bytes more are given
+/// along.
 #[inline(always)]
 pub(crate) fn beginning<S: Simd>(simd: S, [first, second, third]: &[Tables<S>; 3], block: &[u8]) -> u64 {
     let bits = first.bits(&block[..BLOCK]) & second.bits(&block[1..=BLOCK]) & third.bits(&block[2..]);

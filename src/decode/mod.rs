@@ -12,8 +12,8 @@ mod stream;
 
 pub use base64::{alignments, text_in_base64};
 pub use digits::{AROUND_LINES, Lines};
-pub(crate) use run::glance;
-pub use run::{LEAST, runs};
+pub(crate) use run::{Glance, TOGETHER, glance};
+pub use run::{Hints, LEAST, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
@@ -345,7 +345,7 @@ mod tests {
                 }
                 text.extend_from_slice([&b"\n"[..], b"\r\n", b"\n  "][round % 3]);
             }
-            runs(&text, &(0..text.len()), |form, at, run, lines| {
+            runs(&text, &(0..text.len()), &Hints::none(0), |form, at, run, lines| {
                 let Some(lines) = lines else { return };
                 known += 1;
                 let start = at.saturating_sub(random(AROUND_LINES));

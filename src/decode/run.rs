@@ -59,15 +59,60 @@ pub(super) const HEX: Class = Class::of(&TABLE, 7);
 /// What can be the first and second of those, and the first of two hexadecimal digits.
 const CLASSES: [Class; 3] = [Class::of(&TABLE, 2), Class::of(&TABLE, 3), Class::of(&TABLE, 6)];
 
-/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. One at a multiple of it lies whole in each run
-/// that is long enough. It is a multiple of four, so that the phases of all are told alike.
+/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. It is a multiple of four, so that the phases of
+/// all are told alike.
 const SAMPLE: usize = 24;
 
-/// How far the blocks are apart that are looked at: each has two samples.
-const STRIDE: usize = 2 * SAMPLE;
+/// Where in a block samples are taken: at its start, at its end, and between. One lies whole in each run that is long enough.
+const SAMPLES: [usize; 3] = [0, 20, BLOCK - SAMPLE];
 
-/// How many blocks are sifted together.
-const TOGETHER: usize = 32;
+const _: () = assert!(SAMPLES[1] <= SAMPLE && SAMPLES[2] <= SAMPLES[1] + SAMPLE && LEAST == 2 * SAMPLE - 1);
+
+/// How many blocks are looked at together.
+pub(crate) const TOGETHER: usize = 64;
+
+/// In which blocks of a text a run could say something. It is told by the way when the text is searched, and [`runs`] looks at
+/// no others.
+#[derive(Debug)]
+pub struct Hints {
+    start: usize,
+    /// A bit for each block, the first ones where most texts need no more. Of what lies behind them nothing is known.
+    first: Option<u64>,
+    more: Vec<u64>,
+}
+
+impl Hints {
+    /// Of a text of which nothing is known from `start` on.
+    #[must_use]
+    pub fn none(start: usize) -> Hints {
+        Hints { start, first: None, more: Vec::new() }
+    }
+
+    /// Adds what is known of the next blocks: a bit for each. Less than a word of them are the last.
+    pub(crate) fn push(&mut self, word: u64, blocks: usize) {
+        let unknown = u64::MAX.checked_shl(blocks as u32).unwrap_or(0);
+        match self.first {
+            None => self.first = Some(word | unknown),
+            Some(_) => self.more.push(word | unknown),
+        }
+    }
+
+    /// The first block that does not end before `at` and could say something: where it begins.
+    pub(crate) fn next(&self, at: usize) -> usize {
+        let first = (at - self.start) / BLOCK;
+        let mut mask = u64::MAX << (first % TOGETHER);
+        let words = self.first.iter().chain(&self.more);
+        for (number, word) in words.enumerate().skip(first / TOGETHER) {
+            let word = word & mask;
+            if word != 0 {
+                return self.start + (number * TOGETHER + word.trailing_zeros() as usize) * BLOCK;
+            }
+            mask = u64::MAX;
+        }
+        let known = (usize::from(self.first.is_some()) + self.more.len()) * TOGETHER;
+        self.start + first.max(known) * BLOCK
+    }
+}
 
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding: the form, the place where
 /// what is decoded as one begins, and the run that it stands in, with its lines if it has several. Whether it says anything
@@ -75,27 +120,15 @@ const TOGETHER: usize = 32;
 pub fn runs(
     text: &[u8],
     part: &Range<usize>,
+    hints: &Hints,
     mut visit: impl FnMut(Form, usize, Range<usize>, Option<&Lines>),
 ) {
     let end = text.len().min(part.end + LEAST);
-    let mut at = part.start.min(end);
     // Where the last run that was looked at ends.
-    let mut from = at;
-    let mut kept = [0; TOGETHER];
-    while at < end {
-        let blocks = ((end - at + STRIDE).saturating_sub(BLOCK) / STRIDE).min(TOGETHER);
-        let (blocks, count) = if blocks > 0 {
-            let stretch = &text[at..at + (blocks - 1) * STRIDE + BLOCK];
-            (blocks, dispatch!(*LEVEL, simd => sift(simd, stretch, &mut kept)))
-        } else {
-            let mut block = [0; BLOCK];
-            block[..end - at].copy_from_slice(&text[at..end]);
-            (1, dispatch!(*LEVEL, simd => sift(simd, &block, &mut kept)))
-        };
-        for sample in
-            kept[..count].iter().flat_map(|&block| [0, SAMPLE].map(|sample| block * STRIDE + sample))
-        {
-            let sample = at + sample;
+    let mut from = part.start.min(end);
+    let mut block = hints.next(from);
+    while block < end {
+        for sample in SAMPLES.map(|sample| block + sample) {
             if sample < from || sample > end {
                 continue;
             }
@@ -109,75 +142,58 @@ pub fn runs(
                 }
             }
         }
-        at = from.max(at + blocks * STRIDE);
+        block = hints.next(from.max(block + BLOCK));
     }
 }
 
-/// What one look tells of a text: whether sequences of three classes could begin in it, and whether [`runs`] could tell some.
-/// What it does not, is not there.
+/// What one look tells of some blocks of a text: a bit for each.
 pub(crate) struct Glance {
-    pub(crate) sequences: bool,
-    pub(crate) runs: bool,
+    /// Those in which sequences begin.
+    pub(crate) sequences: u64,
+    /// Those in which a run could say something.
+    pub(crate) runs: u64,
 }
 
-/// Takes one look at a part of the text.
-pub(crate) fn glance(text: &[u8], part: &Range<usize>, classes: &[Class; 3]) -> Glance {
-    /// Of a longer part it would tell nothing.
-    const LONGEST: usize = 2 * 1024;
-    let end = text.len().min(part.end + LEAST);
-    let text = &text[part.start.min(end)..end];
-    if text.len() > LONGEST {
-        return Glance { sequences: true, runs: true };
-    }
-    dispatch!(*LEVEL, simd => glance_of(simd, text, classes))
+/// Takes one look at up to [`TOGETHER`] blocks of a text, of which two bytes more are given along. `places` gets for each
+/// block at which of its bytes sequences of the classes begin.
+pub(crate) fn glance(classes: &[Class; 3], text: &[u8], places: &mut [u64; TOGETHER]) -> Glance {
+    dispatch!(*LEVEL, simd => glance_of(simd, classes, text, places))
 }
 
 #[inline(always)]
-fn glance_of<S: Simd>(simd: S, text: &[u8], [first, second, third]: &[Class; 3]) -> Glance {
+fn glance_of<S: Simd>(
+    simd: S,
+    [first, second, third]: &[Class; 3],
+    text: &[u8],
+    places: &mut [u64; TOGETHER],
+) -> Glance {
+    // No closure: it would be compiled for any machine.
     let classes = [Tables::of(simd, first), Tables::of(simd, second), Tables::of(simd, third)];
     let in_run = Tables::of(simd, &IN_RUN);
-    let mut padded = [0; BLOCK + 2];
-    let mut glance = Glance { sequences: false, runs: false };
-    let mut at = 0;
-    while at < text.len() {
-        let block = if text.len() - at >= BLOCK + 2 {
-            &text[at..at + BLOCK + 2]
-        } else {
-            padded.fill(0);
-            padded[..text.len() - at].copy_from_slice(&text[at..]);
-            &padded
-        };
-        glance.sequences |= beginning(simd, &classes, block) != 0;
-        let block = &block[..BLOCK];
-        let run = in_run.members(block);
-        glance.runs |= has_whole_sample(run) && could_say(simd, block, run);
-        at += STRIDE;
+    let mut glance = Glance { sequences: 0, runs: 0 };
+    let mut whole = 0;
+    let blocks = text.windows(BLOCK + 2).step_by(BLOCK);
+    for (number, (block, places)) in blocks.zip(places).enumerate() {
+        *places = beginning(simd, &classes, block);
+        // Without a branch that cannot be foreseen.
+        glance.sequences |= u64::from(*places != 0) << number;
+        whole |= u64::from(has_sample(in_run.members(&block[..BLOCK]))) << number;
+    }
+    while whole != 0 {
+        let number = whole.trailing_zeros() as usize;
+        let block = &text[number * BLOCK..number * BLOCK + BLOCK];
+        glance.runs |= u64::from(could_say(simd, block, in_run.members(block))) << number;
+        whole &= whole - 1;
     }
     glance
 }
 
-pub(super) fn in_run(byte: u8) -> bool {
-    TABLE[usize::from(byte)] & 1 == 1
-}
-
-/// Tells which blocks of the text have a sample that is all in a run and could say something, and how many they are.
+/// Whether all of a sample of a block is in a class.
 #[inline(always)]
-fn sift<S: Simd>(simd: S, text: &[u8], kept: &mut [usize; TOGETHER]) -> usize {
-    let in_run = Tables::of(simd, &IN_RUN);
-    let mut whole = 0;
-    for (number, block) in text.windows(BLOCK).step_by(STRIDE).enumerate() {
-        // Without a branch that cannot be foreseen.
-        kept[whole % TOGETHER] = number;
-        whole += usize::from(has_whole_sample(in_run.members(block)));
-    }
-    let mut count = 0;
-    for at in 0..whole {
-        let number = kept[at];
-        let block = &text[number * STRIDE..number * STRIDE + BLOCK];
-        kept[count] = number;
-        count += usize::from(could_say(simd, block, in_run.members(block)));
-    }
-    count
+fn has_sample(class: u64) -> bool {
+    const ALL: u64 = (1 << SAMPLE) - 1;
+    let [first, second, third] = SAMPLES;
+    (class >> first & ALL == ALL) | (class >> second & ALL == ALL) | (class >> third & ALL == ALL)
 }
 
 /// Whether a block could say something, of which a sample is all in a run.
@@ -187,8 +203,21 @@ fn could_say<S: Simd>(simd: S, block: &[u8], in_run: u64) -> bool {
         (Tables::of(simd, &OPENER), Tables::of(simd, &THIRD), Tables::of(simd, &HEX));
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
     let escapes = opener.members(block) & (in_run >> 1 | 1 << 63) & (in_run << 1 | 1);
-    let says_text = places_without(third.members(block)) != FOURTHS;
-    says_text | has_whole_sample(digit.members(block)) | (escapes != 0)
+    has_phase(third.members(block)) | has_sample(digit.members(block)) | (escapes != 0)
+}
+
+/// Whether a sample of a block has a phase at which all is in a class.
+#[inline(always)]
+fn has_phase(class: u64) -> bool {
+    // The first four bits of each sample get all its others.
+    let without = !class | !class >> 12;
+    let without = without | without >> 4 | without >> 8;
+    let [first, second, third] = SAMPLES;
+    (without >> first & 0xF != 0xF) | (without >> second & 0xF != 0xF) | (without >> third & 0xF != 0xF)
+}
+
+pub(super) fn in_run(byte: u8) -> bool {
+    TABLE[usize::from(byte)] & 1 == 1
 }
 
 /// Whether it is a line of one character, as people draw them.
@@ -280,6 +309,9 @@ fn stretches(class: &Class, text: &[u8], part: &Range<usize>, mut visit: impl Fn
         at += length + 1;
     }
 }
+
+/// How far the blocks of a known run are apart that are looked at: two samples, one behind the other.
+const STRIDE: usize = 2 * SAMPLE;
 
 /// The first four places of both samples in a word, a bit each.
 const FOURTHS: u64 = 0xF | 0xF << SAMPLE;

@@ -240,7 +240,7 @@ impl Look<'_, '_> {
         let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + LONGEST_ANCHOR;
         // Up to where the last stream goes: its members, each on a line, are none of their own.
         let mut read = own.start;
-        rules.search(layer.text, around, |hit| {
+        let hints = rules.search(layer.text, around, |hit| {
             if hit.anchor.starts == Starts::Stream {
                 if (read..own.end).contains(&hit.at) {
                     read = self.stream(layer, hit.anchor.form, hit.at).max(read);
@@ -261,7 +261,7 @@ impl Look<'_, '_> {
         }
         // What begins at the end of a line may be met on the next one.
         let around = own.start..own.end + BEFORE_RUN;
-        runs(layer.text, &around, |form, at, run, lines| {
+        runs(layer.text, &around, &hints, |form, at, run, lines| {
             self.run(layer, form, at, run, lines, own.start, &mut seen);
         });
     }
@@ -442,9 +442,9 @@ impl Look<'_, '_> {
     /// Whether something begins in what a part of a layer says that has to be looked at.
     fn leads_on(&self, skim: &Skim, depth: usize) -> bool {
         let mut leads = false;
-        self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_| leads = true);
+        let hints = self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_| leads = true);
         if !leads && depth < DEEPEST {
-            runs(&skim.text, &(0..skim.own + BEFORE_RUN), |_, _, _, _| leads = true);
+            runs(&skim.text, &(0..skim.own + BEFORE_RUN), &hints, |_, _, _, _| leads = true);
         }
         leads
     }

@@ -1,6 +1,7 @@
 //! The search for many literals at once: of each three bytes are looked for, where they stand the rest is compared.
 
-use crate::class::{BLOCK, Class, sequences};
+use crate::class::{BLOCK, Class};
+use crate::decode::{Glance, Hints, TOGETHER, glance};
 use crate::text::begins_with;
 use std::ops::Range;
 
@@ -103,40 +104,48 @@ impl Search {
         Search { literals, slots, classes }
     }
 
-    /// Calls `visit` with each literal that lies whole in `span` of the bytes, and where it begins.
-    pub(super) fn each(&self, bytes: &[u8], span: Range<usize>, mut visit: impl FnMut(usize, usize)) {
-        /// How many blocks are searched together.
-        const TOGETHER: usize = 32;
-        let bytes = &bytes[..span.end];
-        let mut found = [(0, 0); TOGETHER];
+    /// Calls `visit` with each literal that lies whole in `span` of the text, and where it begins. Tells by the way where a
+    /// run could say something.
+    pub(super) fn each(&self, text: &[u8], span: Range<usize>, mut visit: impl FnMut(usize, usize)) -> Hints {
+        const BEHIND: usize = WIDTH - 1;
+        let mut hints = Hints::none(span.start);
+        let mut places = [0; TOGETHER];
         let mut at = span.start;
-        while at + WIDTH <= bytes.len() {
-            let left = bytes.len() - at - (WIDTH - 1);
-            let blocks = (left / BLOCK).min(TOGETHER);
-            let count = if blocks > 0 {
-                sequences(&self.classes, &bytes[at..at + blocks * BLOCK + WIDTH - 1], &mut found)
-            } else {
-                let mut rest = [0; BLOCK + WIDTH - 1];
-                rest[..bytes.len() - at].copy_from_slice(&bytes[at..]);
-                let count = sequences(&self.classes, &rest, &mut found);
-                // What only the padding makes complete is none.
-                found[0].1 &= (1 << left) - 1;
-                count
-            };
-            for &(block, mut places) in &found[..count] {
+        while at + WIDTH <= span.end {
+            // At so many places a literal could begin.
+            let left = span.end - at - BEHIND;
+            let blocks = left.div_ceil(BLOCK).min(TOGETHER);
+            let whole = ((text.len() - at - BEHIND) / BLOCK).min(blocks);
+            let Glance { mut sequences, mut runs } =
+                glance(&self.classes, &text[at..at + whole * BLOCK + BEHIND], &mut places);
+            if whole < blocks {
+                let rest = &text[at + whole * BLOCK..];
+                let mut padded = [0; BLOCK + BEHIND];
+                padded[..rest.len()].copy_from_slice(rest);
+                let mut last = [0; TOGETHER];
+                let glance = glance(&self.classes, &padded, &mut last);
+                sequences |= glance.sequences << whole;
+                runs |= glance.runs << whole;
+                places[whole] = last[0];
+            }
+            if left < blocks * BLOCK {
+                // What follows the span, or the text, makes none complete.
+                places[blocks - 1] &= (1 << (left % BLOCK)) - 1;
+            }
+            hints.push(runs, blocks);
+            while sequences != 0 {
+                let block = sequences.trailing_zeros() as usize;
+                let mut places = places[block];
                 while places != 0 {
                     let place = at + block * BLOCK + places.trailing_zeros() as usize;
-                    self.verify(bytes, span.start, place, &mut visit);
+                    self.verify(&text[..span.end], span.start, place, &mut visit);
                     places &= places - 1;
                 }
+                sequences &= sequences - 1;
             }
-            at += blocks.max(1) * BLOCK;
+            at += blocks * BLOCK;
         }
-    }
-
-    /// The classes of the three bytes that are looked for.
-    pub(super) fn classes(&self) -> &[Class; WIDTH] {
-        &self.classes
+        hints
     }
 
     /// Compares with the literals whose three bytes could stand at `at`.

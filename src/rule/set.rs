@@ -4,7 +4,7 @@ use super::Rule;
 use super::behind::{Ahead, Rest};
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
-use crate::decode::{Form, LEAST, STREAMS, alignments, begins_stream, glance, runs};
+use crate::decode::{Form, Hints, LEAST, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
 use crate::text::{Encoding, begins_with};
 use std::ops::Range;
@@ -150,16 +150,12 @@ impl RuleSet {
     pub fn touches(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
         let reach = self.reach();
         let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
-        // Most stretches are short, and one look tells that there is nothing.
-        let first = glance(bytes, &around, self.literals.classes());
         let mut touched = false;
-        if first.sequences {
-            self.each_anchor(bytes, around.start..stretch.end, |_, hit| {
-                touched |= hit.at + hit.anchor.length() > stretch.start;
-            });
-        }
-        if !touched && first.runs {
-            runs(bytes, &around, |_, _, run, _| {
+        let hints = self.each_anchor(bytes, around.clone(), |_, hit| {
+            touched |= hit.at < stretch.end && hit.at + hit.anchor.length() > stretch.start;
+        });
+        if !touched {
+            runs(bytes, &around, &hints, |_, _, run, _| {
                 touched |= run.end > stretch.start && run.start < stretch.end.max(1);
             });
         }
@@ -174,19 +170,25 @@ impl RuleSet {
         has
     }
 
-    /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow.
-    pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) {
+    /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow. Tells
+    /// by the way where [`runs`] has to look.
+    pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) -> Hints {
         let mut ahead = Ahead::new(bytes);
         self.each_anchor(bytes, own, |number, hit| {
             let rest = self.rests[number].as_ref();
             if rest.is_none_or(|rest| ahead.may_follow(rest, hit.at, hit.anchor.length())) {
                 visit(hit);
             }
-        });
+        })
     }
 
     /// Calls `visit` with each anchor that begins within `own` and its number.
-    fn each_anchor<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(usize, Hit<'s>)) {
+    fn each_anchor<'s>(
+        &'s self,
+        bytes: &[u8],
+        own: Range<usize>,
+        mut visit: impl FnMut(usize, Hit<'s>),
+    ) -> Hints {
         let end = bytes.len().min(own.end + self.longest);
         self.literals.each(bytes, own.start.min(end)..end, |literal, start| {
             for &(number, is_whole) in &self.candidates[literal] {
@@ -202,7 +204,7 @@ impl RuleSet {
                     visit(number, Hit { at, anchor });
                 }
             }
-        });
+        })
     }
 }
 
@@ -340,6 +342,7 @@ fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::BLOCK;
 
     #[test]
     fn builtin_rules_compile() {
@@ -377,38 +380,39 @@ mod tests {
     }
 
     #[test]
-    fn what_a_glance_does_not_tell_is_not_there() {
+    fn the_search_tells_of_each_run_that_says_something() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
-        let parts: [&[u8]; 10] = [
-            b"api_",
-            b"x-api-key",
-            b"61 70 69 5f",
+        let encoded: [&[u8]; 5] = [
             b"Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50",
+            b"ljbGllbnRjbGllbnRjbGllbnRjbGllbnRjbGllbnRjbGllbnR",
             b"636c69656e74636c69656e74636c69656e74636c69656e74",
-            b"name%41name%42name%43name%44name%45name%46name%47name",
-            b"q8Jz0XvP1mWk7Lr3Tn5Yb2Hd9Cf6Gs4Aq8Jz0XvP1mWk7Lr3Tn5Y",
-            b"some words, ",
-            b"\n",
-            b"== ",
+            b"n%61%6de%63%6c%69%65n%74%6e%61%6de%63%6c%69%65%6et",
+            b"client&#110;client&#110;client&#110;client&#110;client",
         ];
-        let mut state = 1u32;
-        let mut random = |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
-        let mut nothing = 0;
-        for _ in 0..3000 {
-            let text: Vec<u8> = (0..random(6)).flat_map(|_| parts[random(parts.len())]).copied().collect();
-            let start = random(text.len() + 1);
-            let part = start..start + random(text.len() - start + 1);
-            let glance = glance(&text, &part, set.literals.classes());
-            let has_anchor = set.has_anchor(&text, part.clone());
-            let mut has_run = false;
-            runs(&text, &part, |_, _, _, _| has_run = true);
-            assert!(glance.sequences || !has_anchor, "{} {part:?}", text.escape_ascii());
-            assert!(glance.runs || !has_run, "{} {part:?}", text.escape_ascii());
-            nothing += usize::from(!glance.sequences && !glance.runs);
+        let neighbours: [&[u8]; 4] =
+            [b"some words, ", b"a_name_that_is_as_long_as_a_run_but_no_text(", b"\n", b"= "];
+        for (encoded, before) in encoded.iter().flat_map(|run| (0..200).map(move |before| (run, before))) {
+            let mut text: Vec<u8> = neighbours.concat().iter().copied().cycle().take(before).collect();
+            text.push(b' ');
+            let run = text.len()..text.len() + encoded.len();
+            text.extend_from_slice(encoded);
+            text.push(b' ');
+            text.extend_from_slice(neighbours[before % 4]);
+            text.extend(neighbours.concat().repeat(before % 3));
+            for part in [0..text.len(), run.clone(), run.start / 2..run.start + 1] {
+                let hints = set.search(&text, part.clone(), |_| {});
+                let mut has = false;
+                runs(&text, &part, &hints, |_, _, found, _| has |= found.start == run.start);
+                assert!(has, "{part:?} of {}", text.escape_ascii());
+            }
         }
-        assert!(nothing > 300, "{nothing}");
+    }
+
+    #[test]
+    fn the_search_does_not_lead_to_runs_where_none_says_anything() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        let text = b"a_name_that_is_as_long_as_a_run_but_says_nothing_at_all(and a few words);\n".repeat(100);
+        let hints = set.search(&text, 0..text.len(), |_| {});
+        assert!(hints.next(0) + BLOCK > text.len());
     }
 }
