@@ -148,12 +148,17 @@ fn members_each_of<S: Simd, const N: usize>(simd: S, classes: &[Class; N], block
     words
 }
 
-/// At which bytes of a block sequences begin: bytes of the classes, in their order, that share a bit. Two bytes more are given
-/// along.
+/// At which bytes of a block sequences begin: bytes of the classes, in their order, that share a bit. The block is given with
+/// what stands one and two bytes behind it.
 #[inline(always)]
-pub(crate) fn beginning<S: Simd>(simd: S, [first, second, third]: &[Tables<S>; 3], block: &[u8]) -> u64 {
-    let bits = first.bits(&block[..BLOCK]) & second.bits(&block[1..=BLOCK]) & third.bits(&block[2..]);
-    !bits.simd_eq(u8x64::splat(simd, 0)).to_bitmask()
+pub(crate) fn beginning<S: Simd>(
+    simd: S,
+    [first, second, third]: &[Tables<S>; 3],
+    block: &[u8; BLOCK],
+    next: &[u8; BLOCK],
+    last: &[u8; BLOCK],
+) -> u64 {
+    non_zero(simd, first.bits(block) & second.bits(next) & third.bits(last))
 }
 
 /// Whether a vector of the machine is as long as a block. Then bytes are cheap to look up in more than sixteen entries.
@@ -167,6 +172,66 @@ pub(crate) fn repeated<S: Simd>(simd: S, entries: &[u8; 16]) -> u8x64<S> {
     let entries = u8x16::from_slice(simd, entries);
     let twice = entries.combine(entries);
     twice.combine(twice)
+}
+
+/// The entry of each byte of a block, whatever its highest bit is, in a table of which both halves are given.
+#[inline(always)]
+pub(crate) fn of_each<S: Simd>(low: u8x64<S>, high: u8x64<S>, bytes: u8x64<S>) -> u8x64<S> {
+    low.concat_swizzle_dyn(high, bytes & 127)
+}
+
+/// The same, from the first half of a table of all bytes. It is cheap where a vector is as long as a block.
+#[inline(always)]
+pub(crate) fn look_up<S: Simd>(simd: S, table: &[u8; 256], block: &[u8]) -> u8x64<S> {
+    let (low, rest) = table.split_at(BLOCK);
+    let (low, high) = (u8x64::from_slice(simd, low), u8x64::from_slice(simd, &rest[..BLOCK]));
+    of_each(low, high, u8x64::from_slice(simd, block))
+}
+
+/// Which bytes of a block are not zero.
+#[inline(always)]
+pub(crate) fn non_zero<S: Simd>(simd: S, bytes: u8x64<S>) -> u64 {
+    !bytes.simd_eq(u8x64::splat(simd, 0)).to_bitmask()
+}
+
+/// Which bytes of a block are ASCII characters.
+#[inline(always)]
+pub(crate) fn ascii<S: Simd>(simd: S, block: &[u8]) -> u64 {
+    u8x64::from_slice(simd, block).simd_lt(u8x64::splat(simd, 128)).to_bitmask()
+}
+
+/// The order that takes the first `EACH` of these places in each sixteen bytes of a block.
+pub(crate) const fn order<const EACH: usize>(places: [u8; EACH]) -> [u8; BLOCK] {
+    let mut order = [0; BLOCK];
+    let mut at = 0;
+    while at < 4 * EACH {
+        order[at] = places[at % EACH] + 16 * (at / EACH) as u8;
+        at += 1;
+    }
+    order
+}
+
+/// Appends the bytes of a block that an [`order`] takes.
+#[inline(always)]
+pub(crate) fn push_ordered<S: Simd, const EACH: usize>(
+    simd: S,
+    block: u8x64<S>,
+    order: &[u8; BLOCK],
+    to: &mut Vec<u8>,
+) {
+    let mut bytes = [0; BLOCK];
+    if has_blocks::<S>() {
+        block.swizzle_dyn(u8x64::from_slice(simd, order)).store_slice(&mut bytes);
+    } else {
+        let order = repeated(simd, order.first_chunk().unwrap_or(&[0; 16]));
+        let (low, high) = block.swizzle_dyn_within_blocks(order).split();
+        let ((first, second), (third, fourth)) = (low.split(), high.split());
+        // What is not taken of sixteen is written over.
+        for (number, part) in [first, second, third, fourth].into_iter().enumerate() {
+            part.store_slice(&mut bytes[number * EACH..number * EACH + 16]);
+        }
+    }
+    to.extend_from_slice(&bytes[..4 * EACH]);
 }
 
 /// The entries of a class, where the machine looks them up. All that has to do with it is inlined into what is compiled for
@@ -198,7 +263,7 @@ impl<S: Simd> Tables<S> {
         let bytes = u8x64::from_slice(self.simd, block);
         let [low, high] = self.entries;
         if Self::DIRECT {
-            return low.concat_swizzle_dyn(high, bytes & 127);
+            return of_each(low, high, bytes);
         }
         low.swizzle_dyn_within_blocks(bytes & 15) & high.swizzle_dyn_within_blocks(bytes >> 4)
     }
@@ -206,12 +271,8 @@ impl<S: Simd> Tables<S> {
     /// Which bytes of a block are in the class, which has nothing but ASCII characters.
     #[inline(always)]
     pub(crate) fn members(self, block: &[u8]) -> u64 {
-        let members = !self.bits(block).simd_eq(u8x64::splat(self.simd, 0)).to_bitmask();
-        if Self::DIRECT {
-            let bytes = u8x64::from_slice(self.simd, block);
-            return members & bytes.simd_lt(u8x64::splat(self.simd, 128)).to_bitmask();
-        }
-        members
+        let members = non_zero(self.simd, self.bits(block));
+        if Self::DIRECT { members & ascii(self.simd, block) } else { members }
     }
 }
 

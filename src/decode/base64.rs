@@ -4,7 +4,7 @@
 use super::digits::{Digits, Lines};
 use super::run::BASE64;
 use super::{Known, Skim};
-use crate::class::{BLOCK, LEVEL, has_blocks, repeated, span};
+use crate::class::{BLOCK, LEVEL, has_blocks, look_up, order, push_ordered, repeated, span};
 use crate::text::View;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32, u32x16};
 use std::ops::Range;
@@ -48,9 +48,6 @@ pub fn alignments(literal: &[u8]) -> [(usize, Vec<u8>); 3] {
 
 /// How many characters are decoded together.
 const GROUP: usize = 4;
-
-/// How many are looked up together.
-const PART: usize = 16;
 
 /// Reads the run around `at`, where a group begins.
 pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
@@ -110,19 +107,8 @@ fn said(characters: &[u8]) -> Vec<u8> {
     said
 }
 
-/// How many bytes a block says.
-const SAID: usize = BLOCK / GROUP * 3;
-
-/// In which order the bytes of a block are what it says, where four characters have become the lowest bytes of a word.
-const ORDER: [u8; BLOCK] = {
-    let mut order = [0; BLOCK];
-    let mut at = 0;
-    while at < SAID {
-        order[at] = (at / 3 * GROUP + 2 - at % 3) as u8;
-        at += 1;
-    }
-    order
-};
+/// Of sixteen bytes those that say something, where four characters have become the lowest bytes of a word.
+const ORDER: [u8; BLOCK] = order([2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12]);
 
 #[inline(always)]
 fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut Vec<u8>) {
@@ -131,33 +117,18 @@ fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut Vec<u8>) 
         let pairs: u16x32<S> = values(simd, block).bitcast();
         let pairs = (pairs << 6 & 0xFC0) | pairs >> 8;
         let words: u32x16<S> = pairs.bitcast();
-        let words = ((words << 12 & 0xFF_F000) | words >> 16).bitcast::<u8x64<S>>();
-        let mut bytes = [0; BLOCK];
-        if has_blocks::<S>() {
-            words.swizzle_dyn(u8x64::from_slice(simd, &ORDER)).store_slice(&mut bytes);
-        } else {
-            let order = repeated(simd, ORDER.first_chunk().unwrap_or(&[0; PART]));
-            let (low, high) = words.swizzle_dyn_within_blocks(order).split();
-            let ((first, second), (third, fourth)) = (low.split(), high.split());
-            // Of sixteen twelve say something; the others are written over.
-            for (number, part) in [first, second, third, fourth].into_iter().enumerate() {
-                let start = number * (PART / GROUP * 3);
-                part.store_slice(&mut bytes[start..start + PART]);
-            }
-        }
-        said.extend_from_slice(&bytes[..SAID]);
+        let words = (words << 12 & 0xFF_F000) | words >> 16;
+        push_ordered::<S, 12>(simd, words.bitcast(), &ORDER, said);
     }
 }
 
 /// What each character of a block stands for.
 #[inline(always)]
 fn values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
-    let bytes = u8x64::from_slice(simd, block);
     if has_blocks::<S>() {
-        let (first, second) = VALUES.split_at(BLOCK);
-        let first = u8x64::from_slice(simd, first);
-        return first.concat_swizzle_dyn(u8x64::from_slice(simd, &second[..BLOCK]), bytes);
+        return look_up(simd, &VALUES, block);
     }
+    let bytes = u8x64::from_slice(simd, block);
     // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
     let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
     let mut values = bytes + shift.swizzle_dyn_within_blocks(bytes >> 4);

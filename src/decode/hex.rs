@@ -3,7 +3,7 @@
 use super::digits::{Digits, Lines};
 use super::run::HEX;
 use super::{Known, Skim};
-use crate::class::{BLOCK, LEVEL, repeated};
+use crate::class::{BLOCK, LEVEL, order, push_ordered};
 use crate::text::View;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32};
 use std::ops::Range;
@@ -59,40 +59,27 @@ fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: u
     Skim::of_digits(text, own, 2 * own, joined.len(), Known { digits, first }, at)
 }
 
-/// How many digits are looked up together.
-const PART: usize = 16;
-
 /// What hexadecimal digits say.
 fn said(digits: &[u8]) -> Vec<u8> {
-    let mut said = vec![0; digits.len() / 2 + PART];
+    let mut said = Vec::with_capacity(digits.len() / 2);
     let (blocks, rest) = digits.as_chunks();
-    let length = dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
-    for (&[high, low], said) in rest.as_chunks().0.iter().zip(&mut said[length..]) {
-        *said = byte(high, low);
-    }
-    said.truncate(digits.len() / 2);
+    dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
+    said.extend(rest.as_chunks().0.iter().map(|&[high, low]| byte(high, low)));
     said
 }
 
+/// Of sixteen bytes those that say something, where two digits have become the lower byte of a pair.
+const ORDER: [u8; BLOCK] = order([0, 2, 4, 6, 8, 10, 12, 14]);
+
 #[inline(always)]
-fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut [u8]) -> usize {
-    const NO: u8 = 0xFF;
-    let even = repeated(simd, &[0, 2, 4, 6, 8, 10, 12, 14, NO, NO, NO, NO, NO, NO, NO, NO]);
-    let mut length = 0;
+fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], said: &mut Vec<u8>) {
     for block in blocks {
         let digits = u8x64::from_slice(simd, block);
         let values = (digits & 15) + (digits >> 6) * 9;
         let pairs: u16x32<S> = values.bitcast();
         let pairs = pairs << 4 | pairs >> 8;
-        let (low, high) = pairs.bitcast::<u8x64<S>>().swizzle_dyn_within_blocks(even).split();
-        let ((first, second), (third, fourth)) = (low.split(), high.split());
-        // Of sixteen eight say something; the others are written over.
-        for part in [first, second, third, fourth] {
-            part.store_slice(&mut said[length..length + PART]);
-            length += PART / 2;
-        }
+        push_ordered::<S, 8>(simd, pairs.bitcast(), &ORDER, said);
     }
-    length
 }
 
 /// The byte that two hexadecimal digits say.
@@ -161,6 +148,20 @@ fn byte_before(text: &[u8], floor: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fearless_simd::Level;
+
+    #[test]
+    fn every_machine_reads_the_same() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        for digits in [digits.to_uppercase(), digits] {
+            for level in [*LEVEL, Level::baseline()] {
+                let mut said = Vec::new();
+                dispatch!(level, simd => said_by_blocks(simd, digits.as_bytes().as_chunks().0, &mut said));
+                assert_eq!(said, bytes, "{level:?}");
+            }
+        }
+    }
 
     #[test]
     fn digits_are_read_to_both_sides() {

@@ -172,20 +172,28 @@ fn glance_of<S: Simd>(
     let in_run = Tables::of(simd, &IN_RUN);
     let mut glance = Glance { sequences: 0, runs: 0 };
     let mut whole = 0;
-    let blocks = text.windows(BLOCK + 2).step_by(BLOCK);
-    for (number, (block, places)) in blocks.zip(places).enumerate() {
-        *places = beginning(simd, &classes, block);
+    let count = (text.len().saturating_sub(2) / BLOCK).min(TOGETHER);
+    let (blocks, next, last) = (chunks(text, 0, count), chunks(text, 1, count), chunks(text, 2, count));
+    for number in 0..count {
+        let block = &blocks[number];
+        places[number] = beginning(simd, &classes, block, &next[number], &last[number]);
         // Without a branch that cannot be foreseen.
-        glance.sequences |= u64::from(*places != 0) << number;
-        whole |= u64::from(has_sample(in_run.members(&block[..BLOCK]))) << number;
+        glance.sequences |= u64::from(places[number] != 0) << number;
+        whole |= u64::from(has_sample(in_run.members(block))) << number;
     }
     while whole != 0 {
         let number = whole.trailing_zeros() as usize;
-        let block = &text[number * BLOCK..number * BLOCK + BLOCK];
+        let block = &blocks[number];
         glance.runs |= u64::from(could_say(simd, block, in_run.members(block))) << number;
         whole &= whole - 1;
     }
     glance
+}
+
+/// So many blocks of a text, from a place on.
+#[inline(always)]
+fn chunks(text: &[u8], at: usize, count: usize) -> &[[u8; BLOCK]] {
+    &text[at..].as_chunks().0[..count]
 }
 
 /// Whether all of a sample of a block is in a class.

@@ -104,9 +104,16 @@ impl Search {
         Search { literals, slots, classes }
     }
 
-    /// Calls `visit` with each literal that lies whole in `span` of the text, and where it begins. Tells by the way where a
-    /// run could say something.
-    pub(super) fn each(&self, text: &[u8], span: Range<usize>, mut visit: impl FnMut(usize, usize)) -> Hints {
+    /// Calls `visit` with each literal that lies whole in `span` of the text, and where it begins, if `sieve` leaves it: that
+    /// gets the places in a block where the rare bytes of literals stand, a bit each. Tells by the way where a run could say
+    /// something.
+    pub(super) fn each(
+        &self,
+        text: &[u8],
+        span: Range<usize>,
+        sieve: impl Fn(usize, u64) -> u64,
+        mut visit: impl FnMut(usize, usize),
+    ) -> Hints {
         const BEHIND: usize = WIDTH - 1;
         let mut hints = Hints::none(span.start);
         let mut places = [0; TOGETHER];
@@ -134,10 +141,11 @@ impl Search {
             }
             hints.push(runs, blocks);
             while sequences != 0 {
-                let block = sequences.trailing_zeros() as usize;
-                let mut places = places[block];
+                let number = sequences.trailing_zeros() as usize;
+                let block = at + number * BLOCK;
+                let mut places = sieve(block, places[number]);
                 while places != 0 {
-                    let place = at + block * BLOCK + places.trailing_zeros() as usize;
+                    let place = block + places.trailing_zeros() as usize;
                     self.verify(&text[..span.end], span.start, place, &mut visit);
                     places &= places - 1;
                 }
@@ -146,6 +154,13 @@ impl Search {
             at += blocks * BLOCK;
         }
         hints
+    }
+
+    /// Where in a literal its rare bytes stand, if they lead to no other one where it stands.
+    pub(super) fn rare(&self, number: usize) -> Option<usize> {
+        let literal = self.literals.iter().find(|literal| literal.number == number)?;
+        let mut others = self.literals.iter().filter(|other| other.number != number);
+        others.all(|other| !other.goes_with(literal)).then_some(literal.rare)
     }
 
     /// Compares with the literals whose three bytes could stand at `at`.
@@ -181,6 +196,13 @@ impl Literal {
 
     fn three(&self) -> &[u8] {
         &self.bytes[self.rare..self.rare + WIDTH]
+    }
+
+    /// Whether both could stand in a text with their rare bytes at the same place.
+    fn goes_with(&self, other: &Literal) -> bool {
+        let before = self.rare.min(other.rare);
+        let [own, others] = [self, other].map(|literal| &literal.bytes[literal.rare - before..]);
+        own.iter().zip(others).all(|(own, other)| own == other)
     }
 
     /// Whether the text begins with it.
@@ -257,7 +279,7 @@ mod tests {
             .collect();
         for span in [0..5000, 1..4999, 17..300, 40..106, 40..105, 40..42, 70..70, 4990..5000] {
             let mut found = Vec::new();
-            search.each(&text, span.clone(), |number, at| found.push((at, number)));
+            search.each(&text, span.clone(), |_, places| places, |number, at| found.push((at, number)));
             found.sort_unstable();
             let stands = |at: usize, literal: &[u8]| text[at..span.end].starts_with(literal);
             let expected: Vec<(usize, usize)> = span

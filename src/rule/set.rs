@@ -1,12 +1,13 @@
 //! The rules of a run and the one search that looks for the anchors of all of them.
 
 use super::Rule;
-use super::behind::{Ahead, Rest};
+use super::behind::{Ahead, Rest, Sieve};
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
 use crate::decode::{Form, Hints, LEAST, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
 use crate::text::{Encoding, begins_with};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// The rules that came with sf-scan: file name and text.
@@ -61,6 +62,8 @@ pub struct RuleSet {
     literals: Search,
     /// For each anchor what must follow it for a secret to begin there, where that is known.
     rests: Vec<Option<Rest>>,
+    /// The same for many at once, with where in it its rare bytes stand.
+    sieves: Vec<(usize, Sieve)>,
     longest: usize,
 }
 
@@ -114,16 +117,28 @@ impl RuleSet {
             let anchors = anchors.filter(|(_, anchor)| anchor.core().starts_with(literal));
             anchors.map(|(at, anchor)| (at, anchor.written == *literal)).collect()
         };
-        let candidates = shared.iter().map(standing_at).collect();
+        let candidates: Vec<Vec<(usize, bool)>> = shared.iter().map(standing_at).collect();
         let follows = |anchor: &Anchor| match anchor.starts {
             Starts::Match(rule) if anchor.form == Form::Plain => {
                 rules[rule].head().and_then(|head| Rest::of(head, anchor.length()))
             }
             _ => None,
         };
-        let rests = anchors.iter().map(follows).collect();
+        let rests: Vec<Option<Rest>> = anchors.iter().map(follows).collect();
+        let literals = Search::new(&shared);
+        let sieve = |(literal, candidates): (usize, &Vec<(usize, bool)>)| {
+            let (number, rest) = candidates.iter().find_map(|&(at, _)| Some((at, rests[at].as_ref()?)))?;
+            let written = &anchors[number].written;
+            let is_other = |&&(at, _): &&(usize, bool)| {
+                let other = &anchors[at].written;
+                at != number && (other.starts_with(written) || written.starts_with(other))
+            };
+            let is_alone = candidates.iter().find(is_other).is_none();
+            Some((literals.rare(literal).filter(|_| is_alone)?, Sieve::of(written, rest)?))
+        };
+        let sieves = candidates.iter().enumerate().filter_map(sieve).collect();
         let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
-        Ok(RuleSet { literals: Search::new(&shared), rules, candidates, rests, longest, anchors })
+        Ok(RuleSet { literals, rules, candidates, rests, sieves, longest, anchors })
     }
 
     /// The rules, in the order of their ids.
@@ -151,9 +166,14 @@ impl RuleSet {
         let reach = self.reach();
         let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
         let mut touched = false;
-        let hints = self.each_anchor(bytes, around.clone(), |_, hit| {
-            touched |= hit.at < stretch.end && hit.at + hit.anchor.length() > stretch.start;
-        });
+        let hints = self.each_anchor(
+            bytes,
+            around.clone(),
+            |_, places| places,
+            |_, hit| {
+                touched |= hit.at < stretch.end && hit.at + hit.anchor.length() > stretch.start;
+            },
+        );
         if !touched {
             runs(bytes, &around, &hints, |_, _, run, _| {
                 touched |= run.end > stretch.start && run.start < stretch.end.max(1);
@@ -166,20 +186,46 @@ impl RuleSet {
     #[must_use]
     pub fn has_anchor(&self, text: &[u8], part: Range<usize>) -> bool {
         let mut has = false;
-        self.each_anchor(text, part, |_, _| has = true);
+        self.each_anchor(text, part, |_, places| places, |_, _| has = true);
         has
     }
 
     /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow. Tells
     /// by the way where [`runs`] has to look.
     pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) -> Hints {
+        /// How far from an anchor others are looked for together.
+        const NEAR: usize = 512;
         let mut ahead = Ahead::new(bytes);
-        self.each_anchor(bytes, own, |number, hit| {
+        // Where there is one there are more; elsewhere it is not worth it to look for many.
+        let near = Cell::new(0);
+        let sieve = |block: usize, places: u64| {
+            if block >= near.get() {
+                return places;
+            }
+            let left_out = self.left_out(bytes, block);
+            if places & left_out != 0 {
+                near.set(block + NEAR);
+            }
+            places & !left_out
+        };
+        self.each_anchor(bytes, own, sieve, |number, hit| {
             let rest = self.rests[number].as_ref();
+            if rest.is_some() {
+                near.set(hit.at + NEAR);
+            }
             if rest.is_none_or(|rest| ahead.may_follow(rest, hit.at, hit.anchor.length())) {
                 visit(hit);
             }
         })
+    }
+
+    /// The places in a block, a bit each, where rare bytes of literals stand that a secret cannot begin with.
+    #[inline(never)]
+    fn left_out(&self, bytes: &[u8], block: usize) -> u64 {
+        let left_out = |(rare, sieve): &(usize, Sieve)| {
+            block.checked_sub(*rare).map_or(0, |start| sieve.left_out(bytes, start))
+        };
+        self.sieves.iter().map(left_out).fold(0, |all, left_out| all | left_out)
     }
 
     /// Calls `visit` with each anchor that begins within `own` and its number.
@@ -187,10 +233,11 @@ impl RuleSet {
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
+        sieve: impl Fn(usize, u64) -> u64,
         mut visit: impl FnMut(usize, Hit<'s>),
     ) -> Hints {
         let end = bytes.len().min(own.end + self.longest);
-        self.literals.each(bytes, own.start.min(end)..end, |literal, start| {
+        self.literals.each(bytes, own.start.min(end)..end, sieve, |literal, start| {
             for &(number, is_whole) in &self.candidates[literal] {
                 let anchor = &self.anchors[number];
                 let before = anchor.before + anchor.core.start;
