@@ -2,7 +2,7 @@
 //! looked at again before it is read.
 
 use crate::input::Reason;
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, FileType};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -17,11 +17,11 @@ pub(super) struct Opened {
 /// # Errors
 /// Why it cannot be read.
 pub(super) fn open(path: &Path, follow: bool) -> Result<Opened, Reason> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    careful(&mut options, follow);
-    let opened = options.open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, file) = opened.map_err(|error| reason(&error))?;
+    let file = open_carefully(path, follow).map_err(|error| reason(&error))?;
+    if let Some(size) = size_of_regular(&file) {
+        return Ok(Opened { file, size });
+    }
+    let metadata = file.metadata().map_err(|error| reason(&error))?;
     match special(metadata.file_type()) {
         None if metadata.is_file() => Ok(Opened { file, size: metadata.len() }),
         None => Err(Reason::Unreadable("not a file".to_owned())),
@@ -81,23 +81,39 @@ pub(super) fn reason(error: &io::Error) -> Reason {
 }
 
 #[cfg(unix)]
-fn careful(options: &mut OpenOptions, follow: bool) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let no_follow = if follow { 0 } else { libc::O_NOFOLLOW };
-    options.custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY | no_follow);
+fn open_carefully(path: &Path, follow: bool) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    let no_follow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | no_follow;
+    let opened = rustix::io::retry_on_intr(|| open(path, flags, Mode::empty()))?;
+    Ok(opened.into())
 }
 
-#[cfg(windows)]
-fn careful(options: &mut OpenOptions, follow: bool) {
-    use std::os::windows::fs::OpenOptionsExt as _;
-    const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+/// How many bytes the file has, if that is told for less than all that is known of it: every file of a tree is asked.
+#[cfg(unix)]
+fn size_of_regular(file: &File) -> Option<u64> {
+    let stat = rustix::fs::fstat(file).ok()?;
+    let is_regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+    u64::try_from(stat.st_size).ok().filter(|_| is_regular)
+}
+
+#[cfg(not(unix))]
+fn open_carefully(path: &Path, follow: bool) -> io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(windows)]
     if !follow {
+        use std::os::windows::fs::OpenOptionsExt as _;
+        const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
         options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
     }
+    options.open(path)
 }
 
-#[cfg(not(any(unix, windows)))]
-fn careful(_: &mut OpenOptions, _: bool) {}
+#[cfg(not(unix))]
+fn size_of_regular(_: &File) -> Option<u64> {
+    None
+}
 
 /// What a thing is that is no file, folder or link.
 #[cfg(unix)]
