@@ -4,8 +4,8 @@ use super::Form;
 use super::base64::{NONE, VALUES};
 use super::digits::{Lines, Spans};
 use super::escape;
-use crate::class::{BLOCK, Class, LEVEL, Tables, beginning, span, span_back};
-use fearless_simd::{Simd, dispatch};
+use crate::class::{BLOCK, Class, LEVEL, Tables, beginning, has_blocks, look_up, non_zero, span, span_back};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use std::ops::Range;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
@@ -41,23 +41,66 @@ const TABLE: [u8; 256] = {
     table
 };
 
-/// Whether a byte stands in a run: letters, digits, what else is in either alphabet of base64 and in escapes, and padding.
-const IN_RUN: Class = Class::of(&TABLE, 0);
+/// The classes that a character can be in, by the place of their bit: what stands in a run, that is letters, digits, what else
+/// is in either alphabet of base64 and in escapes, and padding;
+const IN_RUN: usize = 0;
 
-/// What escapes begin with.
-const OPENER: Class = Class::of(&TABLE, 1);
+/// what escapes begin with;
+const OPENER: usize = 1;
 
-/// What can be the third of four characters of base64 that say text. Bytes of text have no highest bit.
-const THIRD: Class = Class::of(&TABLE, 4);
+/// what can be the first, the second and the third of four characters of base64 that say text, as bytes of text have no
+/// highest bit;
+const FIRST: usize = 2;
+const SECOND: usize = 3;
+const THIRD: usize = 4;
+
+/// what can be the fourth, that is all characters of base64;
+const FOURTH: usize = 5;
+
+/// and what can be the first and the second of two hexadecimal digits.
+const HIGH: usize = 6;
+const LOW: usize = 7;
+
+const CLASSES: [Class; 8] = {
+    let mut classes = [Class::of(&TABLE, 0); 8];
+    let mut bit = 1;
+    while bit < 8 {
+        classes[bit] = Class::of(&TABLE, bit as u32);
+        bit += 1;
+    }
+    classes
+};
 
 /// All characters of base64.
-pub(super) const BASE64: Class = Class::of(&TABLE, 5);
+pub(super) const BASE64: Class = CLASSES[FOURTH];
 
 /// Hexadecimal digits.
-pub(super) const HEX: Class = Class::of(&TABLE, 7);
+pub(super) const HEX: Class = CLASSES[LOW];
 
-/// What can be the first and second of those, and the first of two hexadecimal digits.
-const CLASSES: [Class; 3] = [Class::of(&TABLE, 2), Class::of(&TABLE, 3), Class::of(&TABLE, 6)];
+/// A block that is looked up in several classes: in all at once where the machine can.
+struct Looked<'b, S: Simd> {
+    simd: S,
+    block: &'b [u8],
+    bits: u8x64<S>,
+}
+
+impl<'b, S: Simd> Looked<'b, S> {
+    #[inline(always)]
+    fn up(simd: S, block: &'b [u8]) -> Looked<'b, S> {
+        let bits = if has_blocks::<S>() { look_up(simd, &TABLE, block) } else { u8x64::splat(simd, 0) };
+        Looked { simd, block, bits }
+    }
+
+    /// Which bytes are in the class. Those that are not ASCII may be told as if they were.
+    #[inline(always)]
+    fn members(&self, class: usize) -> u64 {
+        if has_blocks::<S>() {
+            non_zero(self.simd, self.bits & 1 << class)
+        } else {
+            Tables::of(self.simd, &CLASSES[class]).members(self.block)
+        }
+    }
+}
 
 /// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. It is a multiple of four, so that the phases of
 /// all are told alike.
@@ -132,9 +175,9 @@ pub fn runs(
             if sample < from || sample > end {
                 continue;
             }
-            let length = span(&IN_RUN, &text[sample..end]);
+            let length = span(&CLASSES[IN_RUN], &text[sample..end]);
             if length >= SAMPLE {
-                let back = span_back(&IN_RUN, &text[from..sample]);
+                let back = span_back(&CLASSES[IN_RUN], &text[from..sample]);
                 let run = sample - back..sample + length;
                 from = run.end;
                 if run.len() >= LEAST {
@@ -169,7 +212,7 @@ fn glance_of<S: Simd>(
 ) -> Glance {
     // No closure: it would be compiled for any machine.
     let classes = [Tables::of(simd, first), Tables::of(simd, second), Tables::of(simd, third)];
-    let in_run = Tables::of(simd, &IN_RUN);
+    let in_run = Tables::of(simd, &CLASSES[IN_RUN]);
     let mut glance = Glance { sequences: 0, runs: 0 };
     let mut whole = 0;
     let count = (text.len().saturating_sub(2) / BLOCK).min(TOGETHER);
@@ -184,8 +227,14 @@ fn glance_of<S: Simd>(
     while whole != 0 {
         let number = whole.trailing_zeros() as usize;
         let block = &blocks[number];
-        glance.runs |= u64::from(could_say(simd, block, in_run.members(block))) << number;
-        whole &= whole - 1;
+        if could_say(simd, block, in_run.members(block)) {
+            // What goes on is looked at with it.
+            let more = (whole >> number).trailing_ones() as usize;
+            glance.runs |= u64::MAX >> (TOGETHER - more) << number;
+            whole &= u64::MAX.checked_shl((number + more) as u32).unwrap_or(0);
+        } else {
+            whole &= whole - 1;
+        }
     }
     glance
 }
@@ -207,11 +256,10 @@ fn has_sample(class: u64) -> bool {
 /// Whether a block could say something, of which a sample is all in a run.
 #[inline(always)]
 fn could_say<S: Simd>(simd: S, block: &[u8], in_run: u64) -> bool {
-    let (opener, third, digit) =
-        (Tables::of(simd, &OPENER), Tables::of(simd, &THIRD), Tables::of(simd, &HEX));
+    let looked = Looked::up(simd, block);
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
-    let escapes = opener.members(block) & (in_run >> 1 | 1 << 63) & (in_run << 1 | 1);
-    has_phase(third.members(block)) | has_sample(digit.members(block)) | (escapes != 0)
+    let escapes = looked.members(OPENER) & (in_run >> 1 | 1 << 63) & (in_run << 1 | 1);
+    has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0)
 }
 
 /// Whether a sample of a block has a phase at which all is in a class.
@@ -345,9 +393,6 @@ fn places_without(class: u64) -> u64 {
 /// four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
 #[inline(always)]
 fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
-    let opener = Tables::of(simd, &OPENER);
-    let third = Tables::of(simd, &THIRD);
-    let digit = Tables::of(simd, &HEX);
     let mut padded = [0; BLOCK];
     let mut has_opener = false;
     // The phases that are not found yet, for either sample.
@@ -361,17 +406,18 @@ fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Optio
             &padded
         };
         let inside = if run.end - at < BLOCK { (1 << (run.end - at)) - 1 } else { u64::MAX };
-        has_opener |= opener.members(block) & inside != 0;
-        let third = third.members(block) & inside;
-        let digit = digit.members(block) & inside;
+        let looked = Looked::up(simd, block);
+        has_opener |= looked.members(OPENER) & inside != 0;
+        let third = looked.members(THIRD) & inside;
+        let digit = looked.members(LOW) & inside;
         // Nearly always these tell that there is nothing new.
         let mut phases =
             wanted & (!without(third, 2) & FOURTHS | if has_whole_sample(digit) { HEX_PHASES } else { 0 });
         if phases != 0 {
-            let first = Tables::of(simd, &CLASSES[0]).members(block) & inside;
-            let second = Tables::of(simd, &CLASSES[1]).members(block) & inside;
-            let fourth = Tables::of(simd, &BASE64).members(block) & inside;
-            let high = Tables::of(simd, &CLASSES[2]).members(block) & inside;
+            let first = looked.members(FIRST) & inside;
+            let second = looked.members(SECOND) & inside;
+            let fourth = looked.members(FOURTH) & inside;
+            let high = looked.members(HIGH) & inside;
             let not_hex = without(high, 0) | without(digit, 1);
             phases &= !(without(first, 0) | without(second, 1) | without(fourth, 3)) & FOURTHS
                 | (!(not_hex | not_hex >> 2) << 4) & HEX_PHASES;
