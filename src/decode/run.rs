@@ -197,6 +197,10 @@ pub(crate) struct Glance {
     pub(crate) runs: u64,
 }
 
+/// After so many blocks in a row that could say something the next one is the last that is asked.
+const CONVINCING: usize = 3;
+const ENOUGH: u64 = (1 << (CONVINCING + 1)) - 1;
+
 /// Takes one look at up to [`TOGETHER`] blocks of a text, of which two bytes more are given along. `places` gets for each
 /// block at which of its bytes sequences of the classes begin.
 pub(crate) fn glance(classes: &[Class; 3], text: &[u8], places: &mut [u64; TOGETHER]) -> Glance {
@@ -227,14 +231,15 @@ fn glance_of<S: Simd>(
     while whole != 0 {
         let number = whole.trailing_zeros() as usize;
         let block = &blocks[number];
-        if could_say(simd, block, in_run.members(block)) {
-            // What goes on is looked at with it.
+        glance.runs |= u64::from(could_say(simd, block, in_run.members(block))) << number;
+        let mut seen = number + 1;
+        if number >= CONVINCING && glance.runs >> (number - CONVINCING) & ENOUGH == ENOUGH {
+            // What goes on with these is taken to do so too.
             let more = (whole >> number).trailing_ones() as usize;
             glance.runs |= u64::MAX >> (TOGETHER - more) << number;
-            whole &= u64::MAX.checked_shl((number + more) as u32).unwrap_or(0);
-        } else {
-            whole &= whole - 1;
+            seen = number + more;
         }
+        whole &= u64::MAX.checked_shl(seen as u32).unwrap_or(0);
     }
     glance
 }
