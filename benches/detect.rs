@@ -106,6 +106,12 @@ fn quoted_prefixes(bencher: Bencher<'_, '_>) {
     measure(bencher, &text(|_| "\"api_\"\n".to_owned()));
 }
 
+/// Nothing but prefixes.
+#[divan::bench(args = ["api_", "api_ ", "api_\n", "api_name "])]
+fn bare_prefixes(bencher: Bencher<'_, '_>, prefix: &str) {
+    measure(bencher, &text(|_| prefix.to_owned()));
+}
+
 /// A prefix with joints of each kind behind it, and no key.
 #[divan::bench(args = ["\" + \"", "\", \"", "\\\n", "\n", "<b></b>", "${\"", "\"; k += \"", "&shy;"])]
 fn joints(bencher: Bencher<'_, '_>, joint: &str) {
