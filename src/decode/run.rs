@@ -230,8 +230,7 @@ fn glance_of<S: Simd>(
     }
     while whole != 0 {
         let number = whole.trailing_zeros() as usize;
-        let block = &blocks[number];
-        glance.runs |= u64::from(could_say(simd, block, in_run.members(block))) << number;
+        glance.runs |= u64::from(could_say(simd, in_run, blocks, number)) << number;
         let mut seen = number + 1;
         if number >= CONVINCING && glance.runs >> (number - CONVINCING) & ENOUGH == ENOUGH {
             // What goes on with these is taken to do so too.
@@ -258,13 +257,36 @@ fn has_sample(class: u64) -> bool {
     (class >> first & ALL == ALL) | (class >> second & ALL == ALL) | (class >> third & ALL == ALL)
 }
 
-/// Whether a block could say something, of which a sample is all in a run.
+/// Whether one of the blocks could say something, of which a sample is all in a run.
 #[inline(always)]
-fn could_say<S: Simd>(simd: S, block: &[u8], in_run: u64) -> bool {
-    let looked = Looked::up(simd, block);
+fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number: usize) -> bool {
+    let looked = Looked::up(simd, &blocks[number]);
+    let run = in_run.members(&blocks[number]);
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
-    let escapes = looked.members(OPENER) & (in_run >> 1 | 1 << 63) & (in_run << 1 | 1);
-    has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0)
+    let escapes = looked.members(OPENER) & (run >> 1 | 1 << 63) & (run << 1 | 1);
+    if has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0) {
+        return true;
+    }
+    // What the run has of the block before or behind may be less than a sample, and have an escape in it.
+    if run & 1 == 1 {
+        let Some(before) = number.checked_sub(1).map(|before| &blocks[before]) else { return true };
+        let rest = in_run.members(before).leading_ones();
+        if has_opener(simd, before, !u64::MAX.checked_shr(rest).unwrap_or(0)) {
+            return true;
+        }
+    }
+    if run >> 63 == 1 {
+        let Some(behind) = blocks.get(number + 1) else { return true };
+        let rest = in_run.members(behind).trailing_ones();
+        return has_opener(simd, behind, !u64::MAX.checked_shl(rest).unwrap_or(0));
+    }
+    false
+}
+
+/// Whether something that escapes begin with stands at one of these places of a block.
+#[inline(always)]
+fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
+    Looked::up(simd, block).members(OPENER) & places != 0
 }
 
 /// Whether a sample of a block has a phase at which all is in a class.

@@ -429,12 +429,13 @@ mod tests {
     #[test]
     fn the_search_tells_of_each_run_that_says_something() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
-        let encoded: [&[u8]; 5] = [
+        let encoded: [&[u8]; 6] = [
             b"Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50",
             b"ljbGllbnRjbGllbnRjbGllbnRjbGllbnRjbGllbnRjbGllbnR",
             b"636c69656e74636c69656e74636c69656e74636c69656e74",
             b"n%61%6de%63%6c%69%65n%74%6e%61%6de%63%6c%69%65%6et",
             b"client&#110;client&#110;client&#110;client&#110;client",
+            b"VGhlIHF1aWNrIG&#x4a;yb3duIGZveCBqdW1wcyBvdmVyIHRo",
         ];
         let neighbours: [&[u8]; 4] =
             [b"some words, ", b"a_name_that_is_as_long_as_a_run_but_no_text(", b"\n", b"= "];
@@ -460,6 +461,11 @@ mod tests {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let text = b"a_name_that_is_as_long_as_a_run_but_says_nothing_at_all(and a few words);\n".repeat(100);
         let hints = set.search(&text, 0..text.len(), |_| {});
-        assert!(hints.next(0) + BLOCK > text.len());
+        // Where what was looked at together ends, it may.
+        let (mut told, mut next) = (0, hints.next(0));
+        while next < text.len() {
+            (told, next) = (told + 1, hints.next(next + BLOCK));
+        }
+        assert!(told * 16 < text.len() / BLOCK, "{told}");
     }
 }
