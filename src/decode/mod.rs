@@ -345,7 +345,7 @@ mod tests {
                 }
                 text.extend_from_slice([&b"\n"[..], b"\r\n", b"\n  "][round % 3]);
             }
-            runs(&text, &(0..text.len()), &Hints::none(0), |form, at, run, lines| {
+            runs(&text, &(0..text.len()), &Hints::unknown(0), |form, at, run, lines| {
                 let Some(lines) = lines else { return };
                 known += 1;
                 let start = at.saturating_sub(random(AROUND_LINES));

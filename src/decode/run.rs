@@ -41,26 +41,27 @@ const TABLE: [u8; 256] = {
     table
 };
 
-/// The classes that a character can be in, by the place of their bit: what stands in a run, that is letters, digits, what else
-/// is in either alphabet of base64 and in escapes, and padding;
+/// What stands in a run, letters, digits, what else is in either alphabet of base64 and in escapes, and padding: by the place
+/// of its bit in the table and of its class among all, as those below.
 const IN_RUN: usize = 0;
 
-/// what escapes begin with;
+/// What escapes begin with.
 const OPENER: usize = 1;
 
-/// what can be the first, the second and the third of four characters of base64 that say text, as bytes of text have no
-/// highest bit;
+/// What can be the first, the second and the third of four characters of base64 that say text. Bytes of text have no highest
+/// bit.
 const FIRST: usize = 2;
 const SECOND: usize = 3;
 const THIRD: usize = 4;
 
-/// what can be the fourth, that is all characters of base64;
+/// What can be the fourth: all characters of base64.
 const FOURTH: usize = 5;
 
-/// and what can be the first and the second of two hexadecimal digits.
+/// What can be the first and the second of two hexadecimal digits.
 const HIGH: usize = 6;
 const LOW: usize = 7;
 
+/// The classes that a character can be in.
 const CLASSES: [Class; 8] = {
     let mut classes = [Class::of(&TABLE, 0); 8];
     let mut bit = 1;
@@ -127,7 +128,7 @@ pub struct Hints {
 impl Hints {
     /// Of a text of which nothing is known from `start` on.
     #[must_use]
-    pub fn none(start: usize) -> Hints {
+    pub fn unknown(start: usize) -> Hints {
         Hints { start, first: None, more: Vec::new() }
     }
 
@@ -249,10 +250,12 @@ fn chunks(text: &[u8], at: usize, count: usize) -> &[[u8; BLOCK]] {
     &text[at..].as_chunks().0[..count]
 }
 
+/// All places of a sample at the start of a word.
+const ALL: u64 = (1 << SAMPLE) - 1;
+
 /// Whether all of a sample of a block is in a class.
 #[inline(always)]
 fn has_sample(class: u64) -> bool {
-    const ALL: u64 = (1 << SAMPLE) - 1;
     let [first, second, third] = SAMPLES;
     (class >> first & ALL == ALL) | (class >> second & ALL == ALL) | (class >> third & ALL == ALL)
 }
@@ -399,10 +402,9 @@ const STRIDE: usize = 2 * SAMPLE;
 /// The first four places of both samples in a word, a bit each.
 const FOURTHS: u64 = 0xF | 0xF << SAMPLE;
 
-/// Whether all of a sample is in the class.
+/// Whether all of one of the two samples in a word is in the class.
 #[inline(always)]
-fn has_whole_sample(class: u64) -> bool {
-    const ALL: u64 = (1 << SAMPLE) - 1;
+fn has_either(class: u64) -> bool {
     class & ALL == ALL || class >> SAMPLE & ALL == ALL
 }
 
@@ -439,7 +441,7 @@ fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Optio
         let digit = looked.members(LOW) & inside;
         // Nearly always these tell that there is nothing new.
         let mut phases =
-            wanted & (!without(third, 2) & FOURTHS | if has_whole_sample(digit) { HEX_PHASES } else { 0 });
+            wanted & (!without(third, 2) & FOURTHS | if has_either(digit) { HEX_PHASES } else { 0 });
         if phases != 0 {
             let first = looked.members(FIRST) & inside;
             let second = looked.members(SECOND) & inside;

@@ -115,7 +115,7 @@ impl Search {
         mut visit: impl FnMut(usize, usize),
     ) -> Hints {
         const BEHIND: usize = WIDTH - 1;
-        let mut hints = Hints::none(span.start);
+        let mut hints = Hints::unknown(span.start);
         let mut places = [0; TOGETHER];
         let mut at = span.start;
         while at + WIDTH <= span.end {
