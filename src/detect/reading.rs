@@ -5,7 +5,7 @@
 //! then read once more in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks
 //! were cut.
 
-use super::joint::First;
+use super::joint::{First, Notes};
 use super::{LONGEST_MATCH, Parts, matches};
 use crate::decode::{
     AROUND_LINES, Decoded, Ended, Form, LONGEST_STREAM, Lines, Said, Skim, begins_escape, compression,
@@ -206,18 +206,21 @@ pub(super) enum Found<'t, 'r> {
 }
 
 /// Looks for what begins in the part `own` of the layer, in it and in what it says. `found` gets the layer, what was
-/// found, and where in the layer's text it begins.
+/// found, and where in the layer's text it begins. What is noted by the way of that is kept in `notes`.
 pub(super) fn look(
     rules: &RuleSet,
     layer: &Layer<'_>,
     own: Range<usize>,
+    notes: &Notes<'_>,
     found: &mut dyn FnMut(&Layer<'_>, Found<'_, '_>, usize),
 ) {
-    Look { rules, found, said: 0, skimmed: 0 }.at(layer, own);
+    Look { rules, notes, found, said: 0, skimmed: 0 }.at(layer, own);
 }
 
 struct Look<'r, 'f> {
     rules: &'r RuleSet,
+    /// What is noted of the outermost text.
+    notes: &'r Notes<'r>,
     found: &'f mut dyn FnMut(&Layer<'_>, Found<'_, '_>, usize),
     /// How many bytes the outermost stream has said, with all streams in it.
     said: usize,
@@ -240,7 +243,10 @@ impl Look<'_, '_> {
         let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + LONGEST_ANCHOR;
         // Up to where the last stream goes: its members, each on a line, are none of their own.
         let mut read = own.start;
-        let hints = rules.search(layer.text, around, |hit| {
+        let inner = (!layer.is_outermost()).then(|| Notes::new(layer.text));
+        let notes = inner.as_ref().unwrap_or(self.notes);
+        let barren = |head: &_, anchor, part: &_| notes.barren(head, anchor, part);
+        let hints = rules.search(layer.text, around, barren, |hit| {
             if hit.anchor.starts == Starts::Stream {
                 if (read..own.end).contains(&hit.at) {
                     read = self.stream(layer, hit.anchor.form, hit.at).max(read);
@@ -300,11 +306,16 @@ impl Look<'_, '_> {
         let skim = hit.anchor.form.skim(layer.text, hit.at, reach.clone(), hit.at);
         let inner = layer.inner(&skim.text, hit.anchor.form, hit.at, reach);
         // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
-        self.rules.search(inner.text, 0..1, |hit| {
-            if hit.anchor.form == Form::Plain {
-                self.plain(&inner, hit);
-            }
-        });
+        self.rules.search(
+            inner.text,
+            0..1,
+            |_, _, _| None,
+            |hit| {
+                if hit.anchor.form == Form::Plain {
+                    self.plain(&inner, hit);
+                }
+            },
+        );
     }
 
     /// Looks at what a compressed stream says that is written in `form` from `at` on, and tells where it ends.
@@ -442,7 +453,8 @@ impl Look<'_, '_> {
     /// Whether something begins in what a part of a layer says that has to be looked at.
     fn leads_on(&self, skim: &Skim, depth: usize) -> bool {
         let mut leads = false;
-        let hints = self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_| leads = true);
+        let hints =
+            self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_, _, _| None, |_| leads = true);
         if !leads && depth < DEEPEST {
             runs(&skim.text, &(0..skim.own + BEFORE_RUN), &hints, |_, _, _, _| leads = true);
         }

@@ -5,6 +5,7 @@ mod file;
 mod head;
 mod search;
 mod set;
+mod sieve;
 pub mod template;
 
 pub use file::parse;

@@ -1,13 +1,13 @@
 //! The rules of a run and the one search that looks for the anchors of all of them.
 
-use super::Rule;
-use super::behind::{Ahead, Rest, Sieve};
+use super::behind::{Ahead, Rest};
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
+use super::sieve::{Sieve, Sift};
+use super::{Head, Rule};
 use crate::decode::{Form, Hints, LEAST, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
 use crate::text::{Encoding, begins_with};
-use std::cell::Cell;
 use std::ops::Range;
 
 /// The rules that came with sf-scan: file name and text.
@@ -62,8 +62,8 @@ pub struct RuleSet {
     literals: Search,
     /// For each anchor what must follow it for a secret to begin there, where that is known.
     rests: Vec<Option<Rest>>,
-    /// The same for many at once, with where in it its rare bytes stand.
-    sieves: Vec<(usize, Sieve)>,
+    /// The same for many at once.
+    sieves: Vec<Sieve>,
     longest: usize,
 }
 
@@ -128,13 +128,14 @@ impl RuleSet {
         let literals = Search::new(&shared);
         let sieve = |(literal, candidates): (usize, &Vec<(usize, bool)>)| {
             let (number, rest) = candidates.iter().find_map(|&(at, _)| Some((at, rests[at].as_ref()?)))?;
-            let written = &anchors[number].written;
+            let Anchor { written, starts: Starts::Match(rule), .. } = &anchors[number] else { return None };
             let is_other = |&(at, _): &(usize, bool)| {
                 let other = &anchors[at].written;
                 at != number && (other.starts_with(written) || written.starts_with(other))
             };
             let is_alone = !candidates.iter().any(is_other);
-            Some((literals.rare(literal).filter(|_| is_alone)?, Sieve::of(written, rest)?))
+            let rare = literals.rare(literal).filter(|_| is_alone)?;
+            Sieve::of(*rule, written, rare, rest)
         };
         let sieves = candidates.iter().enumerate().filter_map(sieve).collect();
         let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
@@ -187,41 +188,32 @@ impl RuleSet {
 
     /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow. Tells
     /// by the way where [`runs`] has to look.
-    pub fn search<'s>(&'s self, bytes: &[u8], own: Range<usize>, mut visit: impl FnMut(Hit<'s>)) -> Hints {
-        /// How far from an anchor others are looked for together.
-        const NEAR: usize = 512;
+    ///
+    /// Where many are left, `barren` is asked about a part of the text: how many bytes may follow an anchor of that head and
+    /// length there, at most, for it to begin no secret; nothing if the rest of one could stand near. Those are left out too.
+    pub(crate) fn search<'s>(
+        &'s self,
+        bytes: &[u8],
+        own: Range<usize>,
+        barren: impl Fn(&Head, usize, &Range<usize>) -> Option<usize>,
+        mut visit: impl FnMut(Hit<'s>),
+    ) -> Hints {
         let mut ahead = Ahead::new(bytes);
-        // Where there is one there are more; elsewhere it is not worth it to look for many.
-        let near = Cell::new(0);
-        let sieve = |block: usize, places: u64| {
-            if block >= near.get() {
-                return places;
-            }
-            let left_out = self.left_out(bytes, block);
-            if places & left_out != 0 {
-                near.set(block + NEAR);
-            }
-            places & !left_out
+        let sift = Sift::new(&self.sieves, bytes);
+        let barren = |sieve: &Sieve, part: &Range<usize>| {
+            self.rules[sieve.rule].head().and_then(|head| barren(head, sieve.length(), part))
         };
+        let sieve = |block: usize, places: u64| sift.leaves(block, places);
         self.each_anchor(bytes, own, sieve, |number, hit| {
-            let rest = self.rests[number].as_ref();
-            if rest.is_some() {
-                near.set(hit.at + NEAR);
+            if let Some(rest) = &self.rests[number] {
+                sift.meets(hit.at);
+                if !ahead.may_follow(rest, hit.at, hit.anchor.length()) {
+                    return;
+                }
+                sift.may_begin(hit.at, barren);
             }
-            if rest.is_none_or(|rest| ahead.may_follow(rest, hit.at, hit.anchor.length())) {
-                visit(hit);
-            }
+            visit(hit);
         })
-    }
-
-    /// The places in a block, a bit each, where rare bytes of literals stand that a secret cannot begin with. It stays apart,
-    /// so that the search around it, which seldom asks, is not slower for it.
-    #[inline(never)]
-    fn left_out(&self, bytes: &[u8], block: usize) -> u64 {
-        let left_out = |(rare, sieve): &(usize, Sieve)| {
-            block.checked_sub(*rare).map_or(0, |start| sieve.left_out(bytes, start))
-        };
-        self.sieves.iter().map(left_out).fold(0, |all, left_out| all | left_out)
     }
 
     /// Calls `visit` with each anchor that begins within `own` and its number.
@@ -408,7 +400,7 @@ mod tests {
         let text = b"..api_..a\0p\0i\0_\0..\0a\0p\0i\0_..api_";
         let hits = |own: Range<usize>| {
             let mut hits = Vec::new();
-            set.search(text, own, |hit| hits.push((hit.at, hit.anchor.form)));
+            set.search(text, own, |_, _, _| None, |hit| hits.push((hit.at, hit.anchor.form)));
             hits.sort_by_key(|&(at, _)| at);
             hits
         };
@@ -449,7 +441,7 @@ mod tests {
             text.extend_from_slice(neighbours[before % 4]);
             text.extend(neighbours.concat().repeat(before % 3));
             for part in [0..text.len(), run.clone(), run.start / 2..run.start + 1] {
-                let hints = set.search(&text, part.clone(), |_| {});
+                let hints = set.search(&text, part.clone(), |_, _, _| None, |_| {});
                 let mut has = false;
                 runs(&text, &part, &hints, |_, _, found, _| has |= found.start == run.start);
                 assert!(has, "{part:?} of {}", text.escape_ascii());
@@ -461,7 +453,7 @@ mod tests {
     fn the_search_does_not_lead_to_runs_where_none_says_anything() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let text = b"a_name_that_is_as_long_as_a_run_but_says_nothing_at_all(and a few words);\n".repeat(100);
-        let hints = set.search(&text, 0..text.len(), |_| {});
+        let hints = set.search(&text, 0..text.len(), |_, _, _| None, |_| {});
         // Where what was looked at together ends, it may.
         let (mut told, mut next) = (0, hints.next(0));
         while next < text.len() {

@@ -246,6 +246,9 @@ pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
     end
 }
 
+/// How long the name before a literal may be.
+pub(super) const LONGEST_OPENER_NAME: usize = 24;
+
 /// The end of what opens a literal: `"`, `&String::from("`, `@"`.
 pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
     let mut end = at;
@@ -259,10 +262,8 @@ pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
         // A prefix of a literal, or a call that makes a string of it.
         let name = text[end.min(text.len())..]
             .iter()
-            .take(24)
-            .take_while(|byte| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.' | b'@' | b'$' | b'#')
-            })
+            .take(LONGEST_OPENER_NAME)
+            .take_while(|&&byte| is_opener_name(byte))
             .count();
         if name <= 3
             && let Some(length) = quote(text, end + name)
@@ -276,6 +277,11 @@ pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
         end += name + 1;
     }
     None
+}
+
+/// Whether a byte may belong to the name before a literal.
+pub(super) fn is_opener_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.' | b'@' | b'$' | b'#')
 }
 
 /// Whether a call of this name gives the text back that it is called with.

@@ -19,8 +19,8 @@ use crate::rule::Head;
 use crate::rule::behind::{BREAKS, JOINS, QUOTES, SHORTEST_TOKEN, SIGNS, table_of};
 use crate::text::View;
 use code::{
-    PIECES, blanks, colour, is_list_joined, is_piece, line_end, method, one_of, opener, operator, piece_end,
-    quote, space, starts, suffixes, tag, template_opens,
+    LONGEST_OPENER_NAME, PIECES, blanks, colour, is_list_joined, is_opener_name, is_piece, line_end, method,
+    one_of, opener, operator, piece_end, quote, space, starts, suffixes, tag, template_opens,
 };
 use std::ops::Range;
 
@@ -110,8 +110,10 @@ impl<'t, 'r> First<'t, 'r> {
     pub(super) fn read(text: &'t [u8], at: usize, anchor: usize, head: &'r Head) -> Option<First<'t, 'r>> {
         let want = Want::of(head, anchor);
         let end = want.piece_end(text, at + anchor)?;
-        let may_join = may_join(text, end);
-        let variable = variable_behind(text, end);
+        let missing = want.least.saturating_sub(end - at - anchor);
+        let may_go_on = may_go_on(text, end, missing);
+        let may_join = may_go_on && may_join(text, end);
+        let variable = if may_go_on { variable_behind(text, end) } else { None };
         let name = name_before(text, at, end);
         // This decides for nearly every anchor.
         let goes_on = may_join || variable.is_some() || name.is_some();
@@ -132,9 +134,11 @@ impl<'t, 'r> First<'t, 'r> {
     }
 }
 
+/// The bytes that joints begin with.
+const MAY_JOIN: [bool; 256] = table_of(&[JOINS, QUOTES, SIGNS, b"\xC2\xE2\xEF"]);
+
 /// Whether something that can belong to a joint follows a piece that ends at `end`.
 fn may_join(text: &[u8], end: usize) -> bool {
-    const MAY_JOIN: [bool; 256] = table_of(&[JOINS, QUOTES, SIGNS, b"\xC2\xE2\xEF"]);
     let Some(&byte) = text.get(end) else { return false };
     let next = text.get(end + 1);
     MAY_JOIN[usize::from(byte)]
@@ -146,6 +150,56 @@ fn may_join(text: &[u8], end: usize) -> bool {
             b'{' => matches!(next, Some(b'"' | b'\'' | b' ' | b'`')),
             _ => true,
         }
+}
+
+/// Whether what is behind a line's end or a quotation mark at `end` could go on with a piece or a variable, for a token that
+/// lacks so many bytes. It tells the same as reading on would; of words that follow, as in prose, it tells that they do not.
+#[inline]
+fn may_go_on(text: &[u8], end: usize, missing: usize) -> bool {
+    match text.get(end) {
+        Some(b'\n' | b'\r') => may_go_on_next_line(text, end, missing),
+        Some(b'"' | b'\'') => may_go_on_behind_literal(text, end + 1),
+        _ => true,
+    }
+}
+
+fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
+    let mut start = end + statement_gap(text, end);
+    let is_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    let may_add = match text.get(start) {
+        // What leads a line of prose, of a comment or of a list.
+        Some(b'*') if is_word(blanks(text, start + 1)) => false,
+        Some(b'-') if is_word(blanks(text, start + 1)) => adds_to(text, start, false),
+        Some(b'.' | b'@') => adds_to(text, start, false),
+        Some(_) if is_word(start) => adds_to(text, start, false),
+        Some(b'#' | b'/' | b'>' | b'+' | b'|' | b'<' | b'\\' | b'`' | b'^' | b'$' | b'_' | b'*' | b'-') => {
+            return joint_at(text, end).is_some();
+        }
+        _ => return false,
+    };
+    if !is_word(start) {
+        start = blanks(text, start + 1);
+    }
+    let word = text[start..].iter().take(missing).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let goes_on = || text.get(start + word).is_some_and(|&byte| MAY_JOIN[usize::from(byte)]);
+    word == missing || word > 0 && goes_on() || may_add && appended(text, end).is_some()
+}
+
+fn may_go_on_behind_literal(text: &[u8], closed: usize) -> bool {
+    let start = blanks(text, closed);
+    if start == closed {
+        return true;
+    }
+    let Some(&first) = text.get(start) else { return false };
+    if !first.is_ascii_alphanumeric() {
+        return !matches!(first, b'=' | b'*' | b'?' | b'!' | b'%' | b'[' | b']' | b'>' | b'{' | 0x80..);
+    }
+    let word =
+        text[start..].iter().take(LONGEST_OPENER_NAME).take_while(|&&byte| is_opener_name(byte)).count();
+    // A literal may have a name before it, or a call; a word may come before a statement that adds.
+    word == LONGEST_OPENER_NAME
+        || [&b"new "[..], b"set ", b"SET "].iter().any(|word| starts(text, start, word))
+        || matches!(text.get(start + word), Some(b'(' | b'"' | b'\'' | b'`' | b'\\' | b'&'))
 }
 
 /// Whether the literal whose quotation mark stands at `end` goes on with nothing.
@@ -441,19 +495,29 @@ fn ends_statement(byte: u8) -> bool {
 
 /// Whether the statement behind the end of another at `at` could be one that adds. Of nearly all it tells that they do not.
 fn may_add_behind(text: &[u8], at: usize, limit: usize) -> bool {
-    let between = text[at..text.len().min(limit)].iter();
-    let gap = between.take_while(|&&byte| ends_statement(byte) || matches!(byte, b' ' | b'\t')).count();
-    let start = at + gap;
+    let start = at + statement_gap(&text[..text.len().min(limit)], at);
     let Some(first) = text.get(start) else { return false };
     // A comment, a sign, or a word before the name.
-    if !first.is_ascii_alphanumeric() || starts(text, start, b"set ") || starts(text, start, b"SET ") {
+    if !first.is_ascii_alphanumeric() {
         return true;
     }
-    let mut end = start + target_length(text, start);
     // Of what is no literal only a shell makes more, and there nothing stands apart.
-    if text[at] != b';' || !text[..at].last().is_some_and(|&byte| is_piece(byte)) {
-        end = blanks(text, end);
+    adds_to(text, start, text[at] == b';' && text[..at].last().is_some_and(|&byte| is_piece(byte)))
+}
+
+/// How many bytes there are from the end of a statement to the next one.
+fn statement_gap(text: &[u8], at: usize) -> usize {
+    let between = text[at..].iter().take(LONGEST_JOINT);
+    between.take_while(|&&byte| ends_statement(byte) || matches!(byte, b' ' | b'\t')).count()
+}
+
+/// Whether the statement at `start` could be one that adds, in a shell only what stands next to the name.
+fn adds_to(text: &[u8], start: usize, is_shell: bool) -> bool {
+    if starts(text, start, b"set ") || starts(text, start, b"SET ") {
+        return true;
     }
+    let end = start + target_length(text, start);
+    let end = if is_shell { end } else { blanks(text, end) };
     matches!(text.get(end), Some(b'(' | b'+' | b'.' | b'<' | b'~' | b'|' | b':' | b'='))
 }
 
@@ -570,6 +634,121 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_go_on_has_no_joint_and_no_variable() {
+        let parts: [&[u8]; 30] = [
+            b"\n",
+            b"\n",
+            b"\r\n",
+            b" ",
+            b"\"",
+            b"'",
+            b";",
+            b")",
+            b"*",
+            b"-",
+            b"#",
+            b"//",
+            b"+",
+            b"+=",
+            b"=",
+            b".",
+            b"@",
+            b"$",
+            b"_",
+            b"(",
+            b"{",
+            b"}",
+            b"\\",
+            b"set ",
+            b"new ",
+            b"String::from(",
+            b"append(",
+            b"k",
+            b"word",
+            b"\xE2\x80\x8B",
+        ];
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let want = Want { least: 20, alphabet: &PIECES };
+        let mut seen = [0; 2];
+        for _ in 0..100_000 {
+            let mut text: Vec<u8> = b"api_".to_vec();
+            text.extend([&b"\""[..], b"'", b"\n", b"\r\n"][random(4)]);
+            (0..random(6)).for_each(|_| text.extend(parts[random(parts.len())]));
+            text.extend([&b"\""[..], b"'", b"", b" "][random(4)]);
+            text.extend_from_slice(BODY.as_bytes());
+            let goes_on = Token::read(&text, 0..4, 4, want).is_some_and(|token| token.how.is_some())
+                || variable_behind(&text, 4).is_some();
+            let may_go_on = may_go_on(&text, 4, want.least);
+            assert!(may_go_on || !goes_on, "{}", text.escape_ascii());
+            seen[0] += u32::from(goes_on);
+            seen[1] += u32::from(!may_go_on);
+        }
+        assert!(seen.iter().all(|&count| count > 10_000), "{seen:?}");
+    }
+
+    #[test]
+    fn nothing_begins_where_nothing_could_be_the_rest() {
+        let parts: [&[u8]; 28] = [
+            b"api_",
+            b"api_",
+            b"\"api_\"",
+            b"api_Q7w8E9r1T2",
+            b"ab",
+            b"Q7w8",
+            b"Q7w8E9r1T2y3",
+            BODY.as_bytes(),
+            b"\n",
+            b"\n",
+            b"\n-",
+            b"\n--",
+            b"\n* ",
+            b"\n# ",
+            b"\"",
+            b"\"",
+            b"' + '",
+            b" . ",
+            b", ",
+            b"; k += ",
+            b"<b>",
+            b"&shy;",
+            b"\x1B[1m",
+            b"\\x1b[1m",
+            b"\\\n",
+            b"=\n",
+            b"${'",
+            b"_",
+        ];
+        let mut alphabet = [false; 256];
+        (0..=u8::MAX).for_each(|byte| alphabet[usize::from(byte)] = byte.is_ascii_alphanumeric());
+        let head = Head { least: 28, alphabet, anchor: 4 };
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let mut seen = [0; 3];
+        for _ in 0..50_000 {
+            let text: Vec<u8> = (0..random(16)).flat_map(|_| parts[random(parts.len())]).copied().collect();
+            let barren = Notes::new(&*text).barren(&head, 4, &(0..text.len()));
+            for at in memchr::memmem::find_iter(&text, b"api_") {
+                let row = text[at + 4..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                let first = First::read(&text, at, 4, &head);
+                let is_joined = first.as_ref().is_some_and(|first| first.joined().is_some());
+                let is_told = barren.is_some_and(|most| row <= most);
+                assert!(!is_told || !is_joined, "{at} in {}", text.escape_ascii());
+                seen[0] += u32::from(is_told);
+                seen[1] += u32::from(is_told && first.is_some());
+                seen[2] += u32::from(is_joined);
+            }
+        }
+        assert!(seen.iter().all(|&count| count > 1000), "{seen:?}");
+    }
+
+    #[test]
     fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let rule = set.get("sixtyfour_api_key").expect("the rule");
@@ -595,7 +774,7 @@ mod tests {
             // With much behind them many anchors are told together.
             text.extend(std::iter::repeat_n(b'.', random(300)));
             let mut met = Vec::new();
-            set.search(&text, 0..text.len(), |hit| met.push(hit.at));
+            set.search(&text, 0..text.len(), |_, _, _| None, |hit| met.push(hit.at));
             for at in memchr::memmem::find_iter(&text, b"api_") {
                 let is_whole = rule
                     .patterns

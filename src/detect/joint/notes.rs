@@ -1,11 +1,12 @@
 //! What is noted of a text while keys are looked for whose prefix is a constant: where the rest of one could stand, and
 //! where names are. Most constants have no such place near, or no use; it is enough to know one of the two.
 
-use super::code::piece_end;
-use super::constant::Use;
+use super::code::{is_piece, piece_end};
+use super::constant::{REACH_AHEAD, REACH_BACK, Use};
 use super::name::Named;
-use super::{LONGEST_TOKEN, Want, joint_at, may_join};
+use super::{LONGEST_TOKEN, Want, joint_at, may_go_on, may_join};
 use crate::class::{BLOCK, Class, members_each};
+use crate::rule::Head;
 use crate::rule::behind::{JOINS, QUOTES, SIGNS, class_of, table_of};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -100,8 +101,24 @@ impl<'t> Notes<'t> {
             rests.push(Noted::new(want));
             rests.len() - 1
         });
-        rests[place].see(&self.text, part);
-        rests[place].has(part, least)
+        let noted = &mut rests[place];
+        // Where there is one it is found soon.
+        while !noted.has(part, least) {
+            if !noted.see(&self.text, part) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// How many bytes may follow an anchor of `anchor` bytes that begins in this part of the text, at most, for it to begin no
+    /// secret with that head; nothing if the rest of one could stand near.
+    pub(in crate::detect) fn barren(&self, head: &Head, anchor: usize, part: &Range<usize>) -> Option<usize> {
+        let want = Want::of(head, anchor);
+        let most = want.least.checked_sub(SHORTEST_REST)?;
+        let end = self.text.len().min(part.end + anchor + most + REACH_AHEAD);
+        let zone = part.start.saturating_sub(REACH_BACK).min(end)..end;
+        (!self.may_begin_in(&zone, want, most)).then_some(most)
     }
 
     /// Whether to look for another name in a zone is likely to cost less than to note what could begin there.
@@ -171,26 +188,26 @@ impl Noted {
                 .any(|&(_, length)| length >= least)
     }
 
-    /// Looks at what was not yet looked at of a part of the text.
-    fn see(&mut self, text: &[u8], part: &Range<usize>) {
+    /// Looks at more of a part of the text, if not all of it was looked at.
+    fn see(&mut self, text: &[u8], part: &Range<usize>) -> bool {
         if part.start < self.seen.start || part.start > self.seen.end {
             self.whole.clear();
             self.short.clear();
             self.seen = part.start..part.start;
         }
-        while self.seen.end < part.end {
-            let end = text.len().min(self.seen.end + STRETCH);
-            let rows = self.rows(text, self.seen.end..end);
-            let part = self.seen.end..end;
-            for row in rows.iter().filter(|row| part.contains(&row.start)) {
-                if row.length >= self.least {
-                    self.whole.push(row.start);
-                } else if row.length >= SHORTEST_REST {
-                    self.short.push((row.start, row.length));
-                }
-            }
-            self.seen.end = end;
+        if self.seen.end >= part.end {
+            return false;
         }
+        let more = self.seen.end..text.len().min(self.seen.end + STRETCH);
+        for row in self.rows(text, more.clone()).iter().filter(|row| more.contains(&row.start)) {
+            if row.length >= self.least {
+                self.whole.push(row.start);
+            } else if row.length >= SHORTEST_REST {
+                self.short.push((row.start, row.length));
+            }
+        }
+        self.seen.end = more.end;
+        true
     }
 
     fn is_in(&self, byte: u8) -> bool {
@@ -250,8 +267,10 @@ impl Noted {
 
     /// The row between two places, if it is long or another one follows it.
     fn row(&self, text: &[u8], mut start: usize, end: usize) -> Option<Row> {
-        // What a name goes on with is the rest of nothing.
-        if matches!(text[..start].last(), Some(b'_' | b'-')) {
+        // What a name goes on with is the rest of nothing. The leader of a line may be such a sign, too.
+        let name = &text[..start];
+        let name = &name[..name.iter().rposition(|&byte| byte != b'-').map_or(0, |last| last + 1)];
+        if name.last().is_some_and(|&byte| byte == b'_' || name.len() < start && is_piece(byte)) {
             return None;
         }
         // The rest begins behind a quotation mark, also where that is written so.
@@ -259,9 +278,10 @@ impl Noted {
         if text[..start].ends_with(b"\\") && matches!(head, Some(b"u0022" | b"u0027")) {
             start += QUOTE;
         }
-        let next = if end - start >= self.least { None } else { self.next(text, end) };
-        let is_long = end - start >= SHORTEST_REST;
-        (next.is_some() || is_long).then(|| Row { start, end, next, length: end - start })
+        let length = end - start;
+        let may_go_on = || length < self.least && may_go_on(text, end, SHORTEST_REST.saturating_sub(length));
+        let next = if may_go_on() { self.next(text, end) } else { None };
+        (next.is_some() || length >= SHORTEST_REST).then_some(Row { start, end, next, length })
     }
 
     /// Where the next piece of a token begins behind one that ends at `end`, if it can be one that is wanted.

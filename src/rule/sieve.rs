@@ -1,0 +1,297 @@
+//! Anchors that stand in some texts on every line: of many of them at once it is told that no secret begins with them.
+
+use super::behind::{ASSIGNED, OPEN_BEFORE, OPEN_BEHIND, Rest, WAYS};
+use crate::class::{BLOCK, Class, LEVEL, Tables, ascii, has_blocks, look_up, non_zero};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+/// How far from an anchor others are looked for together: where there is one there are more, and elsewhere it is not worth
+/// it.
+const NEAR: usize = 512;
+
+/// Of how much text it is asked at once whether the rest of a secret could stand near.
+const STRETCH: usize = 4 * 1024;
+
+/// It is asked where so many anchors that a secret could begin with stand within [`DENSE`]: to look at each costs as much.
+const MANY: usize = 8;
+const DENSE: usize = 32 * MANY;
+
+/// A literal that begins secrets, and what follows it in those.
+#[derive(Debug)]
+pub(super) struct Sieve {
+    /// The place of the rule among all.
+    pub(super) rule: usize,
+    literal: Box<[u8]>,
+    /// Where in it its rare bytes stand.
+    rare: usize,
+    own: Class,
+    least: usize,
+}
+
+impl Sieve {
+    /// Of the literal of a rule that `rest` must follow, and whose rare bytes lead to no other one; nothing if its last byte
+    /// could be one of the rest.
+    pub(super) fn of(rule: usize, literal: &[u8], rare: usize, rest: &Rest) -> Option<Sieve> {
+        let is_apart = literal.last().is_some_and(|&last| rest.own.bits(last) == 0);
+        is_apart.then(|| Sieve { rule, literal: literal.into(), rare, own: rest.own, least: rest.least })
+    }
+
+    /// How many bytes the literal has.
+    pub(super) fn length(&self) -> usize {
+        self.literal.len()
+    }
+
+    /// At which of the bytes from `at` on, a bit each, the literal stands and the rest of a secret may not follow: the same
+    /// that [`Ahead::may_follow`](super::behind::Ahead::may_follow) tells of one, but nothing of those near the ends of the
+    /// text.
+    fn left_out(&self, text: &[u8], at: usize) -> u64 {
+        let Some(before) = at.checked_sub(1) else { return 0 };
+        match text.get(before..at + self.literal.len() + 2 * BLOCK + 1) {
+            Some(text) => dispatch!(*LEVEL, simd => left_out_of(simd, self, text)),
+            None => 0,
+        }
+    }
+
+    /// At which of the bytes from `at` on the literal stands and at most `most` bytes of a secret follow, but nothing of those
+    /// near the end of the text.
+    fn short(&self, text: &[u8], at: usize, most: usize) -> u64 {
+        match text.get(at..at + self.literal.len() + 2 * BLOCK) {
+            Some(text) => dispatch!(*LEVEL, simd => short_of(simd, self, text, most)),
+            None => 0,
+        }
+    }
+}
+
+/// Where the literal stands in the first bytes of a text.
+#[inline(always)]
+fn stands_in<S: Simd>(simd: S, literal: &[u8], text: &[u8]) -> u64 {
+    let mut stands = u64::MAX;
+    for (number, &byte) in literal.iter().enumerate() {
+        let block = u8x64::from_slice(simd, &text[number..number + BLOCK]);
+        stands &= block.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
+    }
+    stands
+}
+
+/// At which bits rows of so many ones begin.
+#[inline(always)]
+fn rows(mut ones: u128, least: usize) -> u64 {
+    let mut length = 1;
+    while length < least {
+        let more = length.min(least - length);
+        ones &= ones >> more;
+        length += more;
+    }
+    ones as u64
+}
+
+#[inline(always)]
+fn short_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8], most: usize) -> u64 {
+    let stands = stands_in(simd, &sieve.literal, text);
+    if stands == 0 {
+        return 0;
+    }
+    let (body, class) = (&text[sieve.literal.len()..], Tables::of(simd, &sieve.own));
+    let behind = u128::from(class.members(&body[BLOCK..2 * BLOCK]));
+    stands & !rows(behind << BLOCK | u128::from(class.members(&body[..BLOCK])), most + 1)
+}
+
+/// The same as [`Sieve::left_out`] of a text that begins a byte earlier.
+#[inline(always)]
+fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8]) -> u64 {
+    if !has_blocks::<S>() {
+        return 0; // It would cost more than it saves.
+    }
+    let stands = stands_in(simd, &sieve.literal, &text[1..]);
+    if stands == 0 {
+        return 0;
+    }
+    // From here on a bit stands for the byte behind the literal, and for those that follow it.
+    let body = &text[1 + sieve.literal.len()..];
+    let class = Tables::of(simd, &sieve.own);
+    let (mut own, mut open, mut assigned) = (0, 0, 0);
+    for half in [0, BLOCK] {
+        let (block, next) = (&body[half..half + BLOCK], &body[half + 1..=half + BLOCK]);
+        let ways = look_up(simd, &WAYS, block);
+        let before = look_up(simd, &OPEN_BEFORE, next);
+        // Of what is not ASCII the tables tell nothing.
+        let is_open = non_zero(simd, ways & before) | !(ascii(simd, block) & ascii(simd, next));
+        own |= u128::from(class.members(block)) << half;
+        open |= u128::from(is_open) << half;
+        assigned |= u128::from(non_zero(simd, ways & ASSIGNED)) << half;
+    }
+    let is_assigned =
+        non_zero(simd, look_up(simd, &OPEN_BEHIND, &text[..BLOCK])) | !ascii(simd, &text[..BLOCK]);
+    // A one that is added to where a row of ones begins ends up behind it.
+    let ends = |starts: u64| own.wrapping_add(u128::from(starts)) & !own;
+    let mut goes_on = ends(stands) & open | ends(stands & is_assigned) & assigned;
+    let mut left_out = stands & !rows(own, sieve.least);
+    while goes_on != 0 {
+        let end = goes_on.trailing_zeros().min(63);
+        let start = stands & u64::MAX >> (63 - end);
+        left_out &= !(1 << (63 - start.leading_zeros()));
+        goes_on &= goes_on - 1;
+    }
+    left_out
+}
+
+/// The anchors of one text, as they are met in it.
+pub(super) struct Sift<'s, 't> {
+    sieves: &'s [Sieve],
+    text: &'t [u8],
+    /// Up to where many are looked for.
+    near: Cell<usize>,
+    /// Up to where it is known of each sieve what may follow an anchor that begins nothing.
+    known: Cell<usize>,
+    most: RefCell<Vec<Option<usize>>>,
+    /// From where on anchors are counted that a secret could begin with, and how many there were.
+    since: Cell<usize>,
+    met: Cell<usize>,
+    /// How long it is not asked again where something could stand near.
+    pause: Cell<usize>,
+}
+
+impl<'s, 't> Sift<'s, 't> {
+    pub(super) fn new(sieves: &'s [Sieve], text: &'t [u8]) -> Sift<'s, 't> {
+        let (near, known, most) = (Cell::default(), Cell::default(), RefCell::default());
+        Sift {
+            sieves,
+            text,
+            near,
+            known,
+            most,
+            since: Cell::default(),
+            met: Cell::default(),
+            pause: Cell::new(STRETCH),
+        }
+    }
+
+    /// Those of the places in a block, a bit each, where rare bytes of literals stand, that a secret could begin around.
+    #[inline]
+    pub(super) fn leaves(&self, block: usize, places: u64) -> u64 {
+        if block >= self.near.get() { places } else { self.leaves_of_many(block, places) }
+    }
+
+    /// It stays apart, so that the search around it, which seldom asks, is not slower for it.
+    #[inline(never)]
+    fn leaves_of_many(&self, block: usize, places: u64) -> u64 {
+        let mut left = places;
+        for (number, sieve) in self.sieves.iter().enumerate() {
+            let Some(start) = block.checked_sub(sieve.rare) else { continue };
+            let most = if block + BLOCK <= self.known.get() { self.most.borrow()[number] } else { None };
+            left &= !most.map_or(0, |most| sieve.short(self.text, start, most));
+            if left != 0 {
+                left &= !sieve.left_out(self.text, start);
+            }
+        }
+        if left != places {
+            self.near.set(block + NEAR);
+        }
+        left
+    }
+
+    /// Notes that an anchor stands at `at`.
+    pub(super) fn meets(&self, at: usize) {
+        self.near.set(at + NEAR);
+    }
+
+    /// Notes that a secret could begin at `at`. `barren` is asked about a part of the text where there are many such: how many
+    /// bytes of a secret may follow the literal of a sieve there, at most, for it to begin none; nothing if the rest of one
+    /// could stand near.
+    pub(super) fn may_begin(&self, at: usize, barren: impl Fn(&Sieve, &Range<usize>) -> Option<usize>) {
+        if at < self.since.get() {
+            return;
+        }
+        if self.met.replace(self.met.get() + 1) < MANY {
+            return;
+        }
+        self.met.set(0);
+        if at > self.since.replace(at) + DENSE {
+            return;
+        }
+        let part = at.saturating_sub(BLOCK)..at + STRETCH;
+        let mut most = self.most.borrow_mut();
+        most.clear();
+        most.extend(self.sieves.iter().map(|sieve| barren(sieve, &part)));
+        self.known.set(part.end);
+        // What is behind is mostly alike.
+        if most.iter().any(Option::is_some) {
+            self.met.set(MANY);
+            self.since.set(part.end);
+        } else {
+            self.since.set(at + self.pause.replace(2 * self.pause.get()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::Head;
+    use crate::rule::behind::Ahead;
+
+    #[test]
+    fn many_at_once_are_left_out_as_each_alone() {
+        #[inline(always)]
+        fn is_able<S: Simd>(_: S) -> bool {
+            has_blocks::<S>()
+        }
+        let is_able = dispatch!(*LEVEL, simd => is_able(simd));
+        let mut alphabet = [false; 256];
+        (b'a'..=b'z').for_each(|letter| alphabet[usize::from(letter)] = true);
+        let rest = Rest::of(&Head { least: 24, alphabet, anchor: 4 }, 4).expect("long enough");
+        let sieve = Sieve::of(0, b"key_", 0, &rest).expect("its last byte is no letter");
+        let parts = [
+            "key_",
+            "key_",
+            "key_",
+            "key_name",
+            "a",
+            "abcdefghijklmnopqrs",
+            "t",
+            " ",
+            "\n",
+            "(",
+            ")",
+            "=",
+            "= ",
+            "\"",
+            "]",
+            ":",
+            "<",
+            "\\",
+            "#",
+            "\r",
+            "é",
+        ];
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let (mut left_out, mut left) = (0, 0);
+        for _ in 0..300 {
+            let text: String = (0..200).map(|_| parts[random(parts.len())]).collect();
+            let text = text.as_bytes();
+            let mut ahead = Ahead::new(text);
+            let mut at = 0;
+            while at < text.len() {
+                let told = sieve.left_out(text, at);
+                for place in (at..text.len().min(at + BLOCK)).filter(|&at| text[at..].starts_with(b"key_")) {
+                    let is_left_out = told >> (place - at) & 1 == 1;
+                    let may_follow = ahead.may_follow(&rest, place, 4);
+                    assert!(!(is_left_out && may_follow), "{place} in {}", text.escape_ascii());
+                    let near = place.saturating_sub(1)..text.len().min(place + 40);
+                    let is_told = is_able && at > 0 && at + 4 * BLOCK < text.len() && text[near].is_ascii();
+                    assert!(is_left_out || may_follow || !is_told, "{place} in {}", text.escape_ascii());
+                    (left_out, left) = (left_out + u32::from(is_left_out), left + u32::from(may_follow));
+                }
+                let stands = |bit: usize| told >> bit & 1 == 0 || text[at + bit..].starts_with(b"key_");
+                assert!((0..BLOCK).all(stands), "{at} in {}", text.escape_ascii());
+                at += random(80);
+            }
+        }
+        assert!(left > 1000 && (left_out > 1000 || !is_able), "{left_out} left out, {left} left");
+    }
+}
