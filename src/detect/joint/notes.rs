@@ -279,7 +279,8 @@ impl Noted {
             start += QUOTE;
         }
         let length = end - start;
-        let may_go_on = || length < self.least && may_go_on(text, end, SHORTEST_REST.saturating_sub(length));
+        // It may be the last of some that together are long: one more byte is enough.
+        let may_go_on = || length < self.least && may_go_on(text, end, 1);
         let next = if may_go_on() { self.next(text, end) } else { None };
         (next.is_some() || length >= SHORTEST_REST).then_some(Row { start, end, next, length })
     }
