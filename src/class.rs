@@ -102,9 +102,9 @@ pub(crate) fn members(class: &Class, text: &[u8], words: &mut [u64]) {
     }
 }
 
-/// Which bytes of a block are in each of the classes.
-pub(crate) fn members_each<const N: usize>(classes: &[Class; N], block: &[u8; BLOCK]) -> [u64; N] {
-    dispatch!(*LEVEL, simd => members_each_of(simd, classes, block))
+/// Which bytes of a block are in the class.
+pub(crate) fn members_in(class: &Class, block: &[u8; BLOCK]) -> u64 {
+    dispatch!(*LEVEL, simd => members_in_of(simd, class, block))
 }
 
 #[inline(always)]
@@ -140,12 +140,8 @@ fn members_of<S: Simd>(simd: S, class: &Class, blocks: &[[u8; BLOCK]], words: &m
 }
 
 #[inline(always)]
-fn members_each_of<S: Simd, const N: usize>(simd: S, classes: &[Class; N], block: &[u8; BLOCK]) -> [u64; N] {
-    let mut words = [0; N];
-    for (class, word) in classes.iter().zip(&mut words) {
-        *word = Tables::of(simd, class).members(block);
-    }
-    words
+fn members_in_of<S: Simd>(simd: S, class: &Class, block: &[u8; BLOCK]) -> u64 {
+    Tables::of(simd, class).members(block)
 }
 
 /// At which bytes of a block sequences begin: bytes of the classes, in their order, that share a bit. The block is given with

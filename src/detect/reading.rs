@@ -12,7 +12,7 @@ use crate::decode::{
     inflate, runs,
 };
 use crate::input::{Blob, MARGIN};
-use crate::rule::{Hit, RuleSet, Starts};
+use crate::rule::{Hit, RuleSet, Starts, nothing_known};
 use crate::text::{Encoding, View};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -306,16 +306,11 @@ impl Look<'_, '_> {
         let skim = hit.anchor.form.skim(layer.text, hit.at, reach.clone(), hit.at);
         let inner = layer.inner(&skim.text, hit.anchor.form, hit.at, reach);
         // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
-        self.rules.search(
-            inner.text,
-            0..1,
-            |_, _, _| None,
-            |hit| {
-                if hit.anchor.form == Form::Plain {
-                    self.plain(&inner, hit);
-                }
-            },
-        );
+        self.rules.search(inner.text, 0..1, nothing_known, |hit| {
+            if hit.anchor.form == Form::Plain {
+                self.plain(&inner, hit);
+            }
+        });
     }
 
     /// Looks at what a compressed stream says that is written in `form` from `at` on, and tells where it ends.
@@ -454,7 +449,7 @@ impl Look<'_, '_> {
     fn leads_on(&self, skim: &Skim, depth: usize) -> bool {
         let mut leads = false;
         let hints =
-            self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_, _, _| None, |_| leads = true);
+            self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, nothing_known, |_| leads = true);
         if !leads && depth < DEEPEST {
             runs(&skim.text, &(0..skim.own + BEFORE_RUN), &hints, |_, _, _, _| leads = true);
         }

@@ -2,7 +2,7 @@
 //! secret does is told from secrets by this alone, many bytes at once.
 
 use super::Head;
-use crate::class::{BLOCK, Class, members_each};
+use crate::class::{BLOCK, Class, members_in};
 
 /// A token with fewer characters is not worth a look in pieces.
 pub(crate) const SHORTEST_TOKEN: usize = 16;
@@ -143,7 +143,7 @@ impl<'t, 'r> Ahead<'t, 'r> {
         let is_same = self.rest.is_some_and(|last| std::ptr::eq(last, rest));
         if !is_same || place >= BLOCK || place + self.length(place) >= BLOCK {
             let Some(block) = self.text.get(body..).and_then(<[u8]>::first_chunk) else { return true };
-            [self.own] = members_each(&[rest.own], block);
+            self.own = members_in(&rest.own, block);
             (self.rest, self.start, place) = (Some(rest), body, 0);
         }
         let length = self.length(place);

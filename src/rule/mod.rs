@@ -10,6 +10,7 @@ pub mod template;
 
 pub use file::parse;
 pub(crate) use head::Head;
+pub(crate) use set::nothing_known;
 pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
 
 use crate::text::begins_with;

@@ -66,12 +66,12 @@ impl Sieve {
 /// Where the literal stands in the first bytes of a text.
 #[inline(always)]
 fn stands_in<S: Simd>(simd: S, literal: &[u8], text: &[u8]) -> u64 {
-    let mut stands = u64::MAX;
+    let mut stands = u8x64::splat(simd, 0).simd_eq(u8x64::splat(simd, 0));
     for (number, &byte) in literal.iter().enumerate() {
         let block = u8x64::from_slice(simd, &text[number..number + BLOCK]);
-        stands &= block.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
+        stands &= block.simd_eq(u8x64::splat(simd, byte));
     }
-    stands
+    stands.to_bitmask()
 }
 
 /// At which bits rows of so many ones begin.
@@ -110,16 +110,14 @@ fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8]) -> u64 {
     // From here on a bit stands for the byte behind the literal, and for those that follow it.
     let body = &text[1 + sieve.literal.len()..];
     let class = Tables::of(simd, &sieve.own);
-    let (mut own, mut open, mut assigned) = (0, 0, 0);
-    for half in [0, BLOCK] {
-        let (block, next) = (&body[half..half + BLOCK], &body[half + 1..=half + BLOCK]);
-        let ways = look_up(simd, &WAYS, block);
-        let before = look_up(simd, &OPEN_BEFORE, next);
-        // Of what is not ASCII the tables tell nothing.
-        let is_open = non_zero(simd, ways & before) | !(ascii(simd, block) & ascii(simd, next));
-        own |= u128::from(class.members(block)) << half;
-        open |= u128::from(is_open) << half;
-        assigned |= u128::from(non_zero(simd, ways & ASSIGNED)) << half;
+    let [own_first, open_first, assigned_first] = ways_of(simd, class, body);
+    let [mut own, mut open, mut assigned] = [own_first, open_first, assigned_first].map(u128::from);
+    // Few of the secrets' rows go on in the next block.
+    if own_first.checked_add(stands).is_none() {
+        let [own_next, open_next, assigned_next] = ways_of(simd, class, &body[BLOCK..]);
+        own |= u128::from(own_next) << BLOCK;
+        open |= u128::from(open_next) << BLOCK;
+        assigned |= u128::from(assigned_next) << BLOCK;
     }
     let is_assigned =
         non_zero(simd, look_up(simd, &OPEN_BEHIND, &text[..BLOCK])) | !ascii(simd, &text[..BLOCK]);
@@ -134,6 +132,17 @@ fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8]) -> u64 {
         goes_on &= goes_on - 1;
     }
     left_out
+}
+
+/// Which bytes of a block are a secret's, at which of them one may go on elsewhere, and at which if it is the value of something.
+#[inline(always)]
+fn ways_of<S: Simd>(simd: S, class: Tables<S>, text: &[u8]) -> [u64; 3] {
+    let (block, next) = (&text[..BLOCK], &text[1..=BLOCK]);
+    let ways = look_up(simd, &WAYS, block);
+    let before = look_up(simd, &OPEN_BEFORE, next);
+    // Of what is not ASCII the tables tell nothing.
+    let is_open = non_zero(simd, ways & before) | !(ascii(simd, block) & ascii(simd, next));
+    [class.members(block), is_open, non_zero(simd, ways & ASSIGNED)]
 }
 
 /// The anchors of one text, as they are met in it.

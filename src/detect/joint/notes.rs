@@ -5,7 +5,7 @@ use super::code::{is_piece, piece_end};
 use super::constant::{REACH_AHEAD, REACH_BACK, Use};
 use super::name::Named;
 use super::{LONGEST_TOKEN, Want, joint_at, may_go_on, may_join};
-use crate::class::{BLOCK, Class, members_each};
+use crate::class::{BLOCK, Class, members};
 use crate::rule::Head;
 use crate::rule::behind::{JOINS, QUOTES, SIGNS, class_of, table_of};
 use std::borrow::Cow;
@@ -15,6 +15,9 @@ use std::ops::Range;
 
 /// How much of a text is looked at together.
 const STRETCH: usize = 8 * 1024;
+
+/// How many blocks that are, with what is looked at behind and before.
+const MOST_BLOCKS: usize = (STRETCH + LONGEST_TOKEN + QUOTE) / BLOCK + 1;
 
 /// A rest with fewer bytes is not noted: it could be anything.
 const SHORTEST_REST: usize = 12;
@@ -40,8 +43,8 @@ pub(in crate::detect) struct Notes<'t> {
 struct Noted {
     /// What is asked of a whole one.
     alphabet: [bool; 256],
-    /// Its characters, and those behind which no piece follows another.
-    classes: [Class; 2],
+    /// Its characters, those behind which no piece follows another, and the one that joins the words of a name.
+    classes: [Class; 3],
     least: usize,
     /// Which part of the text was looked at.
     seen: Range<usize>,
@@ -165,9 +168,10 @@ impl<'t> Notes<'t> {
 impl Noted {
     fn new(want: Want<'_>) -> Noted {
         const STOPS: Class = class_of(&table_of(&[JOINS, QUOTES, SIGNS]), false);
+        const NAMES: Class = class_of(&table_of(&[b"_"]), true);
         Noted {
             alphabet: *want.alphabet,
-            classes: [class_of(want.alphabet, true), STOPS],
+            classes: [class_of(want.alphabet, true), STOPS, NAMES],
             least: want.least,
             seen: 0..0,
             whole: Vec::new(),
@@ -223,20 +227,27 @@ impl Noted {
         if from > 0 && self.is_in(text[from - 1]) {
             from += text[from..end].iter().position(|&byte| !self.is_in(byte)).unwrap_or(end - from);
         }
-        let mut before = 0;
-        for at in (from..=end).step_by(BLOCK) {
-            let [own, stops] = match text[at..end].first_chunk() {
-                Some(block) => members_each(&self.classes, block),
-                None => {
-                    let mut block = [0; BLOCK];
-                    block[..end - at].copy_from_slice(&text[at..end]);
-                    members_each(&self.classes, &block)
-                }
-            };
-            let both = u128::from(own) << BLOCK | u128::from(before);
-            before = own;
+        // Behind the last byte a row ends, too.
+        let blocks = (end - from) / BLOCK + 1;
+        let mut words = [[0; MOST_BLOCKS]; 3];
+        for (class, words) in self.classes.iter().zip(&mut words) {
+            members(class, &text[from..end], &mut words[..blocks]);
+        }
+        let [own, stops, names] = words;
+        let mut before = [0; 2];
+        for number in 0..blocks {
+            let at = from + number * BLOCK;
+            let with = |word: u64, before: u64| u128::from(word) << BLOCK | u128::from(before);
+            let both = with(own[number], before[0]);
+            // What a name goes on with is the rest of nothing: a one that is added where it begins ends up behind it.
+            let named = both & with(names[number], before[1]) << 1;
+            let named = both.wrapping_add(named) & !both;
+            before = [own[number], names[number]];
             let is_behind = |members: u128| (members >> (BLOCK - 1)) as u64;
-            let mut ends = is_behind(both) & !own & (!stops | is_behind(rows_of_twelve(both)));
+            let mut ends = is_behind(both) & !own[number] & !((named >> BLOCK) as u64);
+            if ends & stops[number] != 0 {
+                ends &= !stops[number] | is_behind(rows_of_twelve(both));
+            }
             while ends != 0 {
                 let place = ends.trailing_zeros();
                 ends &= ends - 1;
@@ -267,7 +278,7 @@ impl Noted {
 
     /// The row between two places, if it is long or another one follows it.
     fn row(&self, text: &[u8], mut start: usize, end: usize) -> Option<Row> {
-        // What a name goes on with is the rest of nothing. The leader of a line may be such a sign, too.
+        // What a name goes on with is none. The leader of a line may be such a sign, too.
         let name = &text[..start];
         let name = &name[..name.iter().rposition(|&byte| byte != b'-').map_or(0, |last| last + 1)];
         if name.last().is_some_and(|&byte| byte == b'_' || name.len() < start && is_piece(byte)) {
