@@ -17,6 +17,9 @@ const STRETCH: usize = 4 * 1024;
 const MANY: usize = 8;
 const DENSE: usize = 32 * MANY;
 
+/// What is told of fewer bytes in a row is not worth it.
+const SHORTEST_ROW: usize = 8;
+
 /// A literal that begins secrets, and what follows it in those.
 #[derive(Debug)]
 pub(super) struct Sieve {
@@ -31,10 +34,16 @@ pub(super) struct Sieve {
 
 impl Sieve {
     /// Of the literal of a rule that `rest` must follow, and whose rare bytes lead to no other one; nothing if its last byte
-    /// could be one of the rest.
+    /// could be one of the rest, or if that is short.
     pub(super) fn of(rule: usize, literal: &[u8], rare: usize, rest: &Rest) -> Option<Sieve> {
         let is_apart = literal.last().is_some_and(|&last| rest.own.bits(last) == 0);
-        is_apart.then(|| Sieve { rule, literal: literal.into(), rare, own: rest.own, least: rest.least })
+        (is_apart && rest.least >= SHORTEST_ROW).then(|| Sieve {
+            rule,
+            literal: literal.into(),
+            rare,
+            own: rest.own,
+            least: rest.least,
+        })
     }
 
     /// How many bytes the literal has.
@@ -57,8 +66,8 @@ impl Sieve {
     /// near the end of the text.
     fn short(&self, text: &[u8], at: usize, most: usize) -> u64 {
         match text.get(at..at + self.literal.len() + 2 * BLOCK) {
-            Some(text) => dispatch!(*LEVEL, simd => short_of(simd, self, text, most)),
-            None => 0,
+            Some(text) if most >= SHORTEST_ROW => dispatch!(*LEVEL, simd => short_of(simd, self, text, most)),
+            _ => 0,
         }
     }
 }
@@ -66,24 +75,27 @@ impl Sieve {
 /// Where the literal stands in the first bytes of a text.
 #[inline(always)]
 fn stands_in<S: Simd>(simd: S, literal: &[u8], text: &[u8]) -> u64 {
-    let mut stands = u8x64::splat(simd, 0).simd_eq(u8x64::splat(simd, 0));
+    let mut differs = u8x64::splat(simd, 0);
     for (number, &byte) in literal.iter().enumerate() {
-        let block = u8x64::from_slice(simd, &text[number..number + BLOCK]);
-        stands &= block.simd_eq(u8x64::splat(simd, byte));
+        differs |= u8x64::from_slice(simd, &text[number..number + BLOCK]) ^ u8x64::splat(simd, byte);
     }
-    stands.to_bitmask()
+    !non_zero(simd, differs)
 }
 
-/// At which bits rows of so many ones begin.
+/// At which bits rows of so many ones begin, of [`SHORTEST_ROW`] at least.
 #[inline(always)]
-fn rows(mut ones: u128, least: usize) -> u64 {
-    let mut length = 1;
-    while length < least {
+fn rows(ones: u128, least: usize) -> u64 {
+    let two = ones & ones >> 1;
+    let four = two & two >> 2;
+    let mut rows = four & four >> 4;
+    let mut length = SHORTEST_ROW;
+    // Nearly always there is none.
+    while rows != 0 && length < least {
         let more = length.min(least - length);
-        ones &= ones >> more;
+        rows &= rows >> more;
         length += more;
     }
-    ones as u64
+    rows as u64
 }
 
 #[inline(always)]
