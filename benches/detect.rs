@@ -107,7 +107,7 @@ fn quoted_prefixes(bencher: Bencher<'_, '_>) {
 }
 
 /// Nothing but prefixes.
-#[divan::bench(args = ["api_", "api_ ", "api_\n", "api_name "])]
+#[divan::bench(args = ["api_", "api_ ", "api_\n", "\"api_\", ", "api_name "])]
 fn bare_prefixes(bencher: Bencher<'_, '_>, prefix: &str) {
     measure(bencher, &text(|_| prefix.to_owned()));
 }
