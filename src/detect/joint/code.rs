@@ -2,19 +2,26 @@
 //! and gives the place behind what it reads there, or its length.
 
 use super::{LONGEST_JOINT, LONGEST_TOKEN};
+use crate::rule::behind::table_of;
 use crate::text::begins_with;
 use memchr::memmem;
 
+/// Letters and digits.
+pub(super) const WORDS: [bool; 256] = with_words(b"");
+
 /// The bytes that a piece has.
-pub(super) const PIECES: [bool; 256] = {
-    let mut pieces = [false; 256];
+pub(super) const PIECES: [bool; 256] = with_words(b"_-");
+
+/// Letters, digits and some more bytes.
+pub(super) const fn with_words(more: &[u8]) -> [bool; 256] {
+    let mut table = table_of(&[more]);
     let mut byte = 0;
-    while byte < 256 {
-        pieces[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_' || byte as u8 == b'-';
+    while byte < 128 {
+        table[byte] |= (byte as u8).is_ascii_alphanumeric();
         byte += 1;
     }
-    pieces
-};
+    table
+}
 
 pub(super) fn is_piece(byte: u8) -> bool {
     PIECES[byte as usize]
@@ -281,7 +288,8 @@ pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
 
 /// Whether a byte may belong to the name before a literal.
 pub(super) fn is_opener_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.' | b'@' | b'$' | b'#')
+    const NAME: [bool; 256] = with_words(b"_:.@$#");
+    NAME[usize::from(byte)]
 }
 
 /// Whether a call of this name gives the text back that it is called with.

@@ -136,7 +136,7 @@ fn name_of(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     let assigns = sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-'));
     // What is no literal and ends within its line is a value only where the sign touches it.
     let is_apart = assigns && !is_quoted && literal.len() > rest.len();
-    if is_no_assignment(bound, sign) || is_apart && !ends_line(text, end) {
+    if assigns && is_no_assignment(bound, sign) || is_apart && !ends_line(text, end) {
         return None;
     }
     let line = memchr::memrchr(b'\n', bound).map_or(0, |newline| newline + 1);

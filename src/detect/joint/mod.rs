@@ -19,8 +19,9 @@ use crate::rule::Head;
 use crate::rule::behind::{BREAKS, JOINS, QUOTES, SHORTEST_TOKEN, SIGNS, table_of};
 use crate::text::View;
 use code::{
-    LONGEST_OPENER_NAME, PIECES, blanks, colour, is_list_joined, is_opener_name, is_piece, line_end, method,
-    one_of, opener, operator, piece_end, quote, space, starts, suffixes, tag, template_opens,
+    LONGEST_OPENER_NAME, PIECES, WORDS, blanks, colour, is_list_joined, is_opener_name, is_piece, line_end,
+    method, one_of, opener, operator, piece_end, quote, space, starts, suffixes, tag, template_opens,
+    with_words,
 };
 use std::ops::Range;
 
@@ -164,25 +165,22 @@ fn may_go_on(text: &[u8], end: usize, missing: usize) -> bool {
 }
 
 fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
-    let mut start = end + statement_gap(text, end);
-    let is_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
-    let may_add = match text.get(start) {
-        // What leads a line of prose, of a comment or of a list.
-        Some(b'*') if is_word(blanks(text, start + 1)) => false,
-        Some(b'-') if is_word(blanks(text, start + 1)) => adds_to(text, start, false),
-        Some(b'.' | b'@') => adds_to(text, start, false),
-        Some(_) if is_word(start) => adds_to(text, start, false),
-        Some(b'#' | b'/' | b'>' | b'+' | b'|' | b'<' | b'\\' | b'`' | b'^' | b'$' | b'_' | b'*' | b'-') => {
-            return joint_at(text, end).is_some();
-        }
-        _ => return false,
-    };
-    if !is_word(start) {
-        start = blanks(text, start + 1);
+    /// What may lead a line that goes on, but for letters and digits and what is told apart.
+    const LEADERS: [bool; 256] = table_of(&[b"#/>+|<\\`^$_*-"]);
+    let start = end + statement_gap(text, end);
+    let Some(&first) = text.get(start) else { return false };
+    let is_word = |at: usize| text.get(at).is_some_and(|&byte| WORDS[usize::from(byte)]);
+    // What leads a line of prose, of a comment or of a list.
+    let words = if matches!(first, b'*' | b'-') { blanks(text, start + 1) } else { start };
+    if !is_word(words) && !matches!(first, b'.' | b'@') {
+        return LEADERS[usize::from(first)] && joint_at(text, end).is_some();
     }
-    let word = text[start..].iter().take(missing).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    let goes_on = || text.get(start + word).is_some_and(|&byte| MAY_JOIN[usize::from(byte)]);
-    word == missing || word > 0 && goes_on() || may_add && appended(text, end).is_some()
+    let word = text[words..].iter().take(missing).take_while(|&&byte| WORDS[usize::from(byte)]).count();
+    let goes_on = || text.get(words + word).is_some_and(|&byte| MAY_JOIN[usize::from(byte)]);
+    word == missing
+        || word > 0 && goes_on()
+        // Nothing is added to what leads a comment.
+        || first != b'*' && adds_to(text, start, false) && appended(text, end).is_some()
 }
 
 fn may_go_on_behind_literal(text: &[u8], closed: usize) -> bool {
@@ -513,20 +511,21 @@ fn statement_gap(text: &[u8], at: usize) -> usize {
 
 /// Whether the statement at `start` could be one that adds, in a shell only what stands next to the name.
 fn adds_to(text: &[u8], start: usize, is_shell: bool) -> bool {
-    if starts(text, start, b"set ") || starts(text, start, b"SET ") {
+    const ADDS: [bool; 256] = table_of(&[b"(+.<~|:="]);
+    let is_set = || starts(text, start, b"set ") || starts(text, start, b"SET ");
+    if matches!(text.get(start), Some(b's' | b'S')) && is_set() {
         return true;
     }
     let end = start + target_length(text, start);
     let end = if is_shell { end } else { blanks(text, end) };
-    matches!(text.get(end), Some(b'(' | b'+' | b'.' | b'<' | b'~' | b'|' | b':' | b'='))
+    text.get(end).is_some_and(|&byte| ADDS[usize::from(byte)])
 }
 
 /// The length of the name at `at` that something may be added to.
 fn target_length(text: &[u8], at: usize) -> usize {
-    let is_target =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'$' | b'>' | b'-');
+    const TARGET: [bool; 256] = with_words(b"_.@$>-");
     let rest = text.get(at..).unwrap_or_default();
-    rest.iter().take(LONGEST_TARGET).take_while(|byte| is_target(byte)).count()
+    rest.iter().take(LONGEST_TARGET).take_while(|&&byte| TARGET[usize::from(byte)]).count()
 }
 
 #[cfg(test)]
