@@ -43,8 +43,8 @@ pub(in crate::detect) struct Notes<'t> {
 struct Noted {
     /// What is asked of a whole one.
     alphabet: [bool; 256],
-    /// Its characters, those behind which no piece follows another, and the one that joins the words of a name.
-    classes: [Class; 3],
+    /// Its characters, and those behind which no piece follows another.
+    classes: [Class; 2],
     least: usize,
     /// Which part of the text was looked at.
     seen: Range<usize>,
@@ -72,6 +72,12 @@ fn rows_of_twelve(members: u128) -> u128 {
 }
 
 const _: () = assert!(SHORTEST_REST == 12);
+
+/// Whether four ones stand in a row.
+fn has_four(members: u64) -> bool {
+    let two = members & members << 1;
+    two & two << 2 != 0
+}
 
 impl<'t> Notes<'t> {
     pub(in crate::detect) fn new(text: impl Into<Cow<'t, [u8]>>) -> Notes<'t> {
@@ -168,10 +174,9 @@ impl<'t> Notes<'t> {
 impl Noted {
     fn new(want: Want<'_>) -> Noted {
         const STOPS: Class = class_of(&table_of(&[JOINS, QUOTES, SIGNS]), false);
-        const NAMES: Class = class_of(&table_of(&[b"_"]), true);
         Noted {
             alphabet: *want.alphabet,
-            classes: [class_of(want.alphabet, true), STOPS, NAMES],
+            classes: [class_of(want.alphabet, true), STOPS],
             least: want.least,
             seen: 0..0,
             whole: Vec::new(),
@@ -229,25 +234,19 @@ impl Noted {
         }
         // Behind the last byte a row ends, too.
         let blocks = (end - from) / BLOCK + 1;
-        let mut words = [[0; MOST_BLOCKS]; 3];
-        for (class, words) in self.classes.iter().zip(&mut words) {
-            members(class, &text[from..end], &mut words[..blocks]);
-        }
-        let [own, stops, names] = words;
-        let mut before = [0; 2];
-        for number in 0..blocks {
+        let [mut own, mut stops] = [[0; MOST_BLOCKS]; 2];
+        members(&self.classes[0], &text[from..end], &mut own[..blocks]);
+        members(&self.classes[1], &text[from..end], &mut stops[..blocks]);
+        let (mut before, mut had_four) = (0, false);
+        for (number, (&own, &stops)) in own.iter().zip(&stops).enumerate().take(blocks) {
             let at = from + number * BLOCK;
-            let with = |word: u64, before: u64| u128::from(word) << BLOCK | u128::from(before);
-            let both = with(own[number], before[0]);
-            // What a name goes on with is the rest of nothing: a one that is added where it begins ends up behind it.
-            let named = both & with(names[number], before[1]) << 1;
-            let named = both.wrapping_add(named) & !both;
-            before = [own[number], names[number]];
+            let both = u128::from(own) << BLOCK | u128::from(before);
             let is_behind = |members: u128| (members >> (BLOCK - 1)) as u64;
-            let mut ends = is_behind(both) & !own[number] & !((named >> BLOCK) as u64);
-            if ends & stops[number] != 0 {
-                ends &= !stops[number] | is_behind(rows_of_twelve(both));
-            }
+            let mut ends = is_behind(both) & !own;
+            // Of a long row four lie in one block.
+            let has_four = has_four(own);
+            ends &= !stops | if has_four | had_four { is_behind(rows_of_twelve(both)) } else { 0 };
+            (before, had_four) = (own, has_four);
             while ends != 0 {
                 let place = ends.trailing_zeros();
                 ends &= ends - 1;
@@ -278,7 +277,7 @@ impl Noted {
 
     /// The row between two places, if it is long or another one follows it.
     fn row(&self, text: &[u8], mut start: usize, end: usize) -> Option<Row> {
-        // What a name goes on with is none. The leader of a line may be such a sign, too.
+        // What a name goes on with is the rest of nothing. The leader of a line may be such a sign, too.
         let name = &text[..start];
         let name = &name[..name.iter().rposition(|&byte| byte != b'-').map_or(0, |last| last + 1)];
         if name.last().is_some_and(|&byte| byte == b'_' || name.len() < start && is_piece(byte)) {
