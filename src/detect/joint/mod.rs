@@ -541,6 +541,15 @@ mod tests {
         First::read(text, at, 4, &HEAD)?.joined()
     }
 
+    /// Numbers below what is asked for, the same in each run.
+    fn random() -> impl FnMut(usize) -> usize {
+        let mut state = 1u32;
+        move |below| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        }
+    }
+
     /// The token at the anchor, without what is given along behind it, and how it is joined.
     fn joined(text: &str) -> Option<(String, &'static str)> {
         let at = text.find("api_").expect("an anchor");
@@ -615,11 +624,7 @@ mod tests {
             b".",
             b"String::from(",
         ];
-        let mut state = 1u32;
-        let mut random = |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
+        let mut random = random();
         let mut joints = 0;
         for _ in 0..50_000 {
             let behind = (0..random(6)).flat_map(|_| parts[random(parts.len())]).copied();
@@ -666,11 +671,7 @@ mod tests {
             b"word",
             b"\xE2\x80\x8B",
         ];
-        let mut state = 1u32;
-        let mut random = |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
+        let mut random = random();
         let want = Want { least: 20, alphabet: &PIECES };
         let mut seen = [0; 2];
         for _ in 0..100_000 {
@@ -724,11 +725,7 @@ mod tests {
         let mut alphabet = [false; 256];
         (0..=u8::MAX).for_each(|byte| alphabet[usize::from(byte)] = byte.is_ascii_alphanumeric());
         let head = Head { least: 28, alphabet, anchor: 4 };
-        let mut state = 1u32;
-        let mut random = |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
+        let mut random = random();
         let mut seen = [0; 3];
         for _ in 0..50_000 {
             let text: Vec<u8> = (0..random(16)).flat_map(|_| parts[random(parts.len())]).copied().collect();
@@ -754,11 +751,7 @@ mod tests {
         let head = rule.head().expect("what its secrets begin with");
         let words: [&[u8]; 10] =
             [BODY.as_bytes(), BODY.as_bytes(), b"api_", b"name", b"\n", b"  ", b"P", b"= \"", b"='", b": "];
-        let mut state = 1u32;
-        let mut random = |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
+        let mut random = random();
         let mut seen = [0; 2];
         for _ in 0..20_000 {
             let mut text = Vec::new();
