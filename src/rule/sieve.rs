@@ -138,9 +138,10 @@ fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8]) -> u64 {
     let mut goes_on = ends(stands) & open | ends(stands & is_assigned) & assigned;
     let mut left_out = stands & !rows(own, sieve.least);
     while goes_on != 0 {
-        let end = goes_on.trailing_zeros().min(63);
-        let start = stands & u64::MAX >> (63 - end);
-        left_out &= !(1 << (63 - start.leading_zeros()));
+        // The last one that begins before the end.
+        let end = goes_on.trailing_zeros().min(u64::BITS - 1);
+        let starts = stands & u64::MAX >> (u64::BITS - 1 - end);
+        left_out &= !(1 << (u64::BITS - 1 - starts.leading_zeros()));
         goes_on &= goes_on - 1;
     }
     left_out
@@ -252,6 +253,41 @@ mod tests {
     use crate::rule::Head;
     use crate::rule::behind::Ahead;
 
+    /// Twenty small letters.
+    fn rest() -> Rest {
+        let mut alphabet = [false; 256];
+        (b'a'..=b'z').for_each(|letter| alphabet[usize::from(letter)] = true);
+        Rest::of(&Head { least: 24, alphabet, anchor: 4 }, 4).expect("long enough")
+    }
+
+    fn sieve(rest: &Rest) -> Sieve {
+        Sieve::of(0, b"key_", 0, rest).expect("its last byte is no letter")
+    }
+
+    #[test]
+    fn what_few_bytes_follow_is_short() {
+        let sieve = sieve(&rest());
+        let text: Vec<u8> = (0..40)
+            .flat_map(|letters| {
+                [&b"key_"[..], &b"abcdefghijklmnopqrstuvwxyzabcdefghijklmnop"[..letters], b"("].concat()
+            })
+            .collect();
+        for at in 0..text.len() - 3 * BLOCK {
+            for most in [0, SHORTEST_ROW - 1, SHORTEST_ROW, 9, 15, 16, 17, 31, 33] {
+                let told = sieve.short(&text, at, most);
+                for bit in 0..BLOCK {
+                    let behind = text[at + bit..].strip_prefix(b"key_");
+                    let is_short = behind.is_some_and(|behind| {
+                        behind.iter().take_while(|byte| byte.is_ascii_lowercase()).count() <= most
+                    });
+                    let is_told = told >> bit & 1 == 1;
+                    assert_eq!(is_told, is_short && most >= SHORTEST_ROW, "{most} from {at}, {bit}");
+                }
+            }
+        }
+        assert_eq!(sieve.short(&text, text.len() - BLOCK, 16), 0);
+    }
+
     #[test]
     fn many_at_once_are_left_out_as_each_alone() {
         #[inline(always)]
@@ -259,10 +295,8 @@ mod tests {
             has_blocks::<S>()
         }
         let is_able = dispatch!(*LEVEL, simd => is_able(simd));
-        let mut alphabet = [false; 256];
-        (b'a'..=b'z').for_each(|letter| alphabet[usize::from(letter)] = true);
-        let rest = Rest::of(&Head { least: 24, alphabet, anchor: 4 }, 4).expect("long enough");
-        let sieve = Sieve::of(0, b"key_", 0, &rest).expect("its last byte is no letter");
+        let rest = rest();
+        let sieve = sieve(&rest);
         let parts = [
             "key_",
             "key_",

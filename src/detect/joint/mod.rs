@@ -782,6 +782,55 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_parts_is_met_among_very_many_anchors() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        let rule = set.get("sixtyfour_api_key").expect("the rule");
+        let head = rule.head().expect("what its secrets begin with");
+        let body = format!("{BODY}Z0x1C2v3");
+        let spam = ["api_\n", "\"api_\", ", "\"api_\"\n", "x = \"api_\" y\n", "k = api_\n", "api_Ab12\n"];
+        let mut random = random();
+        // Anchors of secrets, and those that are left out, however they are cut off.
+        let mut seen = [0; 2];
+        for _ in 0..300 {
+            let mut text = String::new();
+            for _ in 0..1 + random(3) {
+                let kind = spam[random(spam.len())];
+                text.push_str(&kind.repeat(random(2000)));
+                let cut = 1 + random(body.len() - 1);
+                let (one, other) = body.split_at(cut);
+                let filler = kind.repeat(random(600));
+                text.push_str(&match random(6) {
+                    0 => format!("\"api_{one}\" + \"{other}\"\n"),
+                    1 => format!("# api_{one}\n# {other}\n"),
+                    2 => format!("-api_\n-{body}\n"),
+                    3 => format!("P = \"api_\"\n{filler}\nk = P + \"{body}\"\n"),
+                    4 => format!("R = \"{body}\"\n{filler}\nk = \"api_\" + R\n"),
+                    _ => format!("api_{body}\n"),
+                });
+            }
+            text.push_str(&spam[random(spam.len())].repeat(random(2000)));
+            let text = text.as_bytes();
+            let [notes, others] = [Notes::new(text), Notes::new(text)];
+            let barren = |head: &Head, anchor, part: &Range<usize>| notes.barren(head, anchor, part);
+            let mut met = std::collections::HashSet::new();
+            set.search(text, 0..text.len(), barren, |hit| _ = met.insert(hit.at));
+            for at in memchr::memmem::find_iter(text, b"api_") {
+                let first = First::read(text, at, 4, head);
+                let begins =
+                    rule.patterns.iter().any(|pattern| {
+                        pattern.regex().find(&text[at..]).is_some_and(|found| found.start() == 0)
+                    }) || first
+                        .as_ref()
+                        .is_some_and(|first| first.joined().is_some() || !first.held(&others).is_empty());
+                assert!(met.contains(&at) || !begins, "{at} in {}", text.escape_ascii());
+                seen[0] += u32::from(begins);
+                seen[1] += u32::from(first.is_some() && !met.contains(&at));
+            }
+        }
+        assert!(seen[0] > 300 && seen[1] > 10_000, "{seen:?}");
+    }
+
+    #[test]
     fn what_is_no_joint_joins_nothing() {
         for text in [
             "api_ @",
