@@ -1,0 +1,359 @@
+//! Tests of joints: what is put together, what is not, and that nothing is passed by for speed.
+
+use super::*;
+use crate::rule::{RuleSet, nothing_known};
+
+const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
+
+const HEAD: Head = Head { least: 4, alphabet: [false; 256], anchor: 4 };
+
+fn read(text: &[u8], at: usize) -> Option<Joined> {
+    First::read(text, at, 4, &HEAD)?.joined()
+}
+
+/// Numbers below what is asked for, the same in each run.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 1u32;
+    move |below| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    }
+}
+
+/// The token at the anchor, without what is given along behind it, and how it is joined.
+fn joined(text: &str) -> Option<(String, &'static str)> {
+    let at = text.find("api_").expect("an anchor");
+    let joined = read(text.as_bytes(), at)?;
+    let token: Vec<u8> = joined
+        .view
+        .text
+        .iter()
+        .copied()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        .collect();
+    Some((String::from_utf8(token).expect("text"), joined.how))
+}
+
+#[test]
+fn pieces_are_put_together_and_lead_back() {
+    let text = format!("k = \"api_Q7\" + '{BODY}';");
+    let read = read(text.as_bytes(), 5).expect("a joint");
+    assert_eq!((read.first, read.how), (6, "a concatenation"));
+    assert_eq!(&read.view.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
+    for (place, &byte) in read.view.text.iter().enumerate() {
+        assert_eq!(byte, text.as_bytes()[read.view.start(place)]);
+    }
+}
+
+#[test]
+fn each_joint_has_a_name() {
+    for (text, how) in [
+        ("\"api_\" + \"@\"", "a concatenation"),
+        ("\"api_\"\n  \"@\"", "adjacent literals"),
+        ("join('', ['api_', '@'])", "a list that is joined"),
+        ("`api_${'@'}`", "a template"),
+        ("k = 'api_';\nk += '@'", "an assignment that adds"),
+        ("api_\\\n   @", "a line continuation"),
+        ("# api_\n# @", "a line break"),
+        ("api_\u{200b}@", "invisible characters"),
+        ("api_<b>@</b>", "markup"),
+        ("api_\u{1b}[1m@", "colour codes"),
+        ("api_=\r\n@", "a soft line break"),
+        ("api_=\\r\\n@", "a soft line break"),
+        ("api_=\\\\r\\\\n@", "a soft line break"),
+    ] {
+        let read = joined(&text.replace('@', BODY)).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(read, (format!("api_{BODY}"), how), "{text}");
+    }
+}
+
+#[test]
+fn no_joint_is_left_out_behind_a_quotation_mark() {
+    // No colon: without blanks a name and its value look like two literals to what reads joints, and are none.
+    let parts: [&[u8]; 22] = [
+        b"\"",
+        b"'",
+        b" ",
+        b"+",
+        b"&",
+        b"(",
+        b")",
+        b"]",
+        b"[",
+        b"=",
+        b">",
+        b"?",
+        b"!",
+        b"*",
+        b"%",
+        b"\n",
+        b";",
+        b"k += ",
+        b"x",
+        b"${",
+        b".",
+        b"String::from(",
+    ];
+    let mut random = random();
+    let mut joints = 0;
+    for _ in 0..50_000 {
+        let behind = (0..random(6)).flat_map(|_| parts[random(parts.len())]).copied();
+        let mut text: Vec<u8> = behind.collect();
+        text.insert(0, parts[random(2)][0]);
+        let is_joint = joint_at(&text, 0).is_some();
+        assert!(!is_joint || may_join(&text, 0), "{}", text.escape_ascii());
+        joints += usize::from(is_joint);
+    }
+    assert!(joints > 1000, "{joints}");
+}
+
+#[test]
+fn what_cannot_go_on_has_no_joint_and_no_variable() {
+    let parts: [&[u8]; 30] = [
+        b"\n",
+        b"\n",
+        b"\r\n",
+        b" ",
+        b"\"",
+        b"'",
+        b";",
+        b")",
+        b"*",
+        b"-",
+        b"#",
+        b"//",
+        b"+",
+        b"+=",
+        b"=",
+        b".",
+        b"@",
+        b"$",
+        b"_",
+        b"(",
+        b"{",
+        b"}",
+        b"\\",
+        b"set ",
+        b"new ",
+        b"String::from(",
+        b"append(",
+        b"k",
+        b"word",
+        b"\xE2\x80\x8B",
+    ];
+    let mut random = random();
+    let want = Want { least: 20, alphabet: &PIECES };
+    let mut seen = [0; 2];
+    for _ in 0..100_000 {
+        let mut text: Vec<u8> = b"api_".to_vec();
+        text.extend([&b"\""[..], b"'", b"\n", b"\r\n"][random(4)]);
+        (0..random(6)).for_each(|_| text.extend(parts[random(parts.len())]));
+        text.extend([&b"\""[..], b"'", b"", b" "][random(4)]);
+        text.extend_from_slice(BODY.as_bytes());
+        let goes_on = Token::read(&text, 0..4, 4, want).is_some_and(|token| token.how.is_some())
+            || variable_behind(&text, 4).is_some();
+        let may_go_on = may_go_on(&text, 4, want.least);
+        assert!(may_go_on || !goes_on, "{}", text.escape_ascii());
+        seen[0] += u32::from(goes_on);
+        seen[1] += u32::from(!may_go_on);
+    }
+    assert!(seen.iter().all(|&count| count > 10_000), "{seen:?}");
+}
+
+#[test]
+fn nothing_begins_where_nothing_could_be_the_rest() {
+    let parts: [&[u8]; 28] = [
+        b"api_",
+        b"api_",
+        b"\"api_\"",
+        b"api_Q7w8E9r1T2",
+        b"ab",
+        b"Q7w8",
+        b"Q7w8E9r1T2y3",
+        BODY.as_bytes(),
+        b"\n",
+        b"\n",
+        b"\n-",
+        b"\n--",
+        b"\n* ",
+        b"\n# ",
+        b"\"",
+        b"\"",
+        b"' + '",
+        b" . ",
+        b", ",
+        b"; k += ",
+        b"<b>",
+        b"&shy;",
+        b"\x1B[1m",
+        b"\\x1b[1m",
+        b"\\\n",
+        b"=\n",
+        b"${'",
+        b"_",
+    ];
+    let mut alphabet = [false; 256];
+    (0..=u8::MAX).for_each(|byte| alphabet[usize::from(byte)] = byte.is_ascii_alphanumeric());
+    let head = Head { least: 28, alphabet, anchor: 4 };
+    let mut random = random();
+    let mut seen = [0; 3];
+    for _ in 0..50_000 {
+        let text: Vec<u8> = (0..random(16)).flat_map(|_| parts[random(parts.len())]).copied().collect();
+        let barren = Notes::new(&*text).barren(&head, 4, &(0..text.len()));
+        for at in memchr::memmem::find_iter(&text, b"api_") {
+            let row = text[at + 4..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let first = First::read(&text, at, 4, &head);
+            let is_joined = first.as_ref().is_some_and(|first| first.joined().is_some());
+            let is_told = barren.is_some_and(|most| row <= most);
+            assert!(!is_told || !is_joined, "{at} in {}", text.escape_ascii());
+            seen[0] += u32::from(is_told);
+            seen[1] += u32::from(is_told && first.is_some());
+            seen[2] += u32::from(is_joined);
+        }
+    }
+    assert!(seen.iter().all(|&count| count > 1000), "{seen:?}");
+}
+
+#[test]
+fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
+    let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+    let rule = set.get("sixtyfour_api_key").expect("the rule");
+    let head = rule.head().expect("what its secrets begin with");
+    let words: [&[u8]; 10] =
+        [BODY.as_bytes(), BODY.as_bytes(), b"api_", b"name", b"\n", b"  ", b"P", b"= \"", b"='", b": "];
+    let mut random = random();
+    let mut seen = [0; 2];
+    for _ in 0..20_000 {
+        let mut text = Vec::new();
+        for _ in 0..random(20) {
+            match random(3) {
+                0 => text.push(random(256) as u8),
+                1 => text.push(b"\"' ;)&${}\n\\=#%:,(+."[random(19)]),
+                _ => text.extend_from_slice(words[random(words.len())]),
+            }
+            text.extend_from_slice(if random(3) == 0 { b"api_" } else { b"" });
+        }
+        // With much behind them many anchors are told together.
+        text.extend(std::iter::repeat_n(b'.', random(300)));
+        let mut met = Vec::new();
+        set.search(&text, 0..text.len(), nothing_known, |hit| met.push(hit.at));
+        for at in memchr::memmem::find_iter(&text, b"api_") {
+            let is_whole = rule
+                .patterns
+                .iter()
+                .any(|pattern| pattern.regex().find(&text[at..]).is_some_and(|found| found.start() == 0));
+            let begins = is_whole || First::read(&text, at, 4, head).is_some();
+            let is_met = met.contains(&at);
+            assert!(is_met || !begins, "{at} in {}", text.escape_ascii());
+            seen[usize::from(is_met)] += 1;
+        }
+    }
+    assert!(seen.iter().all(|&count| count > 5000), "{seen:?}");
+}
+
+#[test]
+fn a_secret_in_parts_is_met_among_very_many_anchors() {
+    let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+    let rule = set.get("sixtyfour_api_key").expect("the rule");
+    let head = rule.head().expect("what its secrets begin with");
+    let body = format!("{BODY}Z0x1C2v3");
+    let spam = ["api_\n", "\"api_\", ", "\"api_\"\n", "x = \"api_\" y\n", "k = api_\n", "api_Ab12\n"];
+    let mut random = random();
+    // Anchors of secrets, and those that are left out, however they are cut off.
+    let mut seen = [0; 2];
+    for _ in 0..300 {
+        let mut text = String::new();
+        for _ in 0..1 + random(3) {
+            let kind = spam[random(spam.len())];
+            text.push_str(&kind.repeat(random(2000)));
+            let cut = 1 + random(body.len() - 1);
+            let (one, other) = body.split_at(cut);
+            let filler = kind.repeat(random(600));
+            text.push_str(&match random(6) {
+                0 => format!("\"api_{one}\" + \"{other}\"\n"),
+                1 => format!("# api_{one}\n# {other}\n"),
+                2 => format!("-api_\n-{body}\n"),
+                3 => format!("P = \"api_\"\n{filler}\nk = P + \"{body}\"\n"),
+                4 => format!("R = \"{body}\"\n{filler}\nk = \"api_\" + R\n"),
+                _ => format!("api_{body}\n"),
+            });
+        }
+        text.push_str(&spam[random(spam.len())].repeat(random(2000)));
+        let text = text.as_bytes();
+        let [notes, others] = [Notes::new(text), Notes::new(text)];
+        let barren = |head: &Head, anchor, part: &Range<usize>| notes.barren(head, anchor, part);
+        let mut met = std::collections::HashSet::new();
+        set.search(text, 0..text.len(), barren, |hit| _ = met.insert(hit.at));
+        for at in memchr::memmem::find_iter(text, b"api_") {
+            let first = First::read(text, at, 4, head);
+            let begins = rule
+                .patterns
+                .iter()
+                .any(|pattern| pattern.regex().find(&text[at..]).is_some_and(|found| found.start() == 0))
+                || first
+                    .as_ref()
+                    .is_some_and(|first| first.joined().is_some() || !first.held(&others).is_empty());
+            assert!(met.contains(&at) || !begins, "{at} in {}", text.escape_ascii());
+            seen[0] += u32::from(begins);
+            seen[1] += u32::from(first.is_some() && !met.contains(&at));
+        }
+    }
+    assert!(seen[0] > 300 && seen[1] > 10_000, "{seen:?}");
+}
+
+#[test]
+fn what_is_no_joint_joins_nothing() {
+    for text in [
+        "api_ @",
+        "api_(\"@\")",
+        "api_.@",
+        "\"api_\", \"@\"",
+        "\"api_\": \"@\"",
+        "\"api_\":\"@\"",
+        "\"api_\" == \"@\"",
+        "\"api_\" + name(\"x\") + \"@\"",
+        "\"api_\" if x else \"@\"",
+        "api_ab\n@",
+        "api_some_name\n@",
+        "api_\n\n@",
+        "api_<p>@",
+        "api_<b >= @",
+    ] {
+        let text = text.replace('@', BODY);
+        assert_eq!(joined(&text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_constant_has_a_name_and_uses() {
+    let held = |text: &str| -> Vec<String> {
+        let text = text.replace('@', BODY);
+        let at = text.find("api_").expect("an anchor");
+        let first = First::read(text.as_bytes(), at, 4, &HEAD);
+        let found = first.map_or_else(Vec::new, |first| first.held(&Notes::new(text.as_bytes())));
+        found
+            .iter()
+            .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())
+            .collect()
+    };
+    let key = || format!("api_{BODY}");
+    assert_eq!(held("P = \"api_\"\nk = P + \"@\""), [key()]);
+    assert_eq!(held("P = \"api_\"\nk = P + \"@\"\nj = P + '@'"), [key(), key()]);
+    assert_eq!(held("k = P + \"@\"\nP = \"api_\""), [key()]);
+    assert_eq!(held("P=api_\nB=@\nk=$P$B"), [key()]);
+    assert_eq!(held("set $p api_;\nk = \"${p}@\""), [key()]);
+    assert_eq!(held("P = api_ # a prefix\nk = P + \"@\""), [key()]);
+    assert!(held("P == \"api_\"\nk = P + \"@\"").is_empty());
+    assert!(held("P != 'api_'\nk = P + \"@\"").is_empty());
+    assert!(held("P->api_ \nk = P + \"@\"").is_empty());
+    assert!(held("P = api_;\nk = P + \"@\"").is_empty());
+    assert!(held("P = \"api_\"\nk = PP + \"@\"").is_empty());
+    assert!(held("P = \"api_\"\nk = Q + \"@\"").is_empty());
+    assert!(held(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD))).is_empty());
+}
+
+#[test]
+fn a_list_is_read_as_far_as_it_is_joined() {
+    let text = format!("f(\"api_\" + \"{BODY}\", \"more\")");
+    assert_eq!(joined(&text), Some((format!("api_{BODY}"), "a concatenation")));
+}
