@@ -2,6 +2,7 @@
 
 use super::behind::{ASSIGNED, OPEN_BEFORE, OPEN_BEHIND, Rest, WAYS};
 use crate::class::{BLOCK, Class, LEVEL, Tables, ascii, has_blocks, look_up, non_zero};
+use crate::text::begins_with;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -16,6 +17,9 @@ const STRETCH: usize = 4 * 1024;
 /// It is asked where so many anchors that a secret could begin with stand within [`DENSE`]: to look at each costs as much.
 const MANY: usize = 8;
 const DENSE: usize = 32 * MANY;
+
+/// A block from which more than two were left out counts as so many of those.
+const CROWD: usize = 2;
 
 /// What is told of fewer bytes in a row is not worth it.
 const SHORTEST_ROW: usize = 8;
@@ -170,7 +174,8 @@ pub(super) struct Sift<'s, 't> {
     /// From where on anchors are counted that a secret could begin with, and how many there were.
     since: Cell<usize>,
     met: Cell<usize>,
-    /// How long it is not asked again where something could stand near.
+    /// Of how much text it is asked next, and how long it is not asked again where something could stand near.
+    stretch: Cell<usize>,
     pause: Cell<usize>,
 }
 
@@ -185,6 +190,7 @@ impl<'s, 't> Sift<'s, 't> {
             most,
             since: Cell::default(),
             met: Cell::default(),
+            stretch: Cell::new(STRETCH),
             pause: Cell::new(STRETCH),
         }
     }
@@ -201,14 +207,26 @@ impl<'s, 't> Sift<'s, 't> {
         let mut left = places;
         for (number, sieve) in self.sieves.iter().enumerate() {
             let Some(start) = block.checked_sub(sieve.rare) else { continue };
+            // Where there are many, they are mostly of one literal.
+            let first = start + left.trailing_zeros() as usize;
+            if !self.text.get(first..).is_some_and(|text| begins_with(text, &sieve.literal)) {
+                continue;
+            }
             let most = if block + BLOCK <= self.known.get() { self.most.borrow()[number] } else { None };
             left &= !most.map_or(0, |most| sieve.short(self.text, start, most));
             if left != 0 {
                 left &= !sieve.left_out(self.text, start);
             }
+            if left == 0 {
+                break;
+            }
         }
         if left != places {
             self.near.set(block + NEAR);
+            let others = |ones: u64| ones & ones.wrapping_sub(1);
+            if others(others(places & !left)) != 0 {
+                self.met.set(self.met.get() + CROWD);
+            }
         }
         left
     }
@@ -225,22 +243,25 @@ impl<'s, 't> Sift<'s, 't> {
         if at < self.since.get() {
             return;
         }
-        if self.met.replace(self.met.get() + 1) < MANY {
+        self.met.set(self.met.get() + 1);
+        if self.met.get() <= MANY {
             return;
         }
         self.met.set(0);
         if at > self.since.replace(at) + DENSE {
+            self.stretch.set(STRETCH);
             return;
         }
-        let part = at.saturating_sub(BLOCK)..at + STRETCH;
+        let part = at.saturating_sub(BLOCK)..at + self.stretch.get();
         let mut most = self.most.borrow_mut();
         most.clear();
         most.extend(self.sieves.iter().map(|sieve| barren(sieve, &part)));
         self.known.set(part.end);
         // What is behind is mostly alike.
         if most.iter().any(Option::is_some) {
-            self.met.set(MANY);
+            self.met.set(MANY / 2);
             self.since.set(part.end);
+            self.stretch.set(2 * self.stretch.get());
         } else {
             self.since.set(at + self.pause.replace(2 * self.pause.get()));
         }

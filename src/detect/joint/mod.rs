@@ -455,14 +455,7 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
         return None;
     }
     if text.get(end) == Some(&b'(') {
-        let last = target.iter().rposition(|byte| matches!(byte, b'.' | b'>')).map_or(0, |dot| dot + 1);
-        if let Some(open) = method(text, start + last) {
-            end = open;
-        } else if target.ends_with(b"strcat") {
-            end += 1 + text[end..].iter().take(48).position(|&byte| byte == b',')?;
-        } else {
-            return None;
-        }
+        end = call_that_adds(text, start..end)?;
     } else {
         end = blanks(text, end);
         match one_of(text, end, &[b"+=", b".=", b"<<", b"~=", b"..=", b"||="]) {
@@ -511,14 +504,36 @@ fn statement_gap(text: &[u8], at: usize) -> usize {
 
 /// Whether the statement at `start` could be one that adds, in a shell only what stands next to the name.
 fn adds_to(text: &[u8], start: usize, is_shell: bool) -> bool {
-    const ADDS: [bool; 256] = table_of(&[b"(+.<~|:="]);
     let is_set = || starts(text, start, b"set ") || starts(text, start, b"SET ");
     if matches!(text.get(start), Some(b's' | b'S')) && is_set() {
         return true;
     }
     let end = start + target_length(text, start);
+    let target = &text[start..end];
+    if text.get(end) == Some(&b'(') {
+        return call_that_adds(text, start..end).is_some();
+    }
     let end = if is_shell { end } else { blanks(text, end) };
-    text.get(end).is_some_and(|&byte| ADDS[usize::from(byte)])
+    match text.get(end..end + 2) {
+        Some(b"+=" | b".=" | b"~=" | b"<<" | b".." | b"||") => true,
+        // A sum that begins with the name.
+        Some(&[b'=', _]) | Some(b":=") => {
+            let sum = blanks(text, end + 1 + usize::from(text[end] == b':'));
+            starts(text, sum + usize::from(starts(text, sum, b"$")), target)
+        }
+        _ => false,
+    }
+}
+
+/// Where what it adds begins, of the call of that name.
+fn call_that_adds(text: &[u8], name: Range<usize>) -> Option<usize> {
+    let target = &text[name.clone()];
+    let last = target.iter().rposition(|byte| matches!(byte, b'.' | b'>')).map_or(0, |dot| dot + 1);
+    method(text, name.start + last).or_else(|| {
+        let arguments = text[name.end..].iter().take(48);
+        let comma = || arguments.clone().position(|&byte| byte == b',');
+        target.ends_with(b"strcat").then(comma)?.map(|comma| name.end + comma + 1)
+    })
 }
 
 /// The length of the name at `at` that something may be added to.
