@@ -1,10 +1,18 @@
 //! Opening a file that a stranger may have made: a FIFO does not block, a link is not followed, and what was opened is
 //! looked at again before it is read.
 
+use super::path::relative;
 use crate::input::Reason;
 use std::fs::{File, FileType};
 use std::io::{self, Read as _};
 use std::path::Path;
+#[cfg(unix)]
+use {
+    rustix::fs::{Mode, OFlags, openat},
+    std::ffi::OsStr,
+    std::os::fd::{AsFd, OwnedFd},
+    std::os::unix::ffi::OsStrExt as _,
+};
 
 /// A regular file that is open, and its size in bytes at that time.
 pub(super) struct Opened {
@@ -17,7 +25,50 @@ pub(super) struct Opened {
 /// # Errors
 /// Why it cannot be read.
 pub(super) fn open(path: &Path, follow: bool) -> Result<Opened, Reason> {
-    let file = open_carefully(path, follow).map_err(|error| reason(&error))?;
+    regular(open_carefully(path, follow))
+}
+
+/// A folder whose files are opened. The system walks the way from it on, and not all of the path each time.
+pub(super) struct Folder<'p> {
+    path: &'p Path,
+    #[cfg(unix)]
+    handle: Option<OwnedFd>,
+}
+
+impl<'p> Folder<'p> {
+    /// The folder at an absolute path. That it can be read does not matter.
+    pub(super) fn at(path: &'p Path) -> Folder<'p> {
+        Folder {
+            path,
+            #[cfg(unix)]
+            handle: rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok(),
+        }
+    }
+
+    /// Opens the regular file at an absolute path, as [`open`] does.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    #[cfg(unix)]
+    pub(super) fn open(&self, path: &Path, follow: bool) -> Result<Opened, Reason> {
+        let within = relative(self.path, path).filter(|within| !within.is_empty());
+        match (&self.handle, within) {
+            (Some(handle), Some(within)) => {
+                regular(open_carefully_at(handle, Path::new(OsStr::from_bytes(&within)), follow))
+            }
+            _ => open(path, follow),
+        }
+    }
+
+    /// The same where all of the path is walked.
+    #[cfg(not(unix))]
+    pub(super) fn open(&self, path: &Path, follow: bool) -> Result<Opened, Reason> {
+        open(path, follow)
+    }
+}
+
+fn regular(file: io::Result<File>) -> Result<Opened, Reason> {
+    let file = file.map_err(|error| reason(&error))?;
     if let Some(size) = size_of_regular(&file) {
         return Ok(Opened { file, size });
     }
@@ -82,10 +133,14 @@ pub(super) fn reason(error: &io::Error) -> Reason {
 
 #[cfg(unix)]
 fn open_carefully(path: &Path, follow: bool) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags, open};
+    open_carefully_at(rustix::fs::CWD, path, follow)
+}
+
+#[cfg(unix)]
+fn open_carefully_at(folder: impl AsFd, path: &Path, follow: bool) -> io::Result<File> {
     let no_follow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | no_follow;
-    let opened = rustix::io::retry_on_intr(|| open(path, flags, Mode::empty()))?;
+    let opened = rustix::io::retry_on_intr(|| openat(folder.as_fd(), path, flags, Mode::empty()))?;
     Ok(opened.into())
 }
 

@@ -39,7 +39,7 @@ impl Source for Worktree {
         let mut files = Vec::new();
         let mut folders = Vec::new();
         {
-            let mut worker = Worker::new(self, new_visitor);
+            let mut worker = Worker::new(self, &self.root, new_visitor);
             let mut paths = self.paths.clone();
             paths.sort();
             paths.dedup();
@@ -81,13 +81,14 @@ impl Worktree {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads);
         match (paths.len() > FEW && self.threads > 1).then(|| pool.build()) {
             Some(Ok(pool)) => pool.install(|| {
-                paths
-                    .par_iter()
-                    .for_each_init(|| Worker::new(self, new_visitor), |worker, path| read(worker, path));
+                paths.par_iter().for_each_init(
+                    || Worker::new(self, &self.root, new_visitor),
+                    |worker, path| read(worker, path),
+                );
             }),
             _ if paths.is_empty() => {}
             _ => {
-                let mut worker = Worker::new(self, new_visitor);
+                let mut worker = Worker::new(self, &self.root, new_visitor);
                 paths.iter().for_each(|path| read(&mut worker, path));
             }
         }
@@ -162,7 +163,7 @@ impl Worktree {
         let mut walk = WalkBuilder::new(folder);
         walk.standard_filters(false).threads(self.threads);
         walk.build_parallel().run(|| {
-            let mut worker = Worker::new(self, new_visitor);
+            let mut worker = Worker::new(self, folder, new_visitor);
             let mut sight = seen.sight();
             let nested = &nested;
             let mut memory = Memory::default();
@@ -219,13 +220,16 @@ impl Worktree {
 /// What a thread reads with.
 struct Worker<'w> {
     tree: &'w Worktree,
+    /// What it mostly opens files in.
+    folder: open::Folder<'w>,
     reader: Reader,
     visitor: Box<dyn Visitor + Send + 'w>,
 }
 
 impl<'w> Worker<'w> {
-    fn new(tree: &'w Worktree, new_visitor: &'w NewVisitor<'_>) -> Worker<'w> {
-        Worker { tree, reader: Reader::default(), visitor: new_visitor() }
+    fn new(tree: &'w Worktree, folder: &'w Path, new_visitor: &'w NewVisitor<'_>) -> Worker<'w> {
+        let folder = open::Folder::at(folder);
+        Worker { tree, folder, reader: Reader::default(), visitor: new_visitor() }
     }
 
     fn origin<'p>(&self, kind: Kind, path: &'p Path) -> Origin<'p> {
@@ -311,7 +315,7 @@ impl<'w> Worker<'w> {
         } else {
             self.content(path, file_type);
         }
-        if entry.file_name() == "HEAD" && path.parent().is_some_and(Repository::is_bare) {
+        if is_named(path, "HEAD") && path.parent().is_some_and(Repository::is_bare) {
             let shown = self.origin(Kind::File, path).shown();
             let folder = shown.strip_suffix("/HEAD").unwrap_or(".");
             self.visitor.note(format!(
@@ -364,7 +368,7 @@ impl<'w> Worker<'w> {
         if !self.is_in_share(path) {
             return;
         }
-        let open::Opened { mut file, size } = match open::open(path, follow) {
+        let open::Opened { mut file, size } = match self.folder.open(path, follow) {
             Ok(opened) => opened,
             Err(reason) => return self.skip(path, reason),
         };
@@ -389,7 +393,13 @@ impl<'w> Worker<'w> {
 
 /// Whether a path is the `.git` of the repository that it lies at the top of.
 fn is_own_git(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == ".git") && path.parent().and_then(Repository::at).is_some()
+    is_named(path, ".git") && path.parent().and_then(Repository::at).is_some()
+}
+
+/// Whether the last part of a path is `name`. It is asked for every file, and what a path ends with is told sooner.
+fn is_named(path: &Path, name: &str) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(name.as_bytes())
+        && path.file_name().is_some_and(|own| own == name)
 }
 
 fn error_path(error: &ignore::Error) -> Option<&Path> {
