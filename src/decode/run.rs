@@ -267,23 +267,32 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
     let run = in_run.members(&blocks[number]);
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
     let escapes = looked.members(OPENER) & (run >> 1 | 1 << 63) & (run << 1 | 1);
-    if has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0) {
-        return true;
+    let mut says = has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0);
+    // What the run has of the block before or behind may be less than a sample, and have an escape in it. Where a block is
+    // looked up at once that costs less than a branch that cannot be foreseen.
+    let (begins, ends) = (run & 1 == 1, run >> 63 == 1);
+    if has_blocks::<S>() | (begins & !says) {
+        says |= begins
+            & match number.checked_sub(1) {
+                Some(before) => {
+                    let before = &blocks[before];
+                    let rest = in_run.members(before).leading_ones();
+                    has_opener(simd, before, !u64::MAX.checked_shr(rest).unwrap_or(0))
+                }
+                None => true,
+            };
     }
-    // What the run has of the block before or behind may be less than a sample, and have an escape in it.
-    if run & 1 == 1 {
-        let Some(before) = number.checked_sub(1).map(|before| &blocks[before]) else { return true };
-        let rest = in_run.members(before).leading_ones();
-        if has_opener(simd, before, !u64::MAX.checked_shr(rest).unwrap_or(0)) {
-            return true;
-        }
+    if has_blocks::<S>() | (ends & !says) {
+        says |= ends
+            & match blocks.get(number + 1) {
+                Some(behind) => {
+                    let rest = in_run.members(behind).trailing_ones();
+                    has_opener(simd, behind, !u64::MAX.checked_shl(rest).unwrap_or(0))
+                }
+                None => true,
+            };
     }
-    if run >> 63 == 1 {
-        let Some(behind) = blocks.get(number + 1) else { return true };
-        let rest = in_run.members(behind).trailing_ones();
-        return has_opener(simd, behind, !u64::MAX.checked_shl(rest).unwrap_or(0));
-    }
-    false
+    says
 }
 
 /// Whether something that escapes begin with stands at one of these places of a block.
