@@ -4,7 +4,6 @@
 use super::{LONGEST_JOINT, LONGEST_TOKEN};
 use crate::rule::behind::table_of;
 use crate::text::begins_with;
-use memchr::memmem;
 
 /// Letters and digits.
 pub(super) const WORDS: [bool; 256] = with_words(b"");
@@ -234,7 +233,8 @@ pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
                 }
             }
         } else if starts(text, end, b"/*") {
-            match memmem::find(&text[end..limit], b"*/") {
+            let is_closed = |star: &usize| text.get(end + star + 1) == Some(&b'/');
+            match memchr::memchr_iter(b'*', &text[end..limit - 1]).find(is_closed) {
                 Some(close) => end += close + 2,
                 None => return end,
             }
@@ -256,6 +256,9 @@ pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
 /// How long the name before a literal may be.
 pub(super) const LONGEST_OPENER_NAME: usize = 24;
 
+/// How long the prefix of a literal may be: `r"`, `u8R"`.
+pub(super) const LONGEST_PREFIX: usize = 3;
+
 /// The end of what opens a literal: `"`, `&String::from("`, `@"`.
 pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
     let mut end = at;
@@ -272,7 +275,7 @@ pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
             .take(LONGEST_OPENER_NAME)
             .take_while(|&&byte| is_opener_name(byte))
             .count();
-        if name <= 3
+        if name <= LONGEST_PREFIX
             && let Some(length) = quote(text, end + name)
         {
             let literal = end + name + length;
@@ -293,7 +296,7 @@ pub(super) fn is_opener_name(byte: u8) -> bool {
 }
 
 /// Whether a call of this name gives the text back that it is called with.
-fn makes_text(name: &[u8]) -> bool {
+pub(super) fn makes_text(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 14] = [
         b"string",
         b"str",

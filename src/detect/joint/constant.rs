@@ -90,7 +90,13 @@ pub(super) fn is_name_at(text: &[u8], at: usize, name: &[u8]) -> bool {
 pub(super) fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     // What is no literal ends at a blank, or within its line only where the sign touches it.
     let may_be = match text[..at].last()? {
-        b'"' | b'\'' | b'`' => !stands_alone(text, end) && quote(text, end).is_some(),
+        b'"' | b'\'' | b'`' => {
+            // What begins a line, a list or a call is no value.
+            let before = text[..at - 1].last();
+            !matches!(before, None | Some(b'\n' | b'(' | b'[' | b'{'))
+                && !stands_alone(text, end)
+                && quote(text, end).is_some()
+        }
         b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<' => {
             matches!(text.get(end), None | Some(b'\n' | b'\r' | b';' | b' ' | b'&' | b')'))
         }

@@ -19,9 +19,9 @@ use crate::rule::Head;
 use crate::rule::behind::{BREAKS, JOINS, QUOTES, SHORTEST_TOKEN, SIGNS, table_of};
 use crate::text::View;
 use code::{
-    LONGEST_OPENER_NAME, PIECES, WORDS, blanks, colour, is_list_joined, is_opener_name, is_piece, line_end,
-    method, one_of, opener, operator, piece_end, quote, space, starts, suffixes, tag, template_opens,
-    with_words,
+    LONGEST_OPENER_NAME, LONGEST_PREFIX, PIECES, WORDS, blanks, colour, is_list_joined, is_opener_name,
+    is_piece, line_end, makes_text, method, one_of, opener, operator, piece_end, quote, space, starts,
+    suffixes, tag, template_opens, with_words,
 };
 use std::ops::Range;
 
@@ -189,15 +189,26 @@ fn may_go_on_behind_literal(text: &[u8], closed: usize) -> bool {
         return true;
     }
     let Some(&first) = text.get(start) else { return false };
-    if !first.is_ascii_alphanumeric() {
-        return !matches!(first, b'=' | b'*' | b'?' | b'!' | b'%' | b'[' | b']' | b'>' | b'{' | 0x80..);
+    let next = text.get(start + 1).copied().unwrap_or(0);
+    match first {
+        b'=' | b'*' | b'?' | b'!' | b'%' | b'[' | b']' | b'>' | b'{' | 0x80.. => return false,
+        // A comment.
+        b'/' => return matches!(next, b'/' | b'*'),
+        // The end of an expression in a template.
+        b'}' => return is_piece(next) || matches!(next, b'}' | b'$' | b'#' | b'{' | b'"' | b'\'' | b'`'),
+        b'#' if next != b' ' => {}
+        _ if first.is_ascii_alphanumeric() => {}
+        _ => return true,
     }
     let word =
         text[start..].iter().take(LONGEST_OPENER_NAME).take_while(|&&byte| is_opener_name(byte)).count();
     // A literal may have a name before it, or a call; a word may come before a statement that adds.
-    word == LONGEST_OPENER_NAME
-        || [&b"new "[..], b"set ", b"SET "].iter().any(|word| starts(text, start, word))
-        || matches!(text.get(start + word), Some(b'(' | b'"' | b'\'' | b'`' | b'\\' | b'&'))
+    let opens = match text.get(start + word) {
+        Some(b'(') => makes_text(&text[start..start + word]),
+        Some(b'"' | b'\'' | b'`' | b'\\' | b'&') => word <= LONGEST_PREFIX,
+        _ => false,
+    };
+    opens || [&b"new "[..], b"set ", b"SET "].iter().any(|word| starts(text, start, word))
 }
 
 /// Whether the literal whose quotation mark stands at `end` goes on with nothing.
