@@ -109,7 +109,7 @@ fn no_joint_is_left_out_behind_a_quotation_mark() {
 
 #[test]
 fn what_cannot_go_on_has_no_joint_and_no_variable() {
-    let parts: [&[u8]; 30] = [
+    let parts: [&[u8]; 36] = [
         b"\n",
         b"\n",
         b"\r\n",
@@ -122,6 +122,12 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
         b"-",
         b"#",
         b"//",
+        b"/*",
+        b"*/",
+        b"`",
+        b"&",
+        b":=",
+        b"strcat(k,",
         b"+",
         b"+=",
         b"=",
