@@ -267,11 +267,14 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
     let run = in_run.members(&blocks[number]);
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
     let escapes = looked.members(OPENER) & (run >> 1 | 1 << 63) & (run << 1 | 1);
-    let mut says = has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0);
+    if has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0) {
+        return true;
+    }
     // What the run has of the block before or behind may be less than a sample, and have an escape in it. Where a block is
     // looked up at once that costs less than a branch that cannot be foreseen.
     let (begins, ends) = (run & 1 == 1, run >> 63 == 1);
-    if has_blocks::<S>() | (begins & !says) {
+    let mut says = false;
+    if has_blocks::<S>() | begins {
         says |= begins
             & match number.checked_sub(1) {
                 Some(before) => {
@@ -282,7 +285,7 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
                 None => true,
             };
     }
-    if has_blocks::<S>() | (ends & !says) {
+    if has_blocks::<S>() | ends {
         says |= ends
             & match blocks.get(number + 1) {
                 Some(behind) => {
