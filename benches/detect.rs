@@ -196,11 +196,14 @@ fn noise_in_base64_peer(bencher: Bencher<'_, '_>) {
     measure_peer(bencher, &base64(&noise()));
 }
 
+fn hexadecimal() -> String {
+    clean().bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Text in hexadecimal.
 #[divan::bench]
 fn text_in_hexadecimal(bencher: Bencher<'_, '_>) {
-    let digits: String = clean().bytes().map(|byte| format!("{byte:02x}")).collect();
-    measure(bencher, &digits);
+    measure(bencher, &hexadecimal());
 }
 
 /// Text of which every character is percent-encoded.
@@ -276,15 +279,26 @@ fn small_files(bencher: Bencher<'_, '_>) {
 }
 
 /// The same with files of 16 kB that are full of something. Each of them should cost at most twice what clean ones do.
-#[divan::bench(sample_count = 20, args = ["clean", "calls", "code", "code of an API", "base64", "base64 on one line", "noise in base64"])]
+#[divan::bench(sample_count = 20, args = [
+    "clean", "calls", "code", "code of an API", "names", "prefixes", "prefixes in a row", "quoted prefixes", "lists of prefixes",
+    "base64", "base64 on one line", "noise in base64", "hexadecimal",
+])]
 fn files(bencher: Bencher<'_, '_>, what: &str) {
     let contents = match what {
         "clean" => clean(),
         "calls" => calls(),
         "code" => sources(),
         "code of an API" => renamed_sources(),
+        "names" => {
+            text(|n| ["api_config ", "api_user ", "api_get ", "api_client\n"][n as usize % 4].to_owned())
+        }
+        "prefixes" => text(|_| "api_\n".to_owned()),
+        "prefixes in a row" => text(|_| "api_".to_owned()),
+        "quoted prefixes" => text(|_| "\"api_\"\n".to_owned()),
+        "lists of prefixes" => text(|n| format!("\"api_\", {}", if n % 10 == 9 { "\n" } else { "" })),
         "base64" => base64(clean().as_bytes()),
         "base64 on one line" => base64(clean().as_bytes()).replace('\n', ""),
+        "hexadecimal" => hexadecimal(),
         _ => base64(&noise()),
     };
     measure_tree(bencher, 2000, &contents[..16 * 1024]);

@@ -12,7 +12,7 @@ use std::ops::Range;
 const NEAR: usize = 512;
 
 /// Of how much text it is asked at once whether the rest of a secret could stand near.
-const STRETCH: usize = 4 * 1024;
+const STRETCH: usize = 16 * 1024;
 
 /// It is asked where so many anchors that a secret could begin with stand within [`DENSE`]: to look at each costs as much.
 const MANY: usize = 8;
