@@ -1,7 +1,7 @@
 //! Anchors that stand in some texts on every line: of many of them at once it is told that no secret begins with them.
 
 use super::behind::{ASSIGNED, OPEN_BEFORE, OPEN_BEHIND, Rest, WAYS};
-use crate::class::{BLOCK, Class, LEVEL, Tables, ascii, has_blocks, look_up, non_zero};
+use crate::class::{BLOCK, Class, LEVEL, Tables, ascii, has_blocks, look_up, members, non_zero};
 use crate::text::begins_with;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use std::cell::{Cell, RefCell};
@@ -64,6 +64,23 @@ impl Sieve {
             Some(text) => dispatch!(*LEVEL, simd => left_out_of(simd, self, text)),
             None => 0,
         }
+    }
+
+    /// At which of the bytes from `at` on the literal stands, but nothing of those near the end of the text.
+    fn stands(&self, text: &[u8], at: usize) -> u64 {
+        match text.get(at..at + self.literal.len() + BLOCK) {
+            Some(text) => dispatch!(*LEVEL, simd => stands_in(simd, &self.literal, text)),
+            None => 0,
+        }
+    }
+
+    /// Whether more than `most` bytes of a secret stand in a row in this part of the text.
+    fn has_long_row(&self, text: &[u8], part: Range<usize>, most: usize) -> bool {
+        let text = &text[part.start..text.len().min(part.end)];
+        let mut words = vec![0; text.len() / BLOCK + 2];
+        members(&self.own, text, &mut words);
+        let both = |pair: &[u64]| u128::from(pair[1]) << BLOCK | u128::from(pair[0]);
+        most < SHORTEST_ROW || words.windows(2).any(|pair| rows(both(pair), most + 1) != 0)
     }
 
     /// At which of the bytes from `at` on the literal stands and at most `most` bytes of a secret follow, but nothing of those
@@ -171,6 +188,8 @@ pub(super) struct Sift<'s, 't> {
     /// Up to where it is known of each sieve what may follow an anchor that begins nothing.
     known: Cell<usize>,
     most: RefCell<Vec<Option<usize>>>,
+    /// Up to where the literal of a sieve begins nothing at all, and which it is.
+    clear: Cell<(usize, usize)>,
     /// From where on anchors are counted that a secret could begin with, and how many there were.
     since: Cell<usize>,
     met: Cell<usize>,
@@ -190,6 +209,7 @@ impl<'s, 't> Sift<'s, 't> {
             most,
             since: Cell::default(),
             met: Cell::default(),
+            clear: Cell::default(),
             stretch: Cell::new(STRETCH),
             pause: Cell::new(STRETCH),
         }
@@ -204,6 +224,13 @@ impl<'s, 't> Sift<'s, 't> {
     /// It stays apart, so that the search around it, which seldom asks, is not slower for it.
     #[inline(never)]
     fn leaves_of_many(&self, block: usize, places: u64) -> u64 {
+        let (clear, number) = self.clear.get();
+        if block + BLOCK <= clear
+            && let Some(start) = block.checked_sub(self.sieves[number].rare)
+        {
+            self.near.set(block + NEAR);
+            return places & !self.sieves[number].stands(self.text, start);
+        }
         let mut left = places;
         for (number, sieve) in self.sieves.iter().enumerate() {
             let Some(start) = block.checked_sub(sieve.rare) else { continue };
@@ -257,6 +284,14 @@ impl<'s, 't> Sift<'s, 't> {
         most.clear();
         most.extend(self.sieves.iter().map(|sieve| barren(sieve, &part)));
         self.known.set(part.end);
+        let is_here = |sieve: &Sieve| begins_with(&self.text[at..], &sieve.literal);
+        let here = self.sieves.iter().position(is_here);
+        if let Some((number, most)) = here.and_then(|number| Some((number, most[number]?))) {
+            let rows = part.start..part.end + 2 * BLOCK;
+            if !self.sieves[number].has_long_row(self.text, rows, most) {
+                self.clear.set((part.end, number));
+            }
+        }
         // What is behind is mostly alike.
         if most.iter().any(Option::is_some) {
             self.met.set(MANY / 2);

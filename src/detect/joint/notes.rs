@@ -238,6 +238,8 @@ impl Noted {
         members(&self.classes[0], &text[from..end], &mut own[..blocks]);
         members(&self.classes[1], &text[from..end], &mut stops[..blocks]);
         let (mut before, mut had_four) = (0, false);
+        // Up to where others go on.
+        let mut reach = 0;
         for (number, (&own, &stops)) in own.iter().zip(&stops).enumerate().take(blocks) {
             let at = from + number * BLOCK;
             let both = u128::from(own) << BLOCK | u128::from(before);
@@ -256,7 +258,10 @@ impl Noted {
                 while start > from && self.is_in(text[start - 1]) {
                     start -= 1;
                 }
-                rows.extend(self.row(text, start, end));
+                if let Some(row) = self.row(text, start, end, reach >= start) {
+                    reach = row.next.map_or(reach, |next| next.max(reach));
+                    rows.push(row);
+                }
             }
         }
         for place in (0..rows.len()).rev() {
@@ -275,8 +280,8 @@ impl Noted {
         rows
     }
 
-    /// The row between two places, if it is long or another one follows it.
-    fn row(&self, text: &[u8], mut start: usize, end: usize) -> Option<Row> {
+    /// The row between two places, which may be the one that another goes on with, if it is long or another one follows it.
+    fn row(&self, text: &[u8], mut start: usize, end: usize, may_be_next: bool) -> Option<Row> {
         // What a name goes on with is the rest of nothing. The leader of a line may be such a sign, too.
         let name = &text[..start];
         let name = &name[..name.iter().rposition(|&byte| byte != b'-').map_or(0, |last| last + 1)];
@@ -289,8 +294,9 @@ impl Noted {
             start += QUOTE;
         }
         let length = end - start;
-        // It may be the last of some that together are long: one more byte is enough.
-        let may_go_on = || length < self.least && may_go_on(text, end, 1);
+        // Of one that others go on with it is not known how many bytes are missing: one is enough.
+        let missing = if may_be_next { 1 } else { SHORTEST_REST.saturating_sub(length).max(1) };
+        let may_go_on = || length < self.least && may_go_on(text, end, missing);
         let next = if may_go_on() { self.next(text, end) } else { None };
         (next.is_some() || length >= SHORTEST_REST).then_some(Row { start, end, next, length })
     }
