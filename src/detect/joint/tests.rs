@@ -299,7 +299,8 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
                 || first
                     .as_ref()
                     .is_some_and(|first| first.joined().is_some() || !first.held(&others).is_empty());
-            assert!(met.contains(&at) || !begins, "{at} in {}", text.escape_ascii());
+            let before = text[at.saturating_sub(100)..at].escape_ascii();
+            assert!(met.contains(&at) || !begins, "{at} of {}, behind {before}", text.len());
             seen[0] += u32::from(begins);
             seen[1] += u32::from(first.is_some() && !met.contains(&at));
         }
