@@ -137,7 +137,8 @@ impl Digits {
                 _ => break,
             }
         }
-        pieces.retain(|piece| !piece.is_empty());
+        // Only of the first ones all may have been left out.
+        pieces.drain(..pieces.iter().take_while(|piece| piece.is_empty()).count());
         let mut counts = Vec::with_capacity(pieces.len());
         let mut sum = 0;
         for piece in &pieces {
@@ -215,6 +216,17 @@ impl<'t> Spans<'t> {
 
     /// How many bytes from `at` on are in the class.
     pub(super) fn from(&mut self, at: usize) -> usize {
+        // Most end in what was seen, within two blocks: to walk them would cost a branch that cannot be foreseen.
+        let place = at.wrapping_sub(self.seen.start);
+        let words = self.words.get(place / BLOCK..).and_then(<[u64]>::first_chunk);
+        if let Some(&[first, second, third]) = words.filter(|_| at + 2 * BLOCK <= self.seen.end) {
+            let both = u128::from(second) << BLOCK | u128::from(first);
+            let shift = place % BLOCK;
+            let ones = both >> shift | u128::from(third) << (2 * BLOCK - 1 - shift) << 1;
+            if ones != u128::MAX {
+                return ones.trailing_ones() as usize;
+            }
+        }
         let mut end = at;
         while end < self.text.len() {
             if !self.seen.contains(&end) {
