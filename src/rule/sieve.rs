@@ -74,7 +74,7 @@ impl Sieve {
         }
     }
 
-    /// Whether more than `most` bytes of a secret stand in a row in this part of the text.
+    /// Whether more than `most` bytes of a secret, which is a block at most, stand in a row in this part of the text.
     fn has_long_row(&self, text: &[u8], part: Range<usize>, most: usize) -> bool {
         let text = &text[part.start..text.len().min(part.end)];
         let mut words = vec![0; text.len() / BLOCK + 2];
@@ -83,8 +83,8 @@ impl Sieve {
         most < SHORTEST_ROW || words.windows(2).any(|pair| rows(both(pair), most + 1) != 0)
     }
 
-    /// At which of the bytes from `at` on the literal stands and at most `most` bytes of a secret follow, but nothing of those
-    /// near the end of the text.
+    /// At which of the bytes from `at` on the literal stands and at most `most` bytes of a secret follow, which is a block at
+    /// most, but nothing of those near the end of the text.
     fn short(&self, text: &[u8], at: usize, most: usize) -> u64 {
         match text.get(at..at + self.literal.len() + 2 * BLOCK) {
             Some(text) if most >= SHORTEST_ROW => dispatch!(*LEVEL, simd => short_of(simd, self, text, most)),
@@ -282,12 +282,14 @@ impl<'s, 't> Sift<'s, 't> {
         let part = at.saturating_sub(BLOCK)..at + self.stretch.get();
         let mut most = self.most.borrow_mut();
         most.clear();
-        most.extend(self.sieves.iter().map(|sieve| barren(sieve, &part)));
+        // Longer rows than that are not seen whole in two blocks.
+        let known = |sieve| barren(sieve, &part).map(|most| most.min(BLOCK));
+        most.extend(self.sieves.iter().map(known));
         self.known.set(part.end);
         let is_here = |sieve: &Sieve| begins_with(&self.text[at..], &sieve.literal);
         let here = self.sieves.iter().position(is_here);
         if let Some((number, most)) = here.and_then(|number| Some((number, most[number]?))) {
-            let rows = part.start..part.end + 2 * BLOCK;
+            let rows = part.start..part.end + self.sieves[number].length() + 2 * BLOCK;
             if !self.sieves[number].has_long_row(self.text, rows, most) {
                 self.clear.set((part.end, number));
             }
@@ -329,7 +331,7 @@ mod tests {
             })
             .collect();
         for at in 0..text.len() - 3 * BLOCK {
-            for most in [0, SHORTEST_ROW - 1, SHORTEST_ROW, 9, 15, 16, 17, 31, 33] {
+            for most in [0, SHORTEST_ROW - 1, SHORTEST_ROW, 9, 15, 16, 17, 31, 33, BLOCK] {
                 let told = sieve.short(&text, at, most);
                 for bit in 0..BLOCK {
                     let behind = text[at + bit..].strip_prefix(b"key_");

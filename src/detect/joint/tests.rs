@@ -1,7 +1,7 @@
 //! Tests of joints: what is put together, what is not, and that nothing is passed by for speed.
 
 use super::*;
-use crate::rule::{RuleSet, nothing_known};
+use crate::rule::{Pattern, Rule, RuleSet, nothing_known, parse};
 
 const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
@@ -9,6 +9,12 @@ const HEAD: Head = Head { least: 4, alphabet: [false; 256], anchor: 4 };
 
 fn read(text: &[u8], at: usize) -> Option<Joined> {
     First::read(text, at, 4, &HEAD)?.joined()
+}
+
+/// Whether a text begins with a match of the rule.
+fn is_whole(rule: &Rule, text: &[u8]) -> bool {
+    let begins = |pattern: &Pattern| pattern.regex().find(text).is_some_and(|found| found.start() == 0);
+    rule.patterns.iter().any(begins)
 }
 
 /// Numbers below what is asked for, the same in each run.
@@ -244,11 +250,7 @@ fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
         let mut met = Vec::new();
         set.search(&text, 0..text.len(), nothing_known, |hit| met.push(hit.at));
         for at in memchr::memmem::find_iter(&text, b"api_") {
-            let is_whole = rule
-                .patterns
-                .iter()
-                .any(|pattern| pattern.regex().find(&text[at..]).is_some_and(|found| found.start() == 0));
-            let begins = is_whole || First::read(&text, at, 4, head).is_some();
+            let begins = is_whole(rule, &text[at..]) || First::read(&text, at, 4, head).is_some();
             let is_met = met.contains(&at);
             assert!(is_met || !begins, "{at} in {}", text.escape_ascii());
             seen[usize::from(is_met)] += 1;
@@ -292,10 +294,7 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
         set.search(text, 0..text.len(), barren, |hit| _ = met.insert(hit.at));
         for at in memchr::memmem::find_iter(text, b"api_") {
             let first = First::read(text, at, 4, head);
-            let begins = rule
-                .patterns
-                .iter()
-                .any(|pattern| pattern.regex().find(&text[at..]).is_some_and(|found| found.start() == 0))
+            let begins = is_whole(rule, &text[at..])
                 || first
                     .as_ref()
                     .is_some_and(|first| first.joined().is_some() || !first.held(&others).is_empty());
@@ -306,6 +305,31 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
         }
     }
     assert!(seen[0] > 300 && seen[1] > 10_000, "{seen:?}");
+}
+
+#[test]
+fn a_long_secret_is_met_among_very_many_anchors() {
+    for length in [40, 63, 64, 65, 76, 77, 90, 100, 124] {
+        let rule = format!(
+            "id = 'acme'\nname = 'Acme'\ndescription = 'd'\nhelp = 'h'\nadvice = 'a'\nlevel = 'error'\n\
+             confidence = 'high'\nanchors = ['acme_']\npatterns = ['(?P<secret>acme_[a-z0-9]{{{length}}})']\n\
+             [[matches]]\ntext = 'acme_{{hex:{length}}}'\n[[misses]]\ntext = 'acme_'\n"
+        );
+        let set = RuleSet::new(vec![parse("acme.toml", &rule, &[], false).expect("a rule")]).expect("a set");
+        // Wherever in a block it stands.
+        for shift in 0..64 {
+            let spam = "acme_\n".repeat(500);
+            let secret = format!("acme_{}", &BODY.to_ascii_lowercase().repeat(6)[..length]);
+            let text = format!("{spam}{} {secret}\n{spam}", ".".repeat(shift));
+            let notes = Notes::new(text.as_bytes());
+            let barren = |head: &Head, anchor, part: &Range<usize>| notes.barren(head, anchor, part);
+            let mut met = Vec::new();
+            set.search(text.as_bytes(), 0..text.len(), barren, |hit| met.push(hit.at));
+            assert!(met.contains(&(spam.len() + shift + 1)), "{length} bytes behind {shift}");
+            // Most of the others are left out.
+            assert!(met.len() < 500, "{}", met.len());
+        }
+    }
 }
 
 #[test]
