@@ -1,6 +1,7 @@
 //! base64 and base64url (RFC 4648): four characters are three bytes. Both alphabets are read as one; padding and the ends
 //! of lines are left out.
 
+use super::buffer::Buffer;
 use super::digits::{Digits, Lines};
 use super::run::BASE64;
 use super::{Known, Skim};
@@ -70,14 +71,19 @@ pub fn text_in_base64(value: &[u8]) -> Option<Vec<u8>> {
     let digits = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
     let is_base64 = value.len().is_multiple_of(GROUP) && span(&BASE64, digits) == digits.len();
     let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
-    Some(digits).filter(|_| is_base64).map(said).filter(|said| said.iter().all(is_text))
+    let mut said = Vec::new();
+    if is_base64 {
+        say(digits, &mut said);
+    }
+    Some(said).filter(|said| is_base64 && said.iter().all(is_text))
 }
 
 /// The same without the way back.
 pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
     let digits = Digits::around(&BASE64, text, at, reach, GROUP);
-    let joined = digits.joined(text);
-    skim_of(&joined, Rc::new(digits), 0, at, border)
+    let mut buffer = Buffer::new();
+    let joined = digits.joined(text, &mut buffer);
+    skim_of(joined, Rc::new(digits), 0, at, border)
 }
 
 /// The same in lines whose digits are known.
@@ -88,23 +94,23 @@ pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border:
 
 /// Reads digits one behind the other, the first of which is `first` of all.
 fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: usize) -> Skim {
-    let text = said(joined);
+    let mut text = Buffer::new();
+    say(joined, &mut text);
     let before = digits.before(border).0.saturating_sub(first);
     let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(text.len());
     Skim::of_digits(text, own, own.div_ceil(3) * GROUP, joined.len(), Known { digits, first }, at)
 }
 
-/// What characters of base64 say.
-fn said(characters: &[u8]) -> Vec<u8> {
-    let mut said = Vec::with_capacity(characters.len() / GROUP * 3 + 3);
+/// Appends what characters of base64 say.
+fn say(characters: &[u8], said: &mut Vec<u8>) {
+    said.reserve(characters.len() / GROUP * 3 + 3);
     let (blocks, rest) = characters.as_chunks();
-    dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
+    dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, said));
     for group in rest.chunks(GROUP) {
         let value = |place: usize| group.get(place).map_or(0, |&byte| u32::from(VALUES[usize::from(byte)]));
         let word = value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3);
         said.extend_from_slice(&word.to_be_bytes()[1..group.len()]);
     }
-    said
 }
 
 /// Of sixteen bytes those that say something, where four characters have become the lowest bytes of a word.

@@ -1,14 +1,14 @@
 //! Digits of base64 and of hexadecimal, also where the ends of lines divide them.
 
+use super::buffer::Buffer;
 use super::run::{BASE64, in_run};
 use crate::class::{BLOCK, Class, members, span, span_back};
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
 /// How far lines are read as one run.
-const LONGEST_LINES: usize = 64 * 1024;
+const LONGEST_LINES: usize = 256 * 1024;
 
 /// How far around those lines more of them are read, for what needs context.
 pub const AROUND_LINES: usize = 8 * 1024;
@@ -19,9 +19,10 @@ pub const AROUND_LINES: usize = 8 * 1024;
 pub struct Lines {
     pub(super) digits: Rc<Digits>,
     /// The digits, one behind the other.
-    pub(super) joined: Vec<u8>,
-    /// Which of them stand in the lines, and where those end.
+    pub(super) joined: Buffer,
+    /// Which of them stand in the lines, and where those begin and end.
     pub(super) own: Range<usize>,
+    pub(super) start: usize,
     pub(super) end: usize,
 }
 
@@ -37,24 +38,20 @@ impl Lines {
         let digits = Digits::around(&BASE64, text, run.start, &reach, 1);
         // Of a line that is cut, or has something else in it, the run may be a longer one.
         let is_whole = |at: usize| at == text.len() || at < end && !in_run(text[at]);
-        let pieces = &digits.pieces[..digits.pieces.partition_point(|piece| piece.end <= end)];
-        let last = pieces.iter().rposition(|piece| is_whole(piece.end))?;
-        let end = pieces[last].end;
-        let own = digits.before(run.start).0..digits.counts[last] + pieces[last].len();
-        (end > run.end).then(|| Lines {
-            joined: digits.joined(text).into_owned(),
-            digits: Rc::new(digits),
-            own,
-            end,
-        })
+        let end = digits.lines().map(|line| line.end).rfind(|&line| line <= end && is_whole(line))?;
+        if end <= run.end {
+            return None;
+        }
+        let own = digits.before(run.start).0..digits.before(end).0;
+        let mut joined = Buffer::new();
+        digits.join(text, &mut joined);
+        Some(Lines { digits: Rc::new(digits), joined, own, start: run.start, end })
     }
 
     /// What stands on each of the lines.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = &Range<usize>> {
-        let pieces = self.digits.counts.iter().zip(&self.digits.pieces);
-        let own =
-            pieces.filter(|(count, piece)| *count + piece.len() > self.own.start && **count < self.own.end);
-        own.map(|(_, piece)| piece)
+    pub(super) fn each(&self) -> impl Iterator<Item = Range<usize>> {
+        let lines = self.digits.lines().skip_while(|line| line.end <= self.start);
+        lines.take_while(|line| line.start < self.end)
     }
 
     /// The digits, or those of a class, that stand around `at` in `reach`, of which whole groups stand before it: all digits,
@@ -76,13 +73,44 @@ impl Lines {
     }
 }
 
-/// The digits around a place: pieces of them, in order, that the ends of lines and the indentation of the next divide.
+/// Lines of digits that are equally long and equally far apart.
+#[derive(Debug)]
+struct Rows {
+    /// Where the first one begins.
+    start: usize,
+    /// How many digits each of them has: one at least.
+    width: usize,
+    /// How far it is from the start of one to that of the next.
+    stride: usize,
+    /// How many they are.
+    count: usize,
+    /// How many digits stand before them.
+    before: usize,
+}
+
+impl Rows {
+    /// The lines.
+    fn lines(&self) -> impl DoubleEndedIterator<Item = Range<usize>> {
+        let start = |row: usize| self.start + row * self.stride;
+        (0..self.count).map(move |row| start(row)..start(row) + self.width)
+    }
+
+    /// Where the last one ends.
+    fn end(&self) -> usize {
+        self.start + (self.count - 1) * self.stride + self.width
+    }
+
+    /// How many digits they have.
+    fn digits(&self) -> usize {
+        self.count * self.width
+    }
+}
+
+/// The digits around a place, in order. The ends of lines and the indentation of the next divide them.
 #[derive(Debug)]
 pub(super) struct Digits {
-    pieces: Vec<Range<usize>>,
-    /// For each piece how many digits stand before it.
-    counts: Vec<usize>,
-    /// The piece that was asked about last: the next question is mostly about the one behind it.
+    rows: Vec<Rows>,
+    /// The rows that were asked about last: the next question is mostly about the ones behind them.
     last: Cell<usize>,
 }
 
@@ -96,109 +124,161 @@ impl Digits {
         group: usize,
     ) -> Digits {
         let is_digit = |byte: u8| class.bits(byte) != 0;
-        let mut pieces: Vec<Range<usize>> = Vec::new();
+        let mut before: Vec<Range<usize>> = Vec::new();
         let mut place = at;
         loop {
             let digits = span_back(class, &text[reach.start..place]);
-            if digits > 0 {
-                pieces.push(place - digits..place);
-                place -= digits;
-            }
+            before.push(place - digits..place);
+            place -= digits;
             let line = line_before(&text[reach.start..place]);
             match line.filter(|&end| end > 0 && is_digit(text[reach.start + end - 1])) {
                 Some(end) => place = reach.start + end,
                 None => break,
             }
         }
-        pieces.reverse();
-        let mut cut = pieces.iter().map(Range::len).sum::<usize>() % group;
-        for piece in &mut pieces {
-            let less = piece.len().min(cut);
-            piece.start += less;
+        let mut digits = Digits { rows: Vec::new(), last: Cell::new(0) };
+        let mut cut = before.iter().map(Range::len).sum::<usize>() % group;
+        for line in before.iter().rev() {
+            let less = line.len().min(cut);
+            digits.push(line.start + less..line.end);
             cut -= less;
         }
         let mut place = at;
         let mut spans = Spans::new(class, &text[..reach.end]);
         loop {
-            let digits = spans.from(place);
-            if digits > 0 {
-                pieces.push(place..place + digits);
-                place += digits;
-            }
+            let end = place + spans.from(place);
+            digits.push(place..end);
+            place = end;
             let line = line_behind(&text[place..reach.end]);
             match line.filter(|&start| text.get(place + start).is_some_and(|&byte| is_digit(byte))) {
-                Some(start) if place + start < reach.end => {
-                    place += start;
-                    // The lines that follow are mostly as long as this one.
-                    if digits > 0 && pieces.len() == pieces.capacity() {
-                        pieces.reserve((reach.end - place) / (digits + start) + 1);
-                    }
-                }
+                Some(start) if place + start < reach.end => place += start,
                 _ => break,
             }
+            place = digits.more(&mut spans, place);
         }
-        // Only of the first ones all may have been left out.
-        pieces.drain(..pieces.iter().take_while(|piece| piece.is_empty()).count());
-        let mut counts = Vec::with_capacity(pieces.len());
-        let mut sum = 0;
-        for piece in &pieces {
-            counts.push(sum);
-            sum += piece.len();
+        digits
+    }
+
+    /// Adds lines from `place` on as long as they are like the last two, and tells where the next one begins.
+    fn more(&mut self, spans: &mut Spans<'_>, mut place: usize) -> usize {
+        let Some(rows) = self.rows.last_mut().filter(|rows| rows.count > 1) else { return place };
+        let between = rows.width..rows.stride;
+        let text = spans.text;
+        let end = &text[rows.start..][between.clone()];
+        let goes_on = |next: usize| text.get(next).is_some_and(|&byte| spans.class.bits(byte) != 0);
+        while place == rows.start + rows.count * rows.stride
+            && spans.from(place) == rows.width
+            && text
+                .get(place..)
+                .and_then(|text| text.get(between.clone()))
+                .is_some_and(|text| text.iter().eq(end))
+            && goes_on(place + rows.stride)
+        {
+            rows.count += 1;
+            place += rows.stride;
         }
-        Digits { pieces, counts, last: Cell::new(0) }
+        place
+    }
+
+    /// Adds those on the next line.
+    fn push(&mut self, line: Range<usize>) {
+        if line.is_empty() {
+            return;
+        }
+        if let Some(rows) = self.rows.last_mut().filter(|rows| rows.width == line.len()) {
+            if rows.count == 1 {
+                rows.stride = line.start - rows.start;
+            }
+            if line.start == rows.start + rows.count * rows.stride {
+                rows.count += 1;
+                return;
+            }
+        }
+        let (width, before) = (line.len(), self.count());
+        self.rows.push(Rows { start: line.start, width, stride: width, count: 1, before });
+    }
+
+    /// How many they are.
+    fn count(&self) -> usize {
+        self.rows.last().map_or(0, |rows| rows.before + rows.digits())
+    }
+
+    /// What stands on each line.
+    fn lines(&self) -> impl DoubleEndedIterator<Item = Range<usize>> {
+        self.rows.iter().flat_map(Rows::lines)
     }
 
     /// From the first digit to the last; nothing at `at` if there is none.
     pub(super) fn run(&self, at: usize) -> Range<usize> {
-        let start = self.pieces.first().map_or(at, |piece| piece.start);
-        start..self.pieces.last().map_or(at, |piece| piece.end)
+        let start = self.rows.first().map_or(at, |rows| rows.start);
+        start..self.rows.last().map_or(at, Rows::end)
     }
 
     /// Where each digit is.
     pub(super) fn places(&self) -> Vec<usize> {
-        self.pieces.iter().flat_map(Clone::clone).collect()
+        self.lines().flatten().collect()
     }
 
-    /// The digits, one behind the other.
-    pub(super) fn joined<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
-        match &*self.pieces {
-            [piece] => text[piece.clone()].into(),
-            pieces => {
-                let mut digits = Vec::with_capacity(pieces.iter().map(Range::len).sum());
-                pieces.iter().for_each(|piece| digits.extend_from_slice(&text[piece.clone()]));
-                digits.into()
+    /// The digits, one behind the other; if lines divide them they are copied to the buffer.
+    pub(super) fn joined<'t>(&self, text: &'t [u8], buffer: &'t mut Vec<u8>) -> &'t [u8] {
+        match &*self.rows {
+            [] => &[],
+            [rows] if rows.count == 1 => &text[rows.start..rows.end()],
+            _ => {
+                self.join(text, buffer);
+                buffer
             }
         }
+    }
+
+    /// Makes the buffer hold the digits, one behind the other.
+    fn join(&self, text: &[u8], buffer: &mut Vec<u8>) {
+        // Usual lines are copied as if they were the longest of those, and what is too much is written over.
+        buffer.resize(self.count() + USUAL, 0);
+        let mut rest = &mut buffer[..];
+        for line in self.lines() {
+            let length = line.len();
+            match text[line.start..].first_chunk::<USUAL>().zip(rest.first_chunk_mut()) {
+                Some((from, to)) if length <= USUAL => *to = *from,
+                _ => rest[..length].copy_from_slice(&text[line]),
+            }
+            rest = &mut rest[length..];
+        }
+        buffer.truncate(self.count());
     }
 
     /// How many digits stand before a place, and whether one stands there.
     pub(super) fn before(&self, place: usize) -> (usize, bool) {
         let last = self.last.get();
         let is_it = |at: usize| {
-            let start = |at: usize| self.pieces.get(at).map_or(usize::MAX, |piece| piece.start);
+            let start = |at: usize| self.rows.get(at).map_or(usize::MAX, |rows| rows.start);
             start(at) <= place && place < start(at + 1)
         };
         let at = [last, last + 1].into_iter().find(|&at| is_it(at));
-        let at = at.or_else(|| self.pieces.partition_point(|piece| piece.start <= place).checked_sub(1));
+        let at = at.or_else(|| self.rows.partition_point(|rows| rows.start <= place).checked_sub(1));
         let Some(at) = at else { return (0, false) };
         self.last.set(at);
-        let piece = &self.pieces[at];
-        (self.counts[at] + piece.end.min(place) - piece.start, piece.contains(&place))
+        let rows = &self.rows[at];
+        let row = ((place - rows.start) / rows.stride).min(rows.count - 1);
+        let column = place - rows.start - row * rows.stride;
+        (rows.before + row * rows.width + column.min(rows.width), column < rows.width)
     }
 
     /// Where the digit of this number is; the end of the last one if there are not so many.
     pub(super) fn place(&self, number: usize) -> Option<usize> {
-        let at = self.counts.partition_point(|&count| count <= number).checked_sub(1)?;
-        let piece = &self.pieces[at];
-        Some((piece.start + number - self.counts[at]).min(piece.end))
+        let at = self.rows.partition_point(|rows| rows.before <= number).checked_sub(1)?;
+        let rows = &self.rows[at];
+        let number = number - rows.before;
+        let (row, column) = (number / rows.width, number % rows.width);
+        Some(if row < rows.count { rows.start + row * rows.stride + column } else { rows.end() })
     }
 }
 
 /// How many blocks are looked at together for spans.
 const SPANS: usize = 16;
 
-/// No usual line is longer.
-const LONG: usize = 80;
+/// No usual line is longer: most have 76 digits, or 64.
+const USUAL: usize = 80;
 
 /// Looks for spans of a class one after the other, in much of the text at once.
 pub(super) struct Spans<'t> {
@@ -230,7 +310,7 @@ impl<'t> Spans<'t> {
         let mut end = at;
         while end < self.text.len() {
             if !self.seen.contains(&end) {
-                if end - at > LONG {
+                if end - at > USUAL {
                     return end - at + span(self.class, &self.text[end..]);
                 }
                 // Most are short, and what goes on goes on for long.

@@ -1,5 +1,6 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
+use super::buffer::Buffer;
 use super::digits::{Digits, Lines};
 use super::run::HEX;
 use super::{Known, Skim};
@@ -42,8 +43,9 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
 /// The same without the way back.
 pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
     let digits = Digits::around(&HEX, text, at, reach, 2);
-    let joined = digits.joined(text);
-    skim_of(&joined, Rc::new(digits), 0, at, border)
+    let mut buffer = Buffer::new();
+    let joined = digits.joined(text, &mut buffer);
+    skim_of(joined, Rc::new(digits), 0, at, border)
 }
 
 /// The same in lines whose digits are known.
@@ -54,18 +56,18 @@ pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border:
 
 /// Reads digits one behind the other, the first of which is `first` of all.
 fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: usize) -> Skim {
-    let text = said(joined);
+    let mut text = Buffer::new();
+    say(joined, &mut text);
     let own = digits.before(border).0.saturating_sub(first).div_ceil(2).min(text.len());
     Skim::of_digits(text, own, 2 * own, joined.len(), Known { digits, first }, at)
 }
 
-/// What hexadecimal digits say.
-fn said(digits: &[u8]) -> Vec<u8> {
-    let mut said = Vec::with_capacity(digits.len() / 2);
+/// Appends what hexadecimal digits say.
+fn say(digits: &[u8], said: &mut Vec<u8>) {
+    said.reserve(digits.len() / 2);
     let (blocks, rest) = digits.as_chunks();
-    dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
+    dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, said));
     said.extend(rest.as_chunks().0.iter().map(|&[high, low]| byte(high, low)));
-    said
 }
 
 /// Of sixteen bytes those that say something, where two digits have become the lower byte of a pair.

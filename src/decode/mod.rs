@@ -4,6 +4,7 @@
 //! [`runs`] finds the places that no literal leads to.
 
 mod base64;
+mod buffer;
 mod digits;
 mod escape;
 mod hex;
@@ -17,6 +18,7 @@ pub use run::{Hints, LEAST, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
+use buffer::Buffer;
 use digits::Digits;
 use std::ops::Range;
 use std::rc::Rc;
@@ -63,7 +65,7 @@ pub struct Decoded {
 #[derive(Debug)]
 pub struct Skim {
     /// The text: the same that [`Form::decode`] gives.
-    pub text: Vec<u8>,
+    pub text: Buffer,
     /// How much of it is written before the border that was asked about.
     pub own: usize,
     /// Where what follows is written; decoding may go on there.
@@ -83,7 +85,7 @@ struct Known {
 
 impl Skim {
     /// What `count` digits say that are around `at`; `next` is how many are its own.
-    fn of_digits(text: Vec<u8>, own: usize, next: usize, count: usize, known: Known, at: usize) -> Skim {
+    fn of_digits(text: Buffer, own: usize, next: usize, count: usize, known: Known, at: usize) -> Skim {
         let place = |number: usize| known.digits.place(known.first + number).unwrap_or(at);
         let part = place(0)..count.checked_sub(1).map_or(at, |last| place(last) + 1);
         Skim { text, own, next: place(next), part, digits: Some(known) }
@@ -191,12 +193,12 @@ impl Form {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;
                 let (text, own, next) = encoding.text(&text[start..reach.end], border.saturating_sub(start));
-                Skim { text, own, next: start + next, digits: None, part: start..reach.end }
+                Skim { text: text.into(), own, next: start + next, digits: None, part: start..reach.end }
             }
             Form::Plain | Form::Parts | Form::HexBytes | Form::Gzip | Form::Zlib => {
                 let Decoded { view, run } = self.decode(text, at, reach);
                 let own = view.position(border);
-                Skim { own, next: view.start(own), text: view.text, digits: None, part: run }
+                Skim { own, next: view.start(own), text: view.text.into(), digits: None, part: run }
             }
         }
     }
@@ -316,7 +318,7 @@ mod tests {
                 let skim = form.skim(&text, at, start..end, border);
                 let own = decoded.view.position(border);
                 assert_eq!(
-                    skim.text,
+                    *skim.text,
                     decoded.view.text,
                     "{form:?} {:?} {at} {start}..{end}",
                     text.escape_ascii()
@@ -354,7 +356,7 @@ mod tests {
                 let reach = start..border + 200 + random(AROUND_LINES - 200);
                 let (skim, other) =
                     (form.skim_lines(lines, at, &reach, border), form.skim(&text, at, reach, border));
-                let told = |skim: &Skim| (skim.text.clone(), skim.own, skim.next, skim.part.clone());
+                let told = |skim: &Skim| (skim.text.to_vec(), skim.own, skim.next, skim.part.clone());
                 assert!(told(&skim) == told(&other), "{form:?} at {at} in {run:?}, round {round}");
                 let place = at + random(border - at + 1).min((border - at).saturating_sub(1));
                 assert_eq!(skim.has_read(form, &text, place), other.has_read(form, &text, place));

@@ -307,11 +307,10 @@ fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
 /// Whether a sample of a block has a phase at which all is in a class.
 #[inline(always)]
 fn has_phase(class: u64) -> bool {
-    // The first four bits of each sample get all its others.
-    let without = !class | !class >> 12;
-    let without = without | without >> 4 | without >> 8;
+    let two = class & class >> 4;
+    let all = two & two >> 8 & two >> 16;
     let [first, second, third] = SAMPLES;
-    (without >> first & 0xF != 0xF) | (without >> second & 0xF != 0xF) | (without >> third & 0xF != 0xF)
+    (all >> first | all >> second | all >> third) & 0xF != 0
 }
 
 pub(super) fn in_run(byte: u8) -> bool {
@@ -364,7 +363,7 @@ fn forms(
         found = [None; 6];
         dispatch!(*LEVEL, simd => samples(simd, &lines.joined, &lines.own, &mut found));
     }
-    let (sampled, part) = lines.map_or((text, &run), |lines| (&lines.joined, &lines.own));
+    let (sampled, part) = lines.map_or((text, &run), |lines| (lines.joined.as_slice(), &lines.own));
     for (form, class, phases) in [(Form::Base64, &BASE64, 0..4), (Form::Hex, &HEX, 4..6)] {
         if found[phases.clone()].iter().all(Option::is_none) {
             continue;
@@ -388,7 +387,7 @@ fn forms(
             }
         };
         match lines {
-            Some(lines) => lines.pieces().for_each(|line| stretches(class, text, line, &mut stretch)),
+            Some(lines) => lines.each().for_each(|line| stretches(class, text, &line, &mut stretch)),
             None => stretches(class, text, &run, &mut stretch),
         }
     }
@@ -420,13 +419,12 @@ fn has_either(class: u64) -> bool {
     class & ALL == ALL || class >> SAMPLE & ALL == ALL
 }
 
-/// The places, modulo four, at which a sample has a character that is not in the class: four bits for each of the two samples
-/// in a word.
+/// The places, modulo four, at which all characters of a sample are in the class: four bits for each of the two samples in a
+/// word.
 #[inline(always)]
-fn places_without(class: u64) -> u64 {
-    const HALVES: u64 = 0xFFF | 0xFFF << SAMPLE;
-    let halves = (!class | !class >> 12) & HALVES;
-    (halves | halves >> 4 | halves >> 8) & FOURTHS
+fn places_with(class: u64) -> u64 {
+    let two = class & class >> 4;
+    two & two >> 8 & two >> 16 & FOURTHS
 }
 
 /// Tells whether something that escapes begin with stands in a run, and sets `found` for each phase to the first place where
@@ -452,16 +450,14 @@ fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Optio
         let third = looked.members(THIRD) & inside;
         let digit = looked.members(LOW) & inside;
         // Nearly always these tell that there is nothing new.
-        let mut phases =
-            wanted & (!without(third, 2) & FOURTHS | if has_either(digit) { HEX_PHASES } else { 0 });
+        let mut phases = wanted & (with(third, 2) | if has_either(digit) { HEX_PHASES } else { 0 });
         if phases != 0 {
             let first = looked.members(FIRST) & inside;
             let second = looked.members(SECOND) & inside;
             let fourth = looked.members(FOURTH) & inside;
             let high = looked.members(HIGH) & inside;
-            let not_hex = without(high, 0) | without(digit, 1);
-            phases &= !(without(first, 0) | without(second, 1) | without(fourth, 3)) & FOURTHS
-                | (!(not_hex | not_hex >> 2) << 4) & HEX_PHASES;
+            let hex = with(high, 0) & with(digit, 1);
+            phases &= with(first, 0) & with(second, 1) & with(fourth, 3) | (hex & hex >> 2) << 4 & HEX_PHASES;
             while phases != 0 {
                 let (sample, phase) = match phases.trailing_zeros() as usize {
                     bit @ SAMPLE.. => (SAMPLE, bit - SAMPLE),
@@ -482,9 +478,9 @@ fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Optio
 const ALL_PHASES: u64 = 0b11_1111;
 const HEX_PHASES: u64 = 0b11_0000 | 0b11_0000 << SAMPLE;
 
-/// The phases of base64 in which a character that is not in the class is at its place, for both samples of a word.
+/// The phases of base64 in which all characters at a place of their groups are in the class, for both samples of a word.
 #[inline(always)]
-fn without(class: u64, place: usize) -> u64 {
-    let places = places_without(class);
+fn with(class: u64, place: usize) -> u64 {
+    let places = places_with(class);
     (places >> place | places << (4 - place)) & FOURTHS
 }

@@ -33,6 +33,9 @@ const _: () = assert!(AHEAD <= AROUND_LINES && BEFORE_LOOK <= AROUND_LINES);
 /// How much of a long run is looked at together.
 const STEP: usize = 8 * MARGIN;
 
+/// The same of digits: nothing else stands among them.
+const STEP_OF_DIGITS: usize = 32 * MARGIN;
+
 /// How many bytes an anchor has at most where it is encoded.
 const LONGEST_ANCHOR: usize = 96;
 
@@ -413,8 +416,12 @@ impl Look<'_, '_> {
             at = seen.skim.next.max(at + 1);
         }
         let is_near = seen.iter().any(|seen| seen.form == form && at < seen.part.end + FEW);
-        // Where escapes are few, little is read beyond them.
-        let step = if form.is_escape() && !is_near { (run.end - at).clamp(FEW, STEP) } else { STEP };
+        let step = match form {
+            Form::Base64 | Form::Hex => STEP_OF_DIGITS,
+            // Where escapes are few, little is read beyond them.
+            _ if form.is_escape() && !is_near => (run.end - at).clamp(FEW, STEP),
+            _ => STEP,
+        };
         let mut back = if is_near || at < own + BEFORE_RUN { BEFORE_LOOK } else { BEFORE_RUN };
         while at < run.end {
             // Of lines that are known no more is.
