@@ -14,7 +14,7 @@ mod stream;
 pub use base64::{alignments, text_in_base64};
 pub use digits::{AROUND_LINES, Lines};
 pub(crate) use run::{Glance, TOGETHER, glance};
-pub use run::{Hints, LEAST, runs};
+pub use run::{Hints, LEAST, Place, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
@@ -347,7 +347,7 @@ mod tests {
                 }
                 text.extend_from_slice([&b"\n"[..], b"\r\n", b"\n  "][round % 3]);
             }
-            runs(&text, &(0..text.len()), &Hints::unknown(0), |form, at, run, lines| {
+            runs(&text, &(0..text.len()), &Hints::unknown(0), |Place { form, at, run, lines, .. }| {
                 let Some(lines) = lines else { return };
                 known += 1;
                 let start = at.saturating_sub(random(AROUND_LINES));

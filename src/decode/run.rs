@@ -158,15 +158,25 @@ impl Hints {
     }
 }
 
-/// Calls `visit` for each place in `part` of the text where something is written in an encoding: the form, the place where
-/// what is decoded as one begins, and the run that it stands in, with its lines if it has several. Whether it says anything
-/// is not known yet; but wherever a text of 36 characters is encoded in a run, the run is told.
-pub fn runs(
-    text: &[u8],
-    part: &Range<usize>,
-    hints: &Hints,
-    mut visit: impl FnMut(Form, usize, Range<usize>, Option<&Lines>),
-) {
+/// A place where something is written in an encoding.
+#[derive(Clone, Debug)]
+pub struct Place<'l> {
+    /// The encoding.
+    pub form: Form,
+    /// Where what is decoded as one begins.
+    pub at: usize,
+    /// What it is read to, that is, what begins behind it says nothing in this way; nothing where more of it may follow the
+    /// run.
+    pub end: Option<usize>,
+    /// The run that it stands in, and its lines if it has several.
+    pub run: Range<usize>,
+    /// The lines of the run, if it has several.
+    pub lines: Option<&'l Lines>,
+}
+
+/// Calls `visit` for each place in `part` of the text where something is written in an encoding. Whether it says anything is
+/// not known yet; but wherever a text of 36 characters is encoded in a run, it is told.
+pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnMut(Place<'_>)) {
     let end = text.len().min(part.end + LEAST);
     // Where the last run that was looked at ends.
     let mut from = part.start.min(end);
@@ -323,18 +333,13 @@ fn is_ruler(run: &[u8]) -> bool {
 }
 
 /// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it.
-fn forms(
-    text: &[u8],
-    mut run: Range<usize>,
-    end: usize,
-    visit: &mut impl FnMut(Form, usize, Range<usize>, Option<&Lines>),
-) -> usize {
-    let mut found = [None; 6];
-    let has_opener = dispatch!(*LEVEL, simd => samples(simd, text, &run, &mut found));
+fn forms(text: &[u8], mut run: Range<usize>, end: usize, visit: &mut impl FnMut(Place<'_>)) -> usize {
+    let sampled = Sampled::of(text, &run);
     if is_ruler(&text[run.clone()]) {
         return run.end;
     }
-    if has_opener {
+    let escape = |form, at, run| Place { form, at, end: None, run, lines: None };
+    if sampled.has_opener {
         let bytes = &text[run.clone()];
         for (form, opener) in [
             (Form::Percent, b'%'),
@@ -344,67 +349,110 @@ fn forms(
         ] {
             let mut openers = memchr::memchr_iter(opener, bytes);
             if let Some(at) = openers.find(|&at| escape::length(form, &bytes[at..]).is_some()) {
-                visit(form, run.start + at, run.clone(), None);
+                visit(escape(form, run.start + at, run.clone()));
             }
         }
     }
     // What a line's end cuts goes on from the line before.
     let before = text[..run.start].strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
     if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
-        visit(Form::QuotedPrintable, before.len() - 1, run.clone(), None);
+        visit(escape(Form::QuotedPrintable, before.len() - 1, run.clone()));
     }
-    if found.iter().all(Option::is_none) {
+    if sampled.parts.is_empty() {
         return run.end;
     }
     let lines = Lines::from(text, &run, end);
-    let lines = lines.as_ref();
-    if let Some(lines) = lines {
-        run.end = lines.end;
-        found = [None; 6];
-        dispatch!(*LEVEL, simd => samples(simd, &lines.joined, &lines.own, &mut found));
-    }
-    let (sampled, part) = lines.map_or((text, &run), |lines| (lines.joined.as_slice(), &lines.own));
-    for (form, class, phases) in [(Form::Base64, &BASE64, 0..4), (Form::Hex, &HEX, 4..6)] {
-        if found[phases.clone()].iter().all(Option::is_none) {
+    let Some(lines) = &lines else {
+        for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
+            if span(class, &text[run.clone()]) == run.len() {
+                sampled.tell(form, &run, visit);
+            } else {
+                stretches(form, class, text, &run, visit);
+            }
+        }
+        return run.end;
+    };
+    run.end = lines.end;
+    let sampled = Sampled::of(&lines.joined, &lines.own);
+    for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
+        let is_all = form == Form::Base64 || span(class, &lines.joined[lines.own.clone()]) == lines.own.len();
+        if !is_all {
+            lines.each().for_each(|line| stretches(form, class, text, &line, visit));
             continue;
         }
-        let is_all =
-            lines.is_some() && form == Form::Base64 || span(class, &sampled[part.clone()]) == part.len();
-        if is_all {
-            for &at in found[phases].iter().flatten() {
-                if let Some(at) = lines.map_or(Some(at), |lines| lines.digits.place(at)) {
-                    visit(form, at, run.clone(), lines);
-                }
-            }
-            continue;
-        }
-        // Digits among others are runs of their own.
-        let mut stretch = |stretch: Range<usize>| {
-            let mut found = [None; 6];
-            dispatch!(*LEVEL, simd => samples(simd, text, &stretch, &mut found));
-            for &at in found[phases.clone()].iter().flatten() {
-                visit(form, at, stretch.clone(), None);
-            }
-        };
-        match lines {
-            Some(lines) => lines.each().for_each(|line| stretches(class, text, &line, &mut stretch)),
-            None => stretches(class, text, &run, &mut stretch),
-        }
+        sampled.tell(form, &lines.own, &mut |place| {
+            let Some(at) = lines.digits.place(place.at) else { return };
+            let end = place.end.and_then(|end| lines.digits.place(end)).unwrap_or(lines.end);
+            visit(Place { at, end: Some(end), run: run.clone(), lines: Some(lines), ..place });
+        });
     }
     run.end
 }
 
-/// Calls `visit` for each stretch of a part of the text that has a sample of the class in it.
-fn stretches(class: &Class, text: &[u8], part: &Range<usize>, mut visit: impl FnMut(Range<usize>)) {
+/// The encodings that are written in nothing but digits.
+const DIGITS: [(Form, &Class); 2] = [(Form::Base64, &BASE64), (Form::Hex, &HEX)];
+
+/// Tells where digits of an encoding that stand among others in a part of the text say something: they are runs of their own.
+fn stretches(form: Form, class: &Class, text: &[u8], part: &Range<usize>, visit: &mut impl FnMut(Place<'_>)) {
     let mut spans = Spans::new(class, &text[..part.end]);
     let mut at = part.start;
     while at < part.end {
         let length = spans.from(at);
         if length >= SAMPLE {
-            visit(at..at + length);
+            let stretch = at..at + length;
+            Sampled::of(text, &stretch).tell(form, &stretch, visit);
         }
         at += length + 1;
     }
+}
+
+/// How much of a run is said to say something if one sample in it does, in characters: whole strides.
+const SAID: usize = 85 * STRIDE;
+
+/// What samples tell of a run.
+struct Sampled {
+    /// Whether something that escapes begin with stands in it.
+    has_opener: bool,
+    /// The parts of it in which a sample says text, by the phase in which it does.
+    parts: Vec<(usize, Range<usize>)>,
+}
+
+impl Sampled {
+    fn of(text: &[u8], run: &Range<usize>) -> Sampled {
+        let mut sampled = Sampled { has_opener: false, parts: Vec::new() };
+        for start in run.clone().step_by(SAID) {
+            let part = start..run.end.min(start + SAID);
+            let mut found = [None; 6];
+            sampled.has_opener |= dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found));
+            for (phase, first) in found.into_iter().enumerate() {
+                let Some(first) = first else { continue };
+                match sampled.parts.iter_mut().rfind(|(other, _)| *other == phase) {
+                    Some((_, before)) if before.end == part.start => before.end = part.end,
+                    _ => sampled.parts.push((phase, first..part.end)),
+                }
+            }
+        }
+        sampled.parts.sort_by_key(|(phase, _)| *phase);
+        sampled
+    }
+
+    /// Whether a sample says text in the encoding.
+    fn says(&self, form: Form) -> bool {
+        self.parts.iter().any(|(phase, _)| form_of(*phase) == form)
+    }
+
+    /// Tells the parts of the run in which a sample says text in the encoding.
+    fn tell(&self, form: Form, run: &Range<usize>, visit: &mut impl FnMut(Place<'_>)) {
+        for (_, part) in self.parts.iter().filter(|(phase, _)| form_of(*phase) == form) {
+            let end = Some(part.end).filter(|&end| end < run.end);
+            visit(Place { form, at: part.start, end, run: run.clone(), lines: None });
+        }
+    }
+}
+
+/// The encoding that has a phase.
+fn form_of(phase: usize) -> Form {
+    if phase < 4 { Form::Base64 } else { Form::Hex }
 }
 
 /// How far the blocks of a known run are apart that are looked at: two samples, one behind the other.

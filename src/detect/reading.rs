@@ -8,7 +8,7 @@
 use super::joint::{First, Notes};
 use super::{LONGEST_MATCH, Parts, matches};
 use crate::decode::{
-    AROUND_LINES, Decoded, Ended, Form, LONGEST_STREAM, Lines, Said, Skim, begins_escape, compression,
+    AROUND_LINES, Decoded, Ended, Form, LONGEST_STREAM, Place, Said, Skim, begins_escape, compression,
     inflate, runs,
 };
 use crate::input::{Blob, MARGIN};
@@ -266,13 +266,13 @@ impl Look<'_, '_> {
         let unit = layer.encoding.unit();
         if unit > 1 {
             let at = own.start + (unit - (layer.shift + own.start) % unit) % unit;
-            self.run(layer, Form::Wide(layer.encoding), at, own.clone(), None, own.start, &mut seen);
+            let form = Form::Wide(layer.encoding);
+            let place = Place { form, at, end: None, run: own.clone(), lines: None };
+            self.run(layer, place, own.start, &mut seen);
         }
         // What begins at the end of a line may be met on the next one.
         let around = own.start..own.end + BEFORE_RUN;
-        runs(layer.text, &around, &hints, |form, at, run, lines| {
-            self.run(layer, form, at, run, lines, own.start, &mut seen);
-        });
+        runs(layer.text, &around, &hints, |place| self.run(layer, place, own.start, &mut seen));
     }
 
     /// Looks at what begins with an anchor that stands as it is.
@@ -300,7 +300,8 @@ impl Look<'_, '_> {
             return;
         }
         let Form::Wide(encoding) = hit.anchor.form else {
-            return self.run(layer, hit.anchor.form, hit.at, hit.at..hit.at + 1, None, own, seen);
+            let (form, at) = (hit.anchor.form, hit.at);
+            return self.run(layer, Place { form, at, end: None, run: at..at + 1, lines: None }, own, seen);
         };
         if self.is_twin(layer, rule, hit.at, encoding) {
             return;
@@ -393,24 +394,16 @@ impl Look<'_, '_> {
         !is_at_home && twin.is_some_and(|at| at <= layer.text.len() && reads(at))
     }
 
-    /// Looks at a run from `at` on, where something could be decoded. The look began at `own`.
-    #[expect(clippy::too_many_arguments, reason = "what is known of a run")]
-    fn run(
-        &mut self,
-        layer: &Layer<'_>,
-        form: Form,
-        mut at: usize,
-        run: Range<usize>,
-        lines: Option<&Lines>,
-        own: usize,
-        seen: &mut Vec<Seen>,
-    ) {
+    /// Looks at a run from a place on, where something could be decoded. The look began at `own`.
+    fn run(&mut self, layer: &Layer<'_>, place: Place<'_>, own: usize, seen: &mut Vec<Seen>) {
+        let Place { form, mut at, run, lines, .. } = place;
+        let end = place.end.unwrap_or(run.end);
         // Lines that are read together are runs of their own; of one that begins in what was read the rest is left.
         let is_seen = |seen: &&Seen, at| {
             seen.form == form && seen.part.contains(&at) && seen.skim.has_read(form, layer.text, at)
         };
         while let Some(seen) = seen.iter().rev().find(|seen| is_seen(seen, at)) {
-            if run.end <= seen.part.end {
+            if end <= seen.part.end {
                 return;
             }
             at = seen.skim.next.max(at + 1);
@@ -419,13 +412,12 @@ impl Look<'_, '_> {
         let step = match form {
             Form::Base64 | Form::Hex => STEP_OF_DIGITS,
             // Where escapes are few, little is read beyond them.
-            _ if form.is_escape() && !is_near => (run.end - at).clamp(FEW, STEP),
+            _ if form.is_escape() && !is_near => (end - at).clamp(FEW, STEP),
             _ => STEP,
         };
         let mut back = if is_near || at < own + BEFORE_RUN { BEFORE_LOOK } else { BEFORE_RUN };
-        while at < run.end {
-            // Of lines that are known no more is.
-            let border = lines.map_or(at + step, |_| run.end.min(at + step));
+        while at < end {
+            let border = place.end.map_or(at + step, |end| end.min(at + step));
             let start = at.saturating_sub(back);
             // Little is decoded twice: first to see whether it leads on, then with all that may belong to it.
             let is_little = step < STEP;
@@ -458,7 +450,7 @@ impl Look<'_, '_> {
         let hints =
             self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, nothing_known, |_| leads = true);
         if !leads && depth < DEEPEST {
-            runs(&skim.text, &(0..skim.own + BEFORE_RUN), &hints, |_, _, _, _| leads = true);
+            runs(&skim.text, &(0..skim.own + BEFORE_RUN), &hints, |_| leads = true);
         }
         leads
     }

@@ -5,7 +5,7 @@ use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
 use super::sieve::{Sieve, Sift};
 use super::{Head, Rule};
-use crate::decode::{Form, Hints, LEAST, STREAMS, alignments, begins_stream, runs};
+use crate::decode::{Form, Hints, LEAST, Place, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
 use crate::text::{Encoding, begins_with};
 use std::ops::Range;
@@ -171,7 +171,7 @@ impl RuleSet {
             touched |= hit.at < stretch.end && hit.at + hit.anchor.length() > stretch.start;
         });
         if !touched {
-            runs(bytes, &around, &hints, |_, _, run, _| {
+            runs(bytes, &around, &hints, |Place { run, .. }| {
                 touched |= run.end > stretch.start && run.start < stretch.end.max(1);
             });
         }
@@ -448,7 +448,7 @@ mod tests {
             for part in [0..text.len(), run.clone(), run.start / 2..run.start + 1] {
                 let hints = set.search(&text, part.clone(), nothing_known, |_| {});
                 let mut has = false;
-                runs(&text, &part, &hints, |_, _, found, _| has |= found.start == run.start);
+                runs(&text, &part, &hints, |found| has |= found.run.start == run.start);
                 assert!(has, "{part:?} of {}", text.escape_ascii());
             }
         }
