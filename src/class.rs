@@ -207,27 +207,25 @@ pub(crate) const fn order<const EACH: usize>(places: [u8; EACH]) -> [u8; BLOCK] 
     order
 }
 
-/// Appends the bytes of a block that an [`order`] takes.
+/// Writes the bytes of a block that an [`order`] takes to the start of `to`. What stands behind them is lost.
 #[inline(always)]
-pub(crate) fn push_ordered<S: Simd, const EACH: usize>(
+pub(crate) fn put_ordered<S: Simd, const EACH: usize>(
     simd: S,
     block: u8x64<S>,
     order: &[u8; BLOCK],
-    to: &mut Vec<u8>,
+    to: &mut [u8; BLOCK],
 ) {
-    let mut bytes = [0; BLOCK];
     if has_blocks::<S>() {
-        block.swizzle_dyn(u8x64::from_slice(simd, order)).store_slice(&mut bytes);
+        block.swizzle_dyn(u8x64::from_slice(simd, order)).store_slice(to);
     } else {
         let order = repeated(simd, order.first_chunk().unwrap_or(&[0; 16]));
         let (low, high) = block.swizzle_dyn_within_blocks(order).split();
         let ((first, second), (third, fourth)) = (low.split(), high.split());
         // What is not taken of sixteen is written over.
         for (number, part) in [first, second, third, fourth].into_iter().enumerate() {
-            part.store_slice(&mut bytes[number * EACH..number * EACH + 16]);
+            part.store_slice(&mut to[number * EACH..number * EACH + 16]);
         }
     }
-    to.extend_from_slice(&bytes[..4 * EACH]);
 }
 
 /// The entries of a class, where the machine looks them up. All that has to do with it is inlined into what is compiled for

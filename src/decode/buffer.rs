@@ -19,9 +19,19 @@ pub struct Buffer(Vec<u8>);
 impl Buffer {
     /// One without bytes.
     pub(super) fn new() -> Buffer {
-        let spare = SPARE.with_borrow_mut(Vec::pop);
+        Buffer::of(0)
+    }
+
+    /// So many bytes, whichever they are.
+    pub(super) fn of(length: usize) -> Buffer {
+        // To make bytes zero takes as long as to fill them: best is what has no less of them, nor many more.
+        let fits = |bytes: &Vec<u8>| (bytes.len() < length, bytes.len().abs_diff(length));
+        let spare = SPARE.with_borrow_mut(|spare| {
+            let best = (0..spare.len()).min_by_key(|&at| fits(&spare[at]));
+            best.map(|at| spare.swap_remove(at))
+        });
         let mut bytes = spare.unwrap_or_default();
-        bytes.clear();
+        bytes.resize(length, 0);
         Buffer(bytes)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::buffer::Buffer;
 use super::run::{BASE64, in_run};
-use crate::class::{BLOCK, Class, members, span, span_back};
+use crate::class::{BLOCK, Class, LEVEL, members, span, span_back};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -43,8 +44,7 @@ impl Lines {
             return None;
         }
         let own = digits.before(run.start).0..digits.before(end).0;
-        let mut joined = Buffer::new();
-        digits.join(text, &mut joined);
+        let joined = digits.join(text);
         Some(Lines { digits: Rc::new(digits), joined, own, start: run.start, end })
     }
 
@@ -103,6 +103,23 @@ impl Rows {
     /// How many digits they have.
     fn digits(&self) -> usize {
         self.count * self.width
+    }
+
+    /// Writes the digits to the start of `to`, which has room for a usual line behind them.
+    #[inline(always)]
+    fn copy<S: Simd>(&self, simd: S, text: &[u8], mut to: &mut [u8]) {
+        for line in self.lines() {
+            // What is written too much is written over.
+            let usual = text[line.start..].first_chunk::<USUAL>().zip(to.first_chunk_mut::<USUAL>());
+            if let Some((from, to)) = usual.filter(|_| self.width <= USUAL) {
+                for (from, to) in from.as_chunks::<BLOCK>().0.iter().zip(to.as_chunks_mut::<BLOCK>().0) {
+                    u8x64::from_slice(simd, from).store_slice(to);
+                }
+            } else {
+                to[..self.width].copy_from_slice(&text[line]);
+            }
+            to = &mut to[self.width..];
+        }
     }
 }
 
@@ -220,31 +237,22 @@ impl Digits {
     }
 
     /// The digits, one behind the other; if lines divide them they are copied to the buffer.
-    pub(super) fn joined<'t>(&self, text: &'t [u8], buffer: &'t mut Vec<u8>) -> &'t [u8] {
+    pub(super) fn joined<'t>(&self, text: &'t [u8], buffer: &'t mut Option<Buffer>) -> &'t [u8] {
         match &*self.rows {
             [] => &[],
             [rows] if rows.count == 1 => &text[rows.start..rows.end()],
-            _ => {
-                self.join(text, buffer);
-                buffer
-            }
+            _ => buffer.insert(self.join(text)),
         }
     }
 
-    /// Makes the buffer hold the digits, one behind the other.
-    fn join(&self, text: &[u8], buffer: &mut Vec<u8>) {
-        // Usual lines are copied as if they were the longest of those, and what is too much is written over.
-        buffer.resize(self.count() + USUAL, 0);
-        let mut rest = &mut buffer[..];
-        for line in self.lines() {
-            let length = line.len();
-            match text[line.start..].first_chunk::<USUAL>().zip(rest.first_chunk_mut()) {
-                Some((from, to)) if length <= USUAL => *to = *from,
-                _ => rest[..length].copy_from_slice(&text[line]),
-            }
-            rest = &mut rest[length..];
+    /// A copy of the digits, one behind the other.
+    fn join(&self, text: &[u8]) -> Buffer {
+        let mut joined = Buffer::of(self.count() + USUAL);
+        for rows in &self.rows {
+            dispatch!(*LEVEL, simd => rows.copy(simd, text, &mut joined[rows.before..]));
         }
-        buffer.truncate(self.count());
+        joined.truncate(self.count());
+        joined
     }
 
     /// How many digits stand before a place, and whether one stands there.
@@ -278,7 +286,7 @@ impl Digits {
 const SPANS: usize = 16;
 
 /// No usual line is longer: most have 76 digits, or 64.
-const USUAL: usize = 80;
+const USUAL: usize = 2 * BLOCK;
 
 /// Looks for spans of a class one after the other, in much of the text at once.
 pub(super) struct Spans<'t> {

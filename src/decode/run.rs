@@ -480,46 +480,72 @@ fn places_with(class: u64) -> u64 {
 /// four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
 #[inline(always)]
 fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
-    let mut padded = [0; BLOCK];
     let mut has_opener = false;
     // The phases that are not found yet, for either sample.
     let mut wanted = ALL_PHASES | ALL_PHASES << SAMPLE;
     let mut at = run.start;
+    while let Some(block) = text[at..run.end].first_chunk() {
+        has_opener |= sample(simd, block, u64::MAX, at, &mut wanted, found);
+        at += STRIDE;
+    }
     while at < run.end {
-        let block = if text.len() - at >= BLOCK {
-            &text[at..at + BLOCK]
-        } else {
-            padded[..text.len() - at].copy_from_slice(&text[at..]);
-            &padded
-        };
-        let inside = if run.end - at < BLOCK { (1 << (run.end - at)) - 1 } else { u64::MAX };
-        let looked = Looked::up(simd, block);
-        has_opener |= looked.members(OPENER) & inside != 0;
-        let third = looked.members(THIRD) & inside;
-        let digit = looked.members(LOW) & inside;
-        // Nearly always these tell that there is nothing new.
-        let mut phases = wanted & (with(third, 2) | if has_either(digit) { HEX_PHASES } else { 0 });
-        if phases != 0 {
-            let first = looked.members(FIRST) & inside;
-            let second = looked.members(SECOND) & inside;
-            let fourth = looked.members(FOURTH) & inside;
-            let high = looked.members(HIGH) & inside;
-            let hex = with(high, 0) & with(digit, 1);
-            phases &= with(first, 0) & with(second, 1) & with(fourth, 3) | (hex & hex >> 2) << 4 & HEX_PHASES;
-            while phases != 0 {
-                let (sample, phase) = match phases.trailing_zeros() as usize {
-                    bit @ SAMPLE.. => (SAMPLE, bit - SAMPLE),
-                    bit => (0, bit),
-                };
-                found[phase] = Some(at + sample + phase % 4);
-                let both = 1 << phase | 1 << (phase + SAMPLE);
-                phases &= !both;
-                wanted &= !both;
-            }
-        }
+        let rest = &text[at..run.end];
+        let mut block = [0; BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        has_opener |= sample(simd, &block, (1 << rest.len()) - 1, at, &mut wanted, found);
         at += STRIDE;
     }
     has_opener
+}
+
+/// The same of one block, of which only some bytes are `inside`.
+#[inline(always)]
+fn sample<S: Simd>(
+    simd: S,
+    block: &[u8; BLOCK],
+    inside: u64,
+    at: usize,
+    wanted: &mut u64,
+    found: &mut [Option<usize>; 6],
+) -> bool {
+    let looked = Looked::up(simd, block);
+    let third = looked.members(THIRD) & inside;
+    let digit = looked.members(LOW) & inside;
+    // Nearly always these tell that there is nothing new. Where a block is looked up at once more is asked for less.
+    let groups = if has_blocks::<S>() {
+        looked.members(FIRST) & looked.members(SECOND) >> 1 & third >> 2
+    } else {
+        third >> 2
+    };
+    let mut phases = *wanted & (five(groups) | if has_either(digit) { HEX_PHASES } else { 0 });
+    if phases != 0 {
+        let first = looked.members(FIRST) & inside;
+        let second = looked.members(SECOND) & inside;
+        let fourth = looked.members(FOURTH) & inside;
+        let high = looked.members(HIGH) & inside;
+        let base64 = with(first, 0) & with(second, 1) & with(third, 2) & with(fourth, 3);
+        let hex = with(high, 0) & with(digit, 1);
+        phases &= base64 | (hex & hex >> 2) << 4 & HEX_PHASES;
+        while phases != 0 {
+            let (sample, phase) = match phases.trailing_zeros() as usize {
+                bit @ SAMPLE.. => (SAMPLE, bit - SAMPLE),
+                bit => (0, bit),
+            };
+            found[phase] = Some(at + sample + phase % 4);
+            let both = 1 << phase | 1 << (phase + SAMPLE);
+            phases &= !both;
+            *wanted &= !both;
+        }
+    }
+    looked.members(OPENER) & inside != 0
+}
+
+/// The phases of base64 in which five groups are known to begin in a sample, for both samples of a word: no more lie whole in
+/// it in all of them.
+#[inline(always)]
+fn five(groups: u64) -> u64 {
+    let two = groups & groups >> 4;
+    two & two >> 8 & groups >> 16 & FOURTHS
 }
 
 /// The phases of a sample, and those of hexadecimal digits in both samples of a word.

@@ -408,10 +408,14 @@ impl Look<'_, '_> {
             }
             at = seen.skim.next.max(at + 1);
         }
-        let is_near = seen.iter().any(|seen| seen.form == form && at < seen.part.end + FEW);
+        // Where what was read ends, and not in the midst of it: digits may be read in another phase there.
+        let is_near = seen.iter().any(|seen| {
+            seen.form == form && at < seen.part.end + FEW && (form.is_escape() || at + FEW >= seen.part.end)
+        });
         let step = match form {
-            Form::Base64 | Form::Hex => STEP_OF_DIGITS,
-            // Where escapes are few, little is read beyond them.
+            Form::Base64 | Form::Hex if end == run.end || place.end.is_none() => STEP_OF_DIGITS,
+            // Where escapes are few, or digits that say something, little is read beyond them.
+            Form::Base64 | Form::Hex => (end - at).clamp(FEW, STEP),
             _ if form.is_escape() && !is_near => (end - at).clamp(FEW, STEP),
             _ => STEP,
         };
