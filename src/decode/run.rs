@@ -423,9 +423,10 @@ impl Sampled {
         for start in run.clone().step_by(SAID) {
             let part = start..run.end.min(start + SAID);
             let mut found = [None; 6];
-            sampled.has_opener |= dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found));
-            for (phase, first) in found.into_iter().enumerate() {
-                let Some(first) = first else { continue };
+            let (has_opener, says) = dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found));
+            sampled.has_opener |= has_opener;
+            let found = found.into_iter().enumerate().filter(|_| says);
+            for (phase, first) in found.filter_map(|(phase, first)| Some((phase, first?))) {
                 match sampled.parts.iter_mut().rfind(|(other, _)| *other == phase) {
                     Some((_, before)) if before.end == part.start => before.end = part.end,
                     _ => sampled.parts.push((phase, first..part.end)),
@@ -475,11 +476,16 @@ fn places_with(class: u64) -> u64 {
     two & two >> 8 & two >> 16 & FOURTHS
 }
 
-/// Tells whether something that escapes begin with stands in a run, and sets `found` for each phase to the first place where
-/// a sample says text. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo
+/// Tells whether something that escapes begin with stands in a run and whether a sample says text, and sets `found` for each
+/// phase to the first place where one does. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo
 /// four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
 #[inline(always)]
-fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
+fn samples<S: Simd>(
+    simd: S,
+    text: &[u8],
+    run: &Range<usize>,
+    found: &mut [Option<usize>; 6],
+) -> (bool, bool) {
     let mut has_opener = false;
     // The phases that are not found yet, for either sample.
     let mut wanted = ALL_PHASES | ALL_PHASES << SAMPLE;
@@ -495,7 +501,7 @@ fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Optio
         has_opener |= sample(simd, &block, (1 << rest.len()) - 1, at, &mut wanted, found);
         at += STRIDE;
     }
-    has_opener
+    (has_opener, wanted != ALL_PHASES | ALL_PHASES << SAMPLE)
 }
 
 /// The same of one block, of which only some bytes are `inside`.
