@@ -171,10 +171,10 @@ fn the_column_is_exact_at_the_end_of_a_very_long_line() {
     assert_eq!(start["offset"], filler.len());
 }
 
-/// Keys in all distances from the places where a window of 256 KiB, with or without its margin of 8 KiB, ends.
+/// Keys in all distances from the places where a window of 1 MiB, with or without its margin of 8 KiB, ends.
 #[test]
 fn a_key_at_a_seam_is_found_once() {
-    const WINDOW: usize = 256 * 1024;
+    const WINDOW: usize = 1024 * 1024;
     const PLANTED: usize = 200;
     let (name, length) = ("SIXTYFOUR_API_KEY=", 54);
     for (unit, file) in [(1, "plain.txt"), (2, "utf16.txt")] {

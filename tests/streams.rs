@@ -340,7 +340,7 @@ fn check_windows(offset: usize, sizes: &[usize], windows: &[usize]) {
 
 #[test]
 fn a_stream_is_seen_whole_wherever_it_begins() {
-    const USUAL: usize = 256 * 1024;
+    const USUAL: usize = 1024 * 1024;
     for size in [1_000, 20_000, 200_000, 700_000] {
         for offset in [0, 1, USUAL - 100, USUAL, USUAL + 8 * 1024, USUAL + 16 * 1024 - 20, 700_000] {
             if size < 700_000 || offset < USUAL + 100 {

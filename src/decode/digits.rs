@@ -360,3 +360,88 @@ fn line_before(text: &[u8]) -> Option<usize> {
     let text = text[..text.len() - blanks].strip_suffix(b"\n")?;
     Some(text.strip_suffix(b"\r").unwrap_or(text).len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_digit(text: &[u8], at: usize) -> bool {
+        text.get(at).is_some_and(u8::is_ascii_alphanumeric)
+    }
+
+    /// Where the digits are that go on from `at`, one by one.
+    fn behind(text: &[u8], mut at: usize) -> Vec<usize> {
+        let mut places = Vec::new();
+        loop {
+            while is_digit(text, at) {
+                places.push(at);
+                at += 1;
+            }
+            let line = text[at..].strip_prefix(b"\n").or_else(|| text[at..].strip_prefix(b"\r\n"));
+            let indent = |line: &[u8]| line.iter().take_while(|byte| b" \t".contains(byte)).count();
+            let Some((line, indent)) = line.map(|line| (line, indent(line))) else { return places };
+            at = text.len() - line.len() + indent;
+            if indent > LONGEST_INDENT || !is_digit(text, at) {
+                return places;
+            }
+        }
+    }
+
+    /// Where those are that go on to `at`.
+    fn before(text: &[u8], at: usize) -> Vec<usize> {
+        let text = &text[..at];
+        let start = (0..at).find(|&start| {
+            let begins = is_digit(text, start) && (start == 0 || !is_digit(text, start - 1));
+            // To an end of a line other digits may go on.
+            begins && {
+                let places = behind(&[text, b"x"].concat(), start);
+                places.last() == Some(&at)
+            }
+        });
+        start.map_or_else(Vec::new, |start| behind(text, start))
+    }
+
+    #[test]
+    fn digits_are_read_line_for_line() {
+        let mut state = 1u32;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        for _ in 0..300 {
+            let mut text = b"= ".to_vec();
+            let widths = [1 + random(200), 1 + random(90)];
+            let ends = [&b"\n"[..], b"\r\n", b"\n  ", b"\n\t"];
+            let end = ends[random(4)];
+            for line in 0..1 + random(40) {
+                let width = widths[usize::from(random(12) == 0)];
+                text.extend((0..width).map(|at| b'a' + ((line * 7 + at) % 26) as u8));
+                match random(25) {
+                    0 => text.extend_from_slice(b"\n\n"),
+                    1 => text.extend_from_slice(b"=\n"),
+                    2 => text.extend_from_slice(ends[random(4)]),
+                    3 => text.extend_from_slice(&[b"\n", &b" ".repeat(60 + random(8))[..]].concat()),
+                    _ => text.extend_from_slice(end),
+                }
+            }
+            let at = random(text.len());
+            let reach = random(at + 1)..at + random(text.len() - at + 1);
+            let digits = Digits::around(&BASE64, &text, at, &reach, 1);
+            let mut places = before(&text[..at], at);
+            places.retain(|&place| place >= reach.start);
+            places.extend(behind(&text[..reach.end], at));
+            let shown = || format!("{} {at} {reach:?}", text.escape_ascii());
+            assert_eq!(digits.places(), places, "{}", shown());
+            let joined: Vec<u8> = places.iter().map(|&place| text[place]).collect();
+            assert_eq!(digits.joined(&text, &mut None), joined, "{}", shown());
+            for place in reach.clone() {
+                let before = places.partition_point(|&other| other < place);
+                assert_eq!(digits.before(place), (before, places.contains(&place)), "{place} {}", shown());
+            }
+            for number in 0..=places.len() {
+                let end = places.last().map(|last| last + 1);
+                assert_eq!(digits.place(number), places.get(number).copied().or(end), "{}", shown());
+            }
+        }
+    }
+}

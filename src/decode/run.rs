@@ -569,3 +569,77 @@ fn with(class: u64, place: usize) -> u64 {
     let places = places_with(class);
     (places >> place | places << (4 - place)) & FOURTHS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    fn base64(bytes: &[u8]) -> String {
+        let mut said = String::new();
+        for group in bytes.chunks(3) {
+            let word =
+                group.iter().chain(&[0; 2]).take(3).fold(0, |word, byte| word << 8 | usize::from(*byte));
+            said.extend((0..=group.len()).map(|at| char::from(ALPHABET[word >> (18 - 6 * at) & 63])));
+        }
+        said
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().fold(String::new(), |mut said, byte| {
+            write!(said, "{byte:02x}").expect("memory takes it");
+            said
+        })
+    }
+
+    #[test]
+    fn a_text_is_told_wherever_it_stands_in_a_run() {
+        let mut state = 1u32;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        for round in 0..3000 {
+            let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
+            let mut noise = |longest: usize| {
+                let bytes: Vec<u8> = (0..random(longest)).map(|_| random(256) as u8).collect();
+                let mut digits = if form == Form::Base64 { base64(&bytes) } else { hex(&bytes) };
+                digits.truncate(digits.len() - digits.len().min(random(group)));
+                digits
+            };
+            let longest = [40, 400, 8000, 20_000][round / 2 % 4];
+            let (before, behind) = (noise(longest), noise(longest));
+            let mut text = || match random(8) {
+                0 => b'\n',
+                1 => b'\t',
+                2 if form == Form::Base64 => 0,
+                _ => b' ' + random(95) as u8,
+            };
+            let text: Vec<u8> = (0..36).map(|_| text()).collect();
+            let digits = if form == Form::Base64 { base64(&text) } else { hex(&text) };
+            let (start, end) = (before.len(), before.len() + digits.len());
+            let digits = [before, digits, behind].concat();
+            let width = [usize::MAX, 76, 64][round / 8 % 3];
+            let lines: Vec<&[u8]> = digits.as_bytes().chunks(width).collect();
+            let written = lines.join(&b'\n');
+            let place = |digit: usize| digit + digit / width;
+            let mut told = false;
+            runs(&written, &(0..written.len()), &Hints::unknown(0), |found| {
+                // It is read from some groups before the place on, and what begins before the end counts.
+                let first = found.at - found.at / (width + usize::from(width < usize::MAX));
+                let is_phase = first.abs_diff(start).is_multiple_of(group);
+                let ends = found.end.unwrap_or(found.run.end);
+                told |= found.form == form
+                    && is_phase
+                    && found.at < place(start) + 2 * SAMPLE
+                    && place(start) < ends;
+            });
+            // Of what a line's end cuts one part is long enough.
+            let on_one_line = (start..end).filter(|digit| digit / width == start / width).count();
+            let longest = on_one_line.max(end - start - on_one_line);
+            assert!(told || longest < LEAST, "round {round}: {start}..{end} of {} by {width}", digits.len());
+        }
+    }
+}

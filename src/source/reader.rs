@@ -6,8 +6,8 @@ use crate::text::{Encoding, Mark, is_cut};
 use std::cell::Cell;
 use std::io::{self, Read};
 
-/// How many bytes are looked at together. Nearly all files are smaller.
-const WINDOW: usize = 256 * 1024;
+/// How many bytes are looked at together. Nearly all files are smaller: they are searched whole, and their lines not counted.
+const WINDOW: usize = 1024 * 1024;
 
 /// The most bytes that are looked at together, where something has to be seen whole.
 const LARGEST_WINDOW: usize = 4 * 1024 * 1024;
