@@ -38,7 +38,8 @@ impl Lines {
         let reach = run.start.saturating_sub(AROUND_LINES)..text.len().min(end + AROUND_LINES);
         let digits = Digits::around(&BASE64, text, run.start, &reach, 1);
         // Of a line that is cut, or has something else in it, the run may be a longer one.
-        let is_whole = |at: usize| at == text.len() || at < end && !in_run(text[at]);
+        let is_whole =
+            |at: usize| at == text.len() || at < end && (!in_run(text[at]) || is_padded(&text[at..]));
         let end = digits.lines().map(|line| line.end).rfind(|&line| line <= end && is_whole(line))?;
         if end <= run.end {
             return None;
@@ -335,6 +336,14 @@ impl<'t> Spans<'t> {
         }
         end - at
     }
+}
+
+/// Whether base64 ends with padding at the start of the text. Where a line goes on behind a `=`, that breaks it.
+fn is_padded(text: &[u8]) -> bool {
+    let padding = text.iter().take(2).take_while(|&&byte| byte == b'=').count();
+    let rest = &text[padding..];
+    let next = &rest[line_behind(rest).unwrap_or(0)..];
+    padding > 0 && !next.first().is_some_and(|&byte| in_run(byte))
 }
 
 /// The most characters of indentation.

@@ -642,4 +642,24 @@ mod tests {
             assert!(told || longest < LEAST, "round {round}: {start}..{end} of {} by {width}", digits.len());
         }
     }
+
+    #[test]
+    fn a_text_at_the_end_is_told_whatever_its_last_line_is() {
+        let text = b"a text of so many characters, or more";
+        for length in 9000..9080 {
+            let noise = (0..length).map(|at: u32| (at * at / 7) as u8 | 0x80);
+            let bytes: Vec<u8> = text.iter().copied().chain(noise).chain(*text).collect();
+            let padding = &b"=="[..(3 - bytes.len() % 3) % 3];
+            let digits = base64(&bytes);
+            let lines: Vec<&[u8]> = digits.as_bytes().chunks(76).collect();
+            let written = [&lines.join(&b'\n'), padding, b"\n"].concat();
+            let start = (bytes.len() - text.len()) / 3 * 4;
+            let start = start + start / 76;
+            let mut told = false;
+            runs(&written, &(0..written.len()), &Hints::unknown(0), |place| {
+                told |= place.at < start + 2 * SAMPLE && start < place.end.unwrap_or(place.run.end);
+            });
+            assert!(told, "{length}");
+        }
+    }
 }
