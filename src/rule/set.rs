@@ -455,6 +455,31 @@ mod tests {
     }
 
     #[test]
+    fn the_search_tells_of_a_text_that_a_lines_end_cuts() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        // Text among bytes that are none, in lines of base64, at each place in them.
+        let text = "Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50";
+        let noise = "6bnQ0/mHuu-8i9LbwO2D0sqR8vWZ";
+        for (width, before) in [64, 76].iter().flat_map(|width| (0..160).map(move |before| (*width, before)))
+        {
+            let digits: Vec<u8> = noise.bytes().cycle().take(4 * before).collect();
+            let digits = [&digits, text.as_bytes(), noise.repeat(9).as_bytes()].concat();
+            let lines: Vec<&[u8]> = digits.chunks(width).collect();
+            let (head, end) = (&b"data: "[..before % 7], [&b"\n"[..], b"\r\n"][before % 2]);
+            let written = [head, &lines.join(end), b"\n"].concat();
+            let start = head.len() + 4 * before + 4 * before / width * end.len();
+            let hints = set.search(&written, 0..written.len(), nothing_known, |_| {});
+            let mut told = false;
+            runs(&written, &(0..written.len()), &hints, |place| {
+                told |= place.form == Form::Base64
+                    && place.at < start + LEAST
+                    && start < place.end.unwrap_or(place.run.end);
+            });
+            assert!(told, "{before} by {width}");
+        }
+    }
+
+    #[test]
     fn the_search_does_not_lead_to_runs_where_none_says_anything() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let text = b"a_name_that_is_as_long_as_a_run_but_says_nothing_at_all(and a few words);\n".repeat(100);
