@@ -961,6 +961,55 @@ fn context_is_seen_in_encodings_and_around_them() {
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Of a certificate, say, or of a database: what stands around the key is no text, and lines' ends cut what is encoded.
+#[test]
+fn a_key_among_bytes_that_are_no_text_is_found_at_each_place_in_a_line() {
+    let chains: [(&[Encoder], &str); 4] = [
+        (&[], "base64"),
+        (&[Base64], "base64, then base64"),
+        (&[Utf16Le(false)], "base64, then UTF-16"),
+        (&[Hex], "base64, then hexadecimal"),
+    ];
+    let mut state = 1u32;
+    let mut noise = |length: usize| -> Vec<u8> {
+        let mut byte = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8 | 0x80
+        };
+        (0..length).map(|_| byte()).collect()
+    };
+    let mut wrong = Vec::new();
+    for (number, (chain, reading)) in chains.into_iter().enumerate() {
+        for before in 0..120 {
+            let lines = [
+                (Base64Lines(76, "\n", 0), "base64"),
+                (Base64Lines(64, "\r\n", 2), "base64"),
+                (HexLines(64, "\n", 0), "hexadecimal"),
+            ];
+            for (last, name) in lines {
+                let (key, places) = template::expand_and_mark("{key}", 1000 * number as u64 + before);
+                let secret = Written { bytes: key.into_bytes(), part: places[0].clone() };
+                let Written { bytes, part } =
+                    chain.iter().fold(secret, |text, encoder| encoder.write(&text.bytes, text.part));
+                // Where little follows a place, all of it is looked at anyway.
+                let tail = if before % 4 == 0 { before as usize % 5 } else { 5000 };
+                let (head, tail) = (noise(before as usize), noise(tail));
+                let part = head.len() + part.start..head.len() + part.end;
+                let Written { bytes, part } = last.write(&[head, bytes, tail].concat(), part);
+                let found = Keeper::default().read(1 << 16, "a.txt", &mut &bytes[..]).findings;
+                let is_right = |found: &Finding| {
+                    let region = found.region.start.offset as usize..found.region.end.offset as usize;
+                    region == part && found.reading == Some(reading.replacen("base64", name, 1))
+                };
+                if found.len() != 1 || !found.iter().all(is_right) {
+                    wrong.push(format!("{before} in {last:?} of {chain:?}: {found:?}, not {part:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n"));
+}
+
 /// A rule of somebody else, for keys of a vendor that does not exist.
 fn zebra(prefix: &str, length: usize) -> String {
     format!(

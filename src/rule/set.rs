@@ -459,11 +459,19 @@ mod tests {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         // Text among bytes that are none, in lines of base64, at each place in them.
         let text = "Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50";
-        let noise = "6bnQ0/mHuu-8i9LbwO2D0sqR8vWZ";
-        for (width, before) in [64, 76].iter().flat_map(|width| (0..160).map(move |before| (*width, before)))
+        let mut state = 1u32;
+        // The second of each four characters is none of text.
+        let noise: String = (0..20_000)
+            .map(|at| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let alphabet = if at % 4 == 1 { "4567" } else { "0aZ/b9_Yk3" };
+                char::from(alphabet.as_bytes()[(state >> 8) as usize % alphabet.len()])
+            })
+            .collect();
+        for (width, before) in [64, 76].iter().flat_map(|width| (0..400).map(move |before| (*width, before)))
         {
-            let digits: Vec<u8> = noise.bytes().cycle().take(4 * before).collect();
-            let digits = [&digits, text.as_bytes(), noise.repeat(9).as_bytes()].concat();
+            let digits =
+                [&noise.as_bytes()[..4 * before], text.as_bytes(), &noise.as_bytes()[..9000]].concat();
             let lines: Vec<&[u8]> = digits.chunks(width).collect();
             let (head, end) = (&b"data: "[..before % 7], [&b"\n"[..], b"\r\n"][before % 2]);
             let written = [head, &lines.join(end), b"\n"].concat();
