@@ -187,7 +187,8 @@ pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnM
                 continue;
             }
             let length = span(&CLASSES[IN_RUN], &text[sample..end]);
-            if length >= SAMPLE {
+            // Of a line that ends in the block little may stand in it.
+            if length > 0 {
                 let back = span_back(&CLASSES[IN_RUN], &text[from..sample]);
                 let run = sample - back..sample + length;
                 from = run.end;
