@@ -188,7 +188,8 @@ pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnM
             }
             let length = span(&CLASSES[IN_RUN], &text[sample..end]);
             // Of a line that ends in the block little may stand in it.
-            if length > 0 {
+            let ends = sample == block && matches!(text.get(sample + length), Some(b'\r' | b'\n'));
+            if length >= SAMPLE || ends {
                 let back = span_back(&CLASSES[IN_RUN], &text[from..sample]);
                 let run = sample - back..sample + length;
                 from = run.end;
@@ -276,13 +277,13 @@ fn has_sample(class: u64) -> bool {
 fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number: usize) -> bool {
     let looked = Looked::up(simd, &blocks[number]);
     let run = in_run.members(&blocks[number]);
-    // A line that ends says something with the next one, if that has digits too.
-    if line_ends(simd, &blocks[number], looked.members(FOURTH)) {
-        return true;
-    }
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
     let escapes = looked.members(OPENER) & (run >> 1 | 1 << 63) & (run << 1 | 1);
     if has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0) {
+        return true;
+    }
+    // A line that ends says something with the next one, if that has digits too.
+    if run.count_ones() >= FULL && line_ends(simd, blocks, number, looked.members(FOURTH)) {
         return true;
     }
     // What the run has of the block before or behind may be less than a sample, and have an escape in it. Where a block is
@@ -313,20 +314,28 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
     says
 }
 
+/// How many bytes of a block are in a run at least where lines of digits follow each other.
+const FULL: u32 = 52;
+
 /// Whether a line ends in a block with a sample's length of digits, which are given.
 #[inline(always)]
-fn line_ends<S: Simd>(simd: S, block: &[u8; BLOCK], digits: u64) -> bool {
+fn line_ends<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], number: usize, digits: u64) -> bool {
+    let block = &blocks[number];
     let bytes = u8x64::from_slice(simd, block);
     let ends = bytes.simd_eq(u8x64::splat(simd, b'\n')).to_bitmask();
     let returns = bytes.simd_eq(u8x64::splat(simd, b'\r')).to_bitmask();
-    // What stands before the block is not known.
+    // What stands before the block is looked at last.
     let two = digits & (digits << 1 | 1);
     let four = two & (two << 2 | 0x3);
     let eight = four & (four << 4 | 0xF);
     let all = eight & (eight << 8 | 0xFF) & (eight << 16 | 0xFFFF);
     let behind = all << 1 | 1;
     let at = (ends & (behind | returns << 1 & (behind << 1 | 1))).trailing_zeros() as usize;
-    at < 4 || at < BLOCK && !is_ruler(&block[at - 4..at])
+    if at < SAMPLE {
+        let before = number.checked_sub(1).map_or(&[][..], |before| &blocks[before][BLOCK - SAMPLE + at..]);
+        return before.iter().rev().all(|&byte| BASE64.bits(byte) != 0);
+    }
+    at < BLOCK && !is_ruler(&block[at - 4..at])
 }
 
 /// Whether something that escapes begin with stands at one of these places of a block.
