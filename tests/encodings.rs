@@ -984,6 +984,7 @@ fn a_key_among_bytes_that_are_no_text_is_found_at_each_place_in_a_line() {
             let lines = [
                 (Base64Lines(76, "\n", 0), "base64"),
                 (Base64Lines(64, "\r\n", 2), "base64"),
+                (Base64Lines(76, "\n", 16), "base64"),
                 (HexLines(64, "\n", 0), "hexadecimal"),
             ];
             for (last, name) in lines {

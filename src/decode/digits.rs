@@ -373,6 +373,7 @@ fn line_before(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::tests::numbers;
 
     fn is_digit(text: &[u8], at: usize) -> bool {
         text.get(at).is_some_and(u8::is_ascii_alphanumeric)
@@ -401,22 +402,15 @@ mod tests {
         let text = &text[..at];
         let start = (0..at).find(|&start| {
             let begins = is_digit(text, start) && (start == 0 || !is_digit(text, start - 1));
-            // To an end of a line other digits may go on.
-            begins && {
-                let places = behind(&[text, b"x"].concat(), start);
-                places.last() == Some(&at)
-            }
+            // A digit at the place itself would be the last.
+            begins && behind(&[text, b"x"].concat(), start).last() == Some(&at)
         });
         start.map_or_else(Vec::new, |start| behind(text, start))
     }
 
     #[test]
     fn digits_are_read_line_for_line() {
-        let mut state = 1u32;
-        let mut random = move |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
+        let mut random = numbers();
         for _ in 0..300 {
             let mut text = b"= ".to_vec();
             let widths = [1 + random(200), 1 + random(90)];

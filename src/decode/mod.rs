@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     /// Numbers below what is asked for, always the same.
-    fn numbers() -> impl FnMut(usize) -> usize {
+    pub(super) fn numbers() -> impl FnMut(usize) -> usize {
         let mut state = 1u32;
         move |below| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

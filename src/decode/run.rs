@@ -165,10 +165,9 @@ pub struct Place<'l> {
     pub form: Form,
     /// Where what is decoded as one begins.
     pub at: usize,
-    /// What it is read to, that is, what begins behind it says nothing in this way; nothing where more of it may follow the
-    /// run.
+    /// What begins behind this says nothing in this way. Nothing where what follows the run may belong to it.
     pub end: Option<usize>,
-    /// The run that it stands in, and its lines if it has several.
+    /// The run that it stands in.
     pub run: Range<usize>,
     /// The lines of the run, if it has several.
     pub lines: Option<&'l Lines>,
@@ -283,7 +282,7 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
         return true;
     }
     // A line that ends says something with the next one, if that has digits too.
-    if run.count_ones() >= FULL && line_ends(simd, blocks, number, looked.members(FOURTH)) {
+    if line_ends(simd, blocks, number, looked.members(FOURTH)) {
         return true;
     }
     // What the run has of the block before or behind may be less than a sample, and have an escape in it. Where a block is
@@ -314,10 +313,7 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
     says
 }
 
-/// How many bytes of a block are in a run at least where lines of digits follow each other.
-const FULL: u32 = 52;
-
-/// Whether a line ends in a block with a sample's length of digits, which are given.
+/// Whether a line ends in a block with a sample's length of digits, which are given, and is no ruler.
 #[inline(always)]
 fn line_ends<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], number: usize, digits: u64) -> bool {
     let block = &blocks[number];
@@ -330,12 +326,22 @@ fn line_ends<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], number: usize, digits: u6
     let eight = four & (four << 4 | 0xF);
     let all = eight & (eight << 8 | 0xFF) & (eight << 16 | 0xFFFF);
     let behind = all << 1 | 1;
-    let at = (ends & (behind | returns << 1 & (behind << 1 | 1))).trailing_zeros() as usize;
-    if at < SAMPLE {
-        let before = number.checked_sub(1).map_or(&[][..], |before| &blocks[before][BLOCK - SAMPLE + at..]);
-        return before.iter().rev().all(|&byte| BASE64.bits(byte) != 0);
+    let mut ends = ends & (behind | returns << 1 & (behind << 1 | 1));
+    while ends != 0 {
+        let at = ends.trailing_zeros() as usize;
+        let is_one = if at < SAMPLE {
+            let before =
+                number.checked_sub(1).map_or(&[][..], |before| &blocks[before][BLOCK - SAMPLE + at..]);
+            before.iter().rev().all(|&byte| BASE64.bits(byte) != 0)
+        } else {
+            !is_ruler(&block[at - 4..at])
+        };
+        if is_one {
+            return true;
+        }
+        ends &= ends - 1;
     }
-    at < BLOCK && !is_ruler(&block[at - 4..at])
+    false
 }
 
 /// Whether something that escapes begin with stands at one of these places of a block.
@@ -347,10 +353,16 @@ fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
 /// Whether a sample of a block has a phase at which all is in a class.
 #[inline(always)]
 fn has_phase(class: u64) -> bool {
-    let two = class & class >> 4;
-    let all = two & two >> 8 & two >> 16;
+    let all = six(class);
     let [first, second, third] = SAMPLES;
     (all >> first | all >> second | all >> third) & 0xF != 0
+}
+
+/// Where the first of six characters stands, each fourth, that are in the class: those of a sample at one place of its groups.
+#[inline(always)]
+fn six(class: u64) -> u64 {
+    let two = class & class >> 4;
+    two & two >> 8 & two >> 16
 }
 
 pub(super) fn in_run(byte: u8) -> bool {
@@ -453,7 +465,10 @@ impl Sampled {
             let mut found = [None; 6];
             let (has_opener, says) = dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found));
             sampled.has_opener |= has_opener;
-            let found = found.into_iter().enumerate().filter(|_| says);
+            if !says {
+                continue;
+            }
+            let found = found.into_iter().enumerate();
             for (phase, first) in found.filter_map(|(phase, first)| Some((phase, first?))) {
                 match sampled.parts.iter_mut().rfind(|(other, _)| *other == phase) {
                     Some((_, before)) if before.end == part.start => before.end = part.end,
@@ -496,17 +511,10 @@ fn has_either(class: u64) -> bool {
     class & ALL == ALL || class >> SAMPLE & ALL == ALL
 }
 
-/// The places, modulo four, at which all characters of a sample are in the class: four bits for each of the two samples in a
-/// word.
-#[inline(always)]
-fn places_with(class: u64) -> u64 {
-    let two = class & class >> 4;
-    two & two >> 8 & two >> 16 & FOURTHS
-}
-
 /// Tells whether something that escapes begin with stands in a run and whether a sample says text, and sets `found` for each
-/// phase to the first place where one does. In one of the four lower phases groups of base64 begin at the places of the run that are it modulo
-/// four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo two.
+/// phase to the first place where one does. In one of the four lower phases groups of base64 begin at the places of the run
+/// that are it modulo four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo
+/// two.
 #[inline(always)]
 fn samples<S: Simd>(
     simd: S,
@@ -591,16 +599,17 @@ fn five(groups: u64) -> u64 {
 const ALL_PHASES: u64 = 0b11_1111;
 const HEX_PHASES: u64 = 0b11_0000 | 0b11_0000 << SAMPLE;
 
-/// The phases of base64 in which all characters at a place of their groups are in the class, for both samples of a word.
+/// Where groups of four characters begin that have one of the class at this place, all of them, for both samples of a word.
 #[inline(always)]
 fn with(class: u64, place: usize) -> u64 {
-    let places = places_with(class);
+    let places = six(class) & FOURTHS;
     (places >> place | places << (4 - place)) & FOURTHS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::tests::numbers;
     use std::fmt::Write as _;
 
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -624,11 +633,7 @@ mod tests {
 
     #[test]
     fn a_text_is_told_wherever_it_stands_in_a_run() {
-        let mut state = 1u32;
-        let mut random = move |below: usize| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize % below
-        };
+        let mut random = numbers();
         for round in 0..3000 {
             let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
             let mut noise = |longest: usize| {

@@ -468,12 +468,14 @@ mod tests {
                 char::from(alphabet[(state >> 8) as usize % alphabet.len()])
             })
             .collect();
-        for (width, before) in [64, 76].iter().flat_map(|width| (0..400).map(move |before| (*width, before)))
+        for (width, before) in
+            [48, 52, 64, 76].iter().flat_map(|width| (0..400).map(move |before| (*width, before)))
         {
             let digits =
                 [&noise.as_bytes()[..4 * before], text.as_bytes(), &noise.as_bytes()[..9000]].concat();
             let lines: Vec<&[u8]> = digits.chunks(width).collect();
-            let (head, end) = (&b" : : : "[..1 + before % 6], [&b"\n"[..], b"\r\n"][before % 2]);
+            let (head, end) =
+                (&b" : :\n : "[..1 + before % 6], [&b"\n"[..], b"\r\n", b"\n              "][before % 3]);
             let written = [head, &lines.join(end), b"\n"].concat();
             let start = head.len() + 4 * before + 4 * before / width * end.len();
             let hints = set.search(&written, 0..written.len(), nothing_known, |_| {});
