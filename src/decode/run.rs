@@ -313,7 +313,8 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
     says
 }
 
-/// Whether a line ends in a block with a sample's length of digits, which are given, and is no ruler.
+/// Whether a line ends in a block with a sample's length of digits, which are given, and is no ruler, and the next begins with
+/// digits.
 #[inline(always)]
 fn line_ends<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], number: usize, digits: u64) -> bool {
     let block = &blocks[number];
@@ -329,15 +330,18 @@ fn line_ends<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], number: usize, digits: u6
     let mut ends = ends & (behind | returns << 1 & (behind << 1 | 1));
     while ends != 0 {
         let at = ends.trailing_zeros() as usize;
-        let is_one = if at < SAMPLE {
-            let before =
-                number.checked_sub(1).map_or(&[][..], |before| &blocks[before][BLOCK - SAMPLE + at..]);
-            before.iter().rev().all(|&byte| BASE64.bits(byte) != 0)
-        } else {
-            !is_ruler(&block[at - 4..at])
-        };
-        if is_one {
-            return true;
+        let next = block[at + 1..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        if next.is_none_or(|&byte| BASE64.bits(byte) != 0) {
+            let is_one = if at < SAMPLE {
+                let before =
+                    number.checked_sub(1).map_or(&[][..], |before| &blocks[before][BLOCK - SAMPLE + at..]);
+                before.iter().rev().all(|&byte| BASE64.bits(byte) != 0)
+            } else {
+                !is_ruler(&block[at - 4..at])
+            };
+            if is_one {
+                return true;
+            }
         }
         ends &= ends - 1;
     }
