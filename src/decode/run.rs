@@ -186,9 +186,7 @@ pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnM
                 continue;
             }
             let length = span(&CLASSES[IN_RUN], &text[sample..end]);
-            // Of a line that ends in the block little may stand in it.
-            let ends = sample == block && matches!(text.get(sample + length), Some(b'\r' | b'\n'));
-            if length >= SAMPLE || ends {
+            if length >= SAMPLE {
                 let back = span_back(&CLASSES[IN_RUN], &text[from..sample]);
                 let run = sample - back..sample + length;
                 from = run.end;
@@ -231,6 +229,7 @@ fn glance_of<S: Simd>(
     let in_run = Tables::of(simd, &CLASSES[IN_RUN]);
     let mut glance = Glance { sequences: 0, runs: 0 };
     let mut whole = 0;
+    let mut members = [0; TOGETHER];
     let count = (text.len().saturating_sub(2) / BLOCK).min(TOGETHER);
     let (blocks, next, last) = (chunks(text, 0, count), chunks(text, 1, count), chunks(text, 2, count));
     for number in 0..count {
@@ -238,11 +237,12 @@ fn glance_of<S: Simd>(
         places[number] = beginning(simd, &classes, block, &next[number], &last[number]);
         // Without a branch that cannot be foreseen.
         glance.sequences |= u64::from(places[number] != 0) << number;
-        whole |= u64::from(has_sample(in_run.members(block))) << number;
+        members[number] = in_run.members(block);
+        whole |= u64::from(has_sample(members[number])) << number;
     }
     while whole != 0 {
         let number = whole.trailing_zeros() as usize;
-        glance.runs |= u64::from(could_say(simd, in_run, blocks, number)) << number;
+        glance.runs |= u64::from(could_say(simd, &members, blocks, number)) << number;
         let mut seen = number + 1;
         if number >= CONVINCING && glance.runs >> (number - CONVINCING) & ENOUGH == ENOUGH {
             // What goes on with these is taken to do so too.
@@ -271,31 +271,42 @@ fn has_sample(class: u64) -> bool {
     (class >> first & ALL == ALL) | (class >> second & ALL == ALL) | (class >> third & ALL == ALL)
 }
 
-/// Whether one of the blocks could say something, of which a sample is all in a run.
+/// Whether one of the blocks could say something, of which a sample is all in a run. What is in a run is given for each.
 #[inline(always)]
-fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number: usize) -> bool {
+fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]], number: usize) -> bool {
     let looked = Looked::up(simd, &blocks[number]);
-    let run = in_run.members(&blocks[number]);
+    let run = members[number];
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
     let escapes = looked.members(OPENER) & (run >> 1 | 1 << 63) & (run << 1 | 1);
-    if has_phase(looked.members(THIRD)) | has_sample(looked.members(LOW)) | (escapes != 0) {
+    if has_sample(looked.members(LOW)) | (escapes != 0) {
         return true;
+    }
+    let third = looked.members(THIRD);
+    if has_phase(third) && has_five(looked.members(FIRST) & looked.members(SECOND) >> 1 & third >> 2) {
+        return true;
+    }
+    if number > 0 && members[number - 1] & run & members.get(number + 1).unwrap_or(&0) == u64::MAX {
+        // The blocks beside it have samples of the run too, and tell of what is in them.
+        return false;
     }
     // A line that ends says something with the next one, if that has digits too.
-    if line_ends(simd, blocks, number, looked.members(FOURTH)) {
-        return true;
+    let mut ends = line_ends(simd, &blocks[number], looked.members(FOURTH));
+    while ends != 0 {
+        if goes_on(&blocks[number], ends.trailing_zeros() as usize) {
+            return true;
+        }
+        ends &= ends - 1;
     }
-    // What the run has of the block before or behind may be less than a sample, and have an escape in it. Where a block is
-    // looked up at once that costs less than a branch that cannot be foreseen.
+    // What the run has of the block before or behind may be less than a sample, and have an escape in it, or its line may end
+    // there. Where a block is looked up at once that costs less than a branch that cannot be foreseen.
     let (begins, ends) = (run & 1 == 1, run >> 63 == 1);
     let mut says = false;
     if has_blocks::<S>() | begins {
         says |= begins
             & match number.checked_sub(1) {
                 Some(before) => {
-                    let before = &blocks[before];
-                    let rest = in_run.members(before).leading_ones();
-                    has_opener(simd, before, !u64::MAX.checked_shr(rest).unwrap_or(0))
+                    let rest = members[before].leading_ones();
+                    has_opener(simd, &blocks[before], !u64::MAX.checked_shr(rest).unwrap_or(0))
                 }
                 None => true,
             };
@@ -304,8 +315,12 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
         says |= ends
             & match blocks.get(number + 1) {
                 Some(behind) => {
-                    let rest = in_run.members(behind).trailing_ones();
+                    let rest = members[number + 1].trailing_ones();
+                    let at = rest as usize;
                     has_opener(simd, behind, !u64::MAX.checked_shl(rest).unwrap_or(0))
+                        || at < SAMPLE
+                            && matches!(behind[at], b'\r' | b'\n')
+                            && goes_on(blocks[number..=number + 1].as_flattened(), BLOCK + at)
                 }
                 None => true,
             };
@@ -313,39 +328,31 @@ fn could_say<S: Simd>(simd: S, in_run: Tables<S>, blocks: &[[u8; BLOCK]], number
     says
 }
 
-/// Whether a line ends in a block with a sample's length of digits, which are given, and is no ruler, and the next begins with
-/// digits.
+/// Where a line could end in a block with a sample's length of its digits, which are given, and another one follow that begins
+/// with some.
 #[inline(always)]
-fn line_ends<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], number: usize, digits: u64) -> bool {
-    let block = &blocks[number];
+fn line_ends<S: Simd>(simd: S, block: &[u8; BLOCK], digits: u64) -> u64 {
     let bytes = u8x64::from_slice(simd, block);
-    let ends = bytes.simd_eq(u8x64::splat(simd, b'\n')).to_bitmask();
-    let returns = bytes.simd_eq(u8x64::splat(simd, b'\r')).to_bitmask();
-    // What stands before the block is looked at last.
-    let two = digits & (digits << 1 | 1);
-    let four = two & (two << 2 | 0x3);
-    let eight = four & (four << 4 | 0xF);
-    let all = eight & (eight << 8 | 0xFF) & (eight << 16 | 0xFFFF);
-    let behind = all << 1 | 1;
-    let mut ends = ends & (behind | returns << 1 & (behind << 1 | 1));
-    while ends != 0 {
-        let at = ends.trailing_zeros() as usize;
-        let next = block[at + 1..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
-        if next.is_none_or(|&byte| BASE64.bits(byte) != 0) {
-            let is_one = if at < SAMPLE {
-                let before =
-                    number.checked_sub(1).map_or(&[][..], |before| &blocks[before][BLOCK - SAMPLE + at..]);
-                before.iter().rev().all(|&byte| BASE64.bits(byte) != 0)
-            } else {
-                !is_ruler(&block[at - 4..at])
-            };
-            if is_one {
-                return true;
-            }
-        }
-        ends &= ends - 1;
-    }
-    false
+    // The first character of either line's end, and what is told as one.
+    let ends = (bytes - b'\n').simd_lt(u8x64::splat(simd, 4)).to_bitmask();
+    let blanks = bytes.simd_lt(u8x64::splat(simd, b'!')).to_bitmask();
+    let two = digits & digits << 1;
+    let four = two & two << 2;
+    let eight = four & four << 4;
+    let before = eight & eight << 8 & eight << 16;
+    ends & before << 1 & ((digits | blanks) >> 1 | 1 << 63)
+}
+
+/// Whether the line that ends at a place of a text says something with the next one: a sample's length of digits that are no
+/// ruler is before its end, and the next begins with a digit. What is not in the text is taken to be so.
+fn goes_on(text: &[u8], end: usize) -> bool {
+    let (line, next) = text.split_at(end);
+    let next = next.strip_prefix(b"\r").unwrap_or(next);
+    let mut next = next.strip_prefix(b"\n").unwrap_or(next).iter();
+    let next = next.find(|byte| !matches!(byte, b' ' | b'\t'));
+    let last = &line[line.len().saturating_sub(SAMPLE)..];
+    let is_digit = |byte: &u8| BASE64.bits(*byte) != 0;
+    next.is_none_or(is_digit) && last.iter().rev().all(is_digit) && !is_ruler(last)
 }
 
 /// Whether something that escapes begin with stands at one of these places of a block.
@@ -358,6 +365,15 @@ fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
 #[inline(always)]
 fn has_phase(class: u64) -> bool {
     let all = six(class);
+    let [first, second, third] = SAMPLES;
+    (all >> first | all >> second | all >> third) & 0xF != 0
+}
+
+/// Whether a sample of a block has a phase at which five groups begin that say text, as they do where it says nothing else.
+#[inline(always)]
+fn has_five(groups: u64) -> bool {
+    let two = groups & groups >> 4;
+    let all = two & two >> 8 & groups >> 16;
     let [first, second, third] = SAMPLES;
     (all >> first | all >> second | all >> third) & 0xF != 0
 }

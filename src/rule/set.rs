@@ -468,11 +468,12 @@ mod tests {
                 char::from(alphabet[(state >> 8) as usize % alphabet.len()])
             })
             .collect();
-        for (width, before) in
-            [48, 52, 64, 76].iter().flat_map(|width| (0..400).map(move |before| (*width, before)))
+        let lines = [48, 52, 64, 76].iter().flat_map(|width| (0..400).map(move |before| (*width, before)));
+        // Much follows, or the last line is short.
+        for ((width, before), behind) in lines.flat_map(|line| [9000, 0, 8, 28].map(|behind| (line, behind)))
         {
             let digits =
-                [&noise.as_bytes()[..4 * before], text.as_bytes(), &noise.as_bytes()[..9000]].concat();
+                [&noise.as_bytes()[..4 * before], text.as_bytes(), &noise.as_bytes()[..behind]].concat();
             let lines: Vec<&[u8]> = digits.chunks(width).collect();
             let (head, end) =
                 (&b" : :\n : "[..1 + before % 6], [&b"\n"[..], b"\r\n", b"\n              "][before % 3]);
@@ -485,7 +486,7 @@ mod tests {
                     && place.at < start + LEAST
                     && start < place.end.unwrap_or(place.run.end);
             });
-            assert!(told, "{before} by {width}");
+            assert!(told, "{before} by {width}, {behind} behind");
         }
     }
 
