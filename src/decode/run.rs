@@ -282,7 +282,9 @@ fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]]
         return true;
     }
     let third = looked.members(THIRD);
-    if has_phase(third) && has_five(looked.members(FIRST) & looked.members(SECOND) >> 1 & third >> 2) {
+    if begins_in_sample(six(third))
+        && begins_in_sample(five(looked.members(FIRST) & looked.members(SECOND) >> 1 & third >> 2))
+    {
         return true;
     }
     if number > 0 && members[number - 1] & run & members.get(number + 1).unwrap_or(&0) == u64::MAX {
@@ -361,21 +363,11 @@ fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
     Looked::up(simd, block).members(OPENER) & places != 0
 }
 
-/// Whether a sample of a block has a phase at which all is in a class.
+/// Whether what is known to begin at some places of a block begins at a phase of one of its samples.
 #[inline(always)]
-fn has_phase(class: u64) -> bool {
-    let all = six(class);
+fn begins_in_sample(places: u64) -> bool {
     let [first, second, third] = SAMPLES;
-    (all >> first | all >> second | all >> third) & 0xF != 0
-}
-
-/// Whether a sample of a block has a phase at which five groups begin that say text, as they do where it says nothing else.
-#[inline(always)]
-fn has_five(groups: u64) -> bool {
-    let two = groups & groups >> 4;
-    let all = two & two >> 8 & groups >> 16;
-    let [first, second, third] = SAMPLES;
-    (all >> first | all >> second | all >> third) & 0xF != 0
+    (places >> first | places >> second | places >> third) & 0xF != 0
 }
 
 /// Where the first of six characters stands, each fourth, that are in the class: those of a sample at one place of its groups.
@@ -383,6 +375,14 @@ fn has_five(groups: u64) -> bool {
 fn six(class: u64) -> u64 {
     let two = class & class >> 4;
     two & two >> 8 & two >> 16
+}
+
+/// Where the first of five groups of base64 begins, of which it is known where they do: no more lie whole in a sample in all
+/// phases.
+#[inline(always)]
+fn five(groups: u64) -> u64 {
+    let two = groups & groups >> 4;
+    two & two >> 8 & groups >> 16
 }
 
 pub(super) fn in_run(byte: u8) -> bool {
@@ -575,7 +575,7 @@ fn sample<S: Simd>(
     // Nearly always these tell that there is nothing new.
     let groups = looked.members(FIRST) & looked.members(SECOND) >> 1 & (looked.members(THIRD) & inside) >> 2;
     let hex = if has_either(digit) { HEX_PHASES } else { 0 };
-    let mut phases = *wanted & (five(groups) | hex);
+    let mut phases = *wanted & (five(groups) & FOURTHS | hex);
     if phases & hex != 0 {
         let hex = with(looked.members(HIGH) & inside, 0) & with(digit, 1);
         phases &= !HEX_PHASES | (hex & hex >> 2) << 4;
@@ -605,14 +605,6 @@ fn says_text(characters: &[u8]) -> bool {
         let word = values.iter().fold(0, |word, value| word << 6 | u32::from(*value));
         values.iter().all(|value| *value != NONE) && word.to_be_bytes()[1..].iter().all(is_text)
     })
-}
-
-/// The phases of base64 in which five groups are known to begin in a sample, for both samples of a word: no more lie whole in
-/// it in all of them.
-#[inline(always)]
-fn five(groups: u64) -> u64 {
-    let two = groups & groups >> 4;
-    two & two >> 8 & groups >> 16 & FOURTHS
 }
 
 /// The phases of a sample, and those of hexadecimal digits in both samples of a word.

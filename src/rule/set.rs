@@ -455,6 +455,23 @@ mod tests {
     }
 
     #[test]
+    fn the_search_tells_of_an_escape_at_either_end_of_a_long_run() {
+        let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
+        let name = "a_name_that_says_nothing_".repeat(12);
+        for (before, length) in
+            (0..BLOCK).flat_map(|before| (150..150 + BLOCK).map(move |length| (before, length)))
+        {
+            for run in [format!("{}%61", &name[..length]), format!("%61{}", &name[..length])] {
+                let text = format!("{}{run} ", " ".repeat(before));
+                let hints = set.search(text.as_bytes(), 0..text.len(), nothing_known, |_| {});
+                let mut told = false;
+                runs(text.as_bytes(), &(0..text.len()), &hints, |found| told |= found.form == Form::Percent);
+                assert!(told, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_search_tells_of_a_text_that_a_lines_end_cuts() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         // Text among bytes that are none, in lines of base64, at each place in them.
