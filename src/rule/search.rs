@@ -105,13 +105,13 @@ impl Search {
     }
 
     /// Calls `visit` with each literal that lies whole in `span` of the text, and where it begins, if `sieve` leaves it: that
-    /// gets the places in a block where the rare bytes of literals stand, a bit each. Tells by the way where a run could say
-    /// something.
+    /// gets the places where the rare bytes of literals stand, a bit each, in a block and in some that follow. Tells by the way
+    /// where a run could say something.
     pub(super) fn each(
         &self,
         text: &[u8],
         span: Range<usize>,
-        sieve: impl Fn(usize, u64) -> u64,
+        sieve: impl Fn(usize, &mut [u64]),
         mut visit: impl FnMut(usize, usize),
     ) -> Hints {
         const BEHIND: usize = WIDTH - 1;
@@ -143,11 +143,12 @@ impl Search {
             while sequences != 0 {
                 let number = sequences.trailing_zeros() as usize;
                 let block = at + number * BLOCK;
-                let mut places = sieve(block, places[number]);
-                while places != 0 {
-                    let place = block + places.trailing_zeros() as usize;
+                sieve(block, &mut places[number..blocks]);
+                let mut left = places[number];
+                while left != 0 {
+                    let place = block + left.trailing_zeros() as usize;
                     self.verify(&text[..span.end], span.start, place, &mut visit);
-                    places &= places - 1;
+                    left &= left - 1;
                 }
                 sequences &= sequences - 1;
             }
@@ -279,7 +280,7 @@ mod tests {
             .collect();
         for span in [0..5000, 1..4999, 17..300, 40..106, 40..105, 40..42, 70..70, 4990..5000] {
             let mut found = Vec::new();
-            search.each(&text, span.clone(), |_, places| places, |number, at| found.push((at, number)));
+            search.each(&text, span.clone(), |_, _| {}, |number, at| found.push((at, number)));
             found.sort_unstable();
             let stands = |at: usize, literal: &[u8]| text[at..span.end].starts_with(literal);
             let expected: Vec<(usize, usize)> = span

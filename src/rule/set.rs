@@ -203,7 +203,7 @@ impl RuleSet {
         let barren = |sieve: &Sieve, part: &Range<usize>| {
             self.rules[sieve.rule].head().and_then(|head| barren(head, sieve.length(), part))
         };
-        let sieve = |block: usize, places: u64| sift.leaves(block, places);
+        let sieve = |block: usize, places: &mut [u64]| sift.sift(block, places);
         self.each_anchor(bytes, own, sieve, |number, hit| {
             if let Some(rest) = &self.rests[number] {
                 sift.meets(hit.at);
@@ -221,7 +221,7 @@ impl RuleSet {
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
-        sieve: impl Fn(usize, u64) -> u64,
+        sieve: impl Fn(usize, &mut [u64]),
         mut visit: impl FnMut(usize, Hit<'s>),
     ) -> Hints {
         let end = bytes.len().min(own.end + self.longest);
@@ -248,10 +248,8 @@ pub(crate) fn nothing_known(_: &Head, _: usize, _: &Range<usize>) -> Option<usiz
     None
 }
 
-/// The sieve that leaves all places of a block.
-fn all(_: usize, places: u64) -> u64 {
-    places
-}
+/// The sieve that leaves all places.
+fn all(_: usize, _: &mut [u64]) {}
 
 impl Anchor {
     fn new(written: Vec<u8>, starts: Starts, form: Form) -> Anchor {

@@ -11,18 +11,21 @@ use std::ops::Range;
 /// it.
 const NEAR: usize = 512;
 
+/// How many blocks are looked at together.
+const TOGETHER: usize = NEAR / BLOCK;
+
 /// Of how much text it is asked at once whether the rest of a secret could stand near.
 const STRETCH: usize = 16 * 1024;
 
 /// It is asked where so many anchors that a secret could begin with stand within [`DENSE`]: to look at each costs as much.
-const MANY: usize = 8;
+const MANY: usize = 4;
 const DENSE: usize = 32 * MANY;
 
 /// A block from which more than two were left out counts as so many of those.
 const CROWD: usize = 2;
 
 /// What is told of fewer bytes in a row is not worth it.
-const SHORTEST_ROW: usize = 8;
+pub(crate) const SHORTEST_ROW: usize = 8;
 
 /// A literal that begins secrets, and what follows it in those.
 #[derive(Debug)]
@@ -55,23 +58,25 @@ impl Sieve {
         self.literal.len()
     }
 
-    /// At which of the bytes from `at` on, a bit each, the literal stands and the rest of a secret may not follow: the same
-    /// that [`Ahead::may_follow`](super::behind::Ahead::may_follow) tells of one, but nothing of those near the ends of the
-    /// text.
-    fn left_out(&self, text: &[u8], at: usize) -> u64 {
-        let Some(before) = at.checked_sub(1) else { return 0 };
-        match text.get(before..at + self.literal.len() + 2 * BLOCK + 1) {
-            Some(text) => dispatch!(*LEVEL, simd => left_out_of(simd, self, text)),
-            None => 0,
-        }
+    /// Leaves out of the places in blocks, a bit each, where rare bytes stand, all those where the literal does. Tells of how
+    /// many blocks: nothing is known of those near the ends of the text.
+    fn sweep(&self, text: &[u8], block: usize, places: &mut [u64]) -> usize {
+        let Some(text) = block.checked_sub(self.rare).and_then(|start| text.get(start..)) else { return 0 };
+        let blocks = (text.len().saturating_sub(self.literal.len()) / BLOCK).min(places.len());
+        dispatch!(*LEVEL, simd => sweep_out(simd, self, text, &mut places[..blocks]));
+        blocks
     }
 
-    /// At which of the bytes from `at` on the literal stands, but nothing of those near the end of the text.
-    fn stands(&self, text: &[u8], at: usize) -> u64 {
-        match text.get(at..at + self.literal.len() + BLOCK) {
-            Some(text) => dispatch!(*LEVEL, simd => stands_in(simd, &self.literal, text)),
-            None => 0,
-        }
+    /// The same of those where the literal stands and no secret begins: the rest of one may not follow, as
+    /// [`Ahead::may_follow`](super::behind::Ahead::may_follow) tells of each, or at most `most` bytes of one do, of
+    /// [`SHORTEST_ROW`] at least and a block at most.
+    fn sift(&self, text: &[u8], block: usize, places: &mut [u64], most: Option<usize>) {
+        let before = block.checked_sub(self.rare + 1);
+        let Some(text) = before.and_then(|before| text.get(before..)) else { return };
+        let reach = self.literal.len() + BLOCK + 2;
+        let blocks = (text.len().saturating_sub(reach) / BLOCK).min(places.len());
+        let most = most.filter(|&most| most >= SHORTEST_ROW);
+        dispatch!(*LEVEL, simd => sift_out(simd, self, text, &mut places[..blocks], most));
     }
 
     /// Whether more than `most` bytes of a secret, which is a block at most, stand in a row in this part of the text.
@@ -81,15 +86,6 @@ impl Sieve {
         members(&self.own, text, &mut words);
         let both = |pair: &[u64]| u128::from(pair[1]) << BLOCK | u128::from(pair[0]);
         most < SHORTEST_ROW || words.windows(2).any(|pair| rows(both(pair), most + 1) != 0)
-    }
-
-    /// At which of the bytes from `at` on the literal stands and at most `most` bytes of a secret follow, which is a block at
-    /// most, but nothing of those near the end of the text.
-    fn short(&self, text: &[u8], at: usize, most: usize) -> u64 {
-        match text.get(at..at + self.literal.len() + 2 * BLOCK) {
-            Some(text) if most >= SHORTEST_ROW => dispatch!(*LEVEL, simd => short_of(simd, self, text, most)),
-            _ => 0,
-        }
     }
 }
 
@@ -101,6 +97,24 @@ fn stands_in<S: Simd>(simd: S, literal: &[u8], text: &[u8]) -> u64 {
         differs |= u8x64::from_slice(simd, &text[number..number + BLOCK]) ^ u8x64::splat(simd, byte);
     }
     !non_zero(simd, differs)
+}
+
+#[inline(always)]
+fn sweep_out<S: Simd>(simd: S, sieve: &Sieve, text: &[u8], blocks: &mut [u64]) {
+    for (number, places) in blocks.iter_mut().enumerate() {
+        *places &= !stands_in(simd, &sieve.literal, &text[number * BLOCK..]);
+    }
+}
+
+/// Of a text that begins a byte before the first block.
+#[inline(always)]
+fn sift_out<S: Simd>(simd: S, sieve: &Sieve, text: &[u8], blocks: &mut [u64], most: Option<usize>) {
+    let class = Tables::of(simd, &sieve.own);
+    for (number, places) in blocks.iter_mut().enumerate() {
+        if *places != 0 {
+            *places &= !left_out_of(simd, sieve, class, &text[number * BLOCK..], most);
+        }
+    }
 }
 
 /// At which bits rows of so many ones begin, of [`SHORTEST_ROW`] at least.
@@ -119,45 +133,38 @@ fn rows(ones: u128, least: usize) -> u64 {
     rows as u64
 }
 
+/// At which bytes of a block, behind the first of the text, the literal stands and no secret begins.
 #[inline(always)]
-fn short_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8], most: usize) -> u64 {
-    let stands = stands_in(simd, &sieve.literal, text);
-    if stands == 0 {
-        return 0;
-    }
-    let (body, class) = (&text[sieve.literal.len()..], Tables::of(simd, &sieve.own));
-    let behind = u128::from(class.members(&body[BLOCK..2 * BLOCK]));
-    stands & !rows(behind << BLOCK | u128::from(class.members(&body[..BLOCK])), most + 1)
-}
-
-/// The same as [`Sieve::left_out`] of a text that begins a byte earlier.
-#[inline(always)]
-fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8]) -> u64 {
-    if !has_blocks::<S>() {
-        return 0; // It would cost more than it saves.
-    }
+fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, class: Tables<S>, text: &[u8], most: Option<usize>) -> u64 {
     let stands = stands_in(simd, &sieve.literal, &text[1..]);
     if stands == 0 {
         return 0;
     }
     // From here on a bit stands for the byte behind the literal, and for those that follow it.
     let body = &text[1 + sieve.literal.len()..];
-    let class = Tables::of(simd, &sieve.own);
-    let [own_first, open_first, assigned_first] = ways_of(simd, class, body);
-    let [mut own, mut open, mut assigned] = [own_first, open_first, assigned_first].map(u128::from);
+    let mut own = u128::from(class.members(&body[..BLOCK]));
     // Few of the secrets' rows go on in the next block.
-    if own_first.checked_add(stands).is_none() {
-        let [own_next, open_next, assigned_next] = ways_of(simd, class, &body[BLOCK..]);
-        own |= u128::from(own_next) << BLOCK;
+    let goes_beyond = (own as u64).checked_add(stands).is_none();
+    if goes_beyond {
+        own |= u128::from(class.members(&body[BLOCK..2 * BLOCK])) << BLOCK;
+    }
+    let short = most.map_or(0, |most| stands & !rows(own, most + 1));
+    // Without long vectors the rest would cost more than it saves.
+    if short == stands || !has_blocks::<S>() {
+        return short;
+    }
+    // A one that is added to where a row of ones begins ends up behind it.
+    let ends = |starts: u64| own.wrapping_add(u128::from(starts)) & !own;
+    let mut left_out = stands & !rows(own, sieve.least);
+    let [mut open, mut assigned] = open_in(simd, body).map(u128::from);
+    if goes_beyond {
+        let [open_next, assigned_next] = open_in(simd, &body[BLOCK..]);
         open |= u128::from(open_next) << BLOCK;
         assigned |= u128::from(assigned_next) << BLOCK;
     }
     let is_assigned =
         non_zero(simd, look_up(simd, &OPEN_BEHIND, &text[..BLOCK])) | !ascii(simd, &text[..BLOCK]);
-    // A one that is added to where a row of ones begins ends up behind it.
-    let ends = |starts: u64| own.wrapping_add(u128::from(starts)) & !own;
     let mut goes_on = ends(stands) & open | ends(stands & is_assigned) & assigned;
-    let mut left_out = stands & !rows(own, sieve.least);
     while goes_on != 0 {
         // The last one that begins before the end.
         let end = goes_on.trailing_zeros().min(u64::BITS - 1);
@@ -165,18 +172,17 @@ fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, text: &[u8]) -> u64 {
         left_out &= !(1 << (u64::BITS - 1 - starts.leading_zeros()));
         goes_on &= goes_on - 1;
     }
-    left_out
+    left_out | short
 }
 
-/// Which bytes of a block are a secret's, at which of them one may go on elsewhere, and at which if it is the value of something.
+/// At which bytes of a block a secret may go on elsewhere, and at which if it is the value of something.
 #[inline(always)]
-fn ways_of<S: Simd>(simd: S, class: Tables<S>, text: &[u8]) -> [u64; 3] {
+fn open_in<S: Simd>(simd: S, text: &[u8]) -> [u64; 2] {
     let (block, next) = (&text[..BLOCK], &text[1..=BLOCK]);
     let ways = look_up(simd, &WAYS, block);
     let before = look_up(simd, &OPEN_BEFORE, next);
-    // Of what is not ASCII the tables tell nothing.
     let is_open = non_zero(simd, ways & before) | !(ascii(simd, block) & ascii(simd, next));
-    [class.members(block), is_open, non_zero(simd, ways & ASSIGNED)]
+    [is_open, non_zero(simd, ways & ASSIGNED)]
 }
 
 /// The anchors of one text, as they are met in it.
@@ -185,6 +191,8 @@ pub(super) struct Sift<'s, 't> {
     text: &'t [u8],
     /// Up to where many are looked for.
     near: Cell<usize>,
+    /// Up to where nothing more is left out.
+    swept: Cell<usize>,
     /// Up to where it is known of each sieve what may follow an anchor that begins nothing.
     known: Cell<usize>,
     most: RefCell<Vec<Option<usize>>>,
@@ -205,6 +213,7 @@ impl<'s, 't> Sift<'s, 't> {
             sieves,
             text,
             near,
+            swept: Cell::default(),
             known,
             most,
             since: Cell::default(),
@@ -215,47 +224,53 @@ impl<'s, 't> Sift<'s, 't> {
         }
     }
 
-    /// Those of the places in a block, a bit each, where rare bytes of literals stand, that a secret could begin around.
+    /// Leaves of the places in the first of some blocks, a bit each, where rare bytes of literals stand, those that a secret
+    /// could begin around; in those that follow too, where that is known.
     #[inline]
-    pub(super) fn leaves(&self, block: usize, places: u64) -> u64 {
-        if block >= self.near.get() { places } else { self.leaves_of_many(block, places) }
+    pub(super) fn sift(&self, block: usize, places: &mut [u64]) {
+        if block >= self.swept.get() && block < self.near.get() {
+            self.sift_many(block, places);
+        }
     }
 
     /// It stays apart, so that the search around it, which seldom asks, is not slower for it.
     #[inline(never)]
-    fn leaves_of_many(&self, block: usize, places: u64) -> u64 {
+    fn sift_many(&self, block: usize, places: &mut [u64]) {
         let (clear, number) = self.clear.get();
-        if block + BLOCK <= clear
-            && let Some(start) = block.checked_sub(self.sieves[number].rare)
-        {
-            self.near.set(block + NEAR);
-            return places & !self.sieves[number].stands(self.text, start);
+        let blocks = (clear.saturating_sub(block) / BLOCK).min(places.len());
+        if blocks > 0 {
+            let swept = self.sieves[number].sweep(self.text, block, &mut places[..blocks]);
+            self.swept.set(block + swept * BLOCK);
+            self.near.set(block + swept * BLOCK + NEAR);
+            if swept > 0 {
+                return;
+            }
         }
-        let mut left = places;
+        let known = self.known.get().saturating_sub(block) / BLOCK;
+        let together = if known > 0 { known.min(TOGETHER) } else { TOGETHER }.min(places.len());
+        let places = &mut places[..together];
+        let mut before = [0; TOGETHER];
+        before[..together].copy_from_slice(places);
         for (number, sieve) in self.sieves.iter().enumerate() {
-            let Some(start) = block.checked_sub(sieve.rare) else { continue };
+            let Some(first) = places.iter().position(|&places| places != 0) else { break };
+            let first = block + first * BLOCK + places[first].trailing_zeros() as usize;
             // Where there are many, they are mostly of one literal.
-            let first = start + left.trailing_zeros() as usize;
-            if !self.text.get(first..).is_some_and(|text| begins_with(text, &sieve.literal)) {
-                continue;
-            }
-            let most = if block + BLOCK <= self.known.get() { self.most.borrow()[number] } else { None };
-            left &= !most.map_or(0, |most| sieve.short(self.text, start, most));
-            if left != 0 {
-                left &= !sieve.left_out(self.text, start);
-            }
-            if left == 0 {
-                break;
+            let here = first.checked_sub(sieve.rare).and_then(|at| self.text.get(at..));
+            if here.is_some_and(|text| begins_with(text, &sieve.literal)) {
+                let most = if known > 0 { self.most.borrow()[number] } else { None };
+                sieve.sift(self.text, block, places, most);
             }
         }
-        if left != places {
-            self.near.set(block + NEAR);
-            let others = |ones: u64| ones & ones.wrapping_sub(1);
-            if others(others(places & !left)) != 0 {
-                self.met.set(self.met.get() + CROWD);
+        let without_last = |ones: u64| ones & ones.wrapping_sub(1);
+        for (number, (before, left)) in before.iter().zip(&*places).enumerate() {
+            if before != left {
+                self.near.set(block + number * BLOCK + NEAR);
+                if without_last(without_last(before & !left)) != 0 {
+                    self.met.set(self.met.get() + CROWD);
+                }
             }
         }
-        left
+        self.swept.set(block + together * BLOCK);
     }
 
     /// Notes that an anchor stands at `at`.
@@ -294,6 +309,8 @@ impl<'s, 't> Sift<'s, 't> {
                 self.clear.set((part.end, number));
             }
         }
+        // More is known now of what was looked at together.
+        self.swept.set(at);
         // What is behind is mostly alike.
         if most.iter().any(Option::is_some) {
             self.met.set(MANY / 2);
@@ -322,17 +339,25 @@ mod tests {
         Sieve::of(0, b"key_", 0, rest).expect("its last byte is no letter")
     }
 
+    /// At which bytes from `at` on the literal is left out.
+    fn told(sieve: &Sieve, text: &[u8], at: usize, most: Option<usize>) -> u64 {
+        let mut places = [u64::MAX];
+        sieve.sift(text, at, &mut places, most);
+        !places[0]
+    }
+
     #[test]
     fn what_few_bytes_follow_is_short() {
         let sieve = sieve(&rest());
+        // At the end of a line a secret may go on.
         let text: Vec<u8> = (0..40)
             .flat_map(|letters| {
-                [&b"key_"[..], &b"abcdefghijklmnopqrstuvwxyzabcdefghijklmnop"[..letters], b"("].concat()
+                [&b"key_"[..], &b"abcdefghijklmnopqrstuvwxyzabcdefghijklmnop"[..letters], b"\n"].concat()
             })
             .collect();
-        for at in 0..text.len() - 3 * BLOCK {
+        for at in 1..text.len() - 3 * BLOCK {
             for most in [0, SHORTEST_ROW - 1, SHORTEST_ROW, 9, 15, 16, 17, 31, 33, BLOCK] {
-                let told = sieve.short(&text, at, most);
+                let told = told(&sieve, &text, at, Some(most));
                 for bit in 0..BLOCK {
                     let behind = text[at + bit..].strip_prefix(b"key_");
                     let is_short = behind.is_some_and(|behind| {
@@ -343,7 +368,39 @@ mod tests {
                 }
             }
         }
-        assert_eq!(sieve.short(&text, text.len() - BLOCK, 16), 0);
+        // Of what is near the ends of the text nothing is told.
+        assert_eq!(told(&sieve, &text, text.len() - BLOCK, Some(16)), 0);
+        assert_eq!(told(&sieve, &text, 0, Some(16)), 0);
+    }
+
+    #[test]
+    fn blocks_together_are_told_as_each_alone() {
+        let sieve = sieve(&rest());
+        let text: Vec<u8> = (0..100)
+            .flat_map(|number| [&b"key_"[..], &b"abcdefghijklmnopqrst"[..number % 21], b"("].concat())
+            .collect();
+        let stands = |place: usize| text[place..].starts_with(b"key_");
+        for at in 0..2 * BLOCK {
+            // In the third one there is no place.
+            let all: [u64; 30] = std::array::from_fn(|number| if number == 2 { 0 } else { u64::MAX });
+            for most in [None, Some(12)] {
+                let mut together = all;
+                sieve.sift(&text, at, &mut together, most);
+                for (number, left) in together.iter().enumerate().filter(|&(number, _)| number != 2) {
+                    let alone = if at > 0 { told(&sieve, &text, at + number * BLOCK, most) } else { 0 };
+                    assert_eq!(!left, alone, "{most:?} from {at}, block {number}");
+                }
+                assert_eq!(together[2], 0);
+            }
+            let mut left = all;
+            let blocks = sieve.sweep(&text, at, &mut left);
+            assert!(blocks * BLOCK > text.len() - at - 2 * BLOCK, "{blocks} blocks from {at}");
+            for (number, left) in left.iter().enumerate().filter(|&(number, _)| number != 2) {
+                let is_left = |bit: usize| left >> bit & 1 == 1;
+                let is_right = |bit| is_left(bit) == (number >= blocks || !stands(at + number * BLOCK + bit));
+                assert!((0..BLOCK).all(is_right), "block {number} from {at}");
+            }
+        }
     }
 
     #[test]
@@ -390,7 +447,7 @@ mod tests {
             let mut ahead = Ahead::new(text);
             let mut at = 0;
             while at < text.len() {
-                let told = sieve.left_out(text, at);
+                let told = told(&sieve, text, at, None);
                 for place in (at..text.len().min(at + BLOCK)).filter(|&at| text[at..].starts_with(b"key_")) {
                     let is_left_out = told >> (place - at) & 1 == 1;
                     let may_follow = ahead.may_follow(&rest, place, 4);
