@@ -12,6 +12,7 @@ pub use file::parse;
 pub(crate) use head::Head;
 pub(crate) use set::nothing_known;
 pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
+pub(crate) use sieve::SHORTEST_ROW;
 
 use crate::text::begins_with;
 use ignore::gitignore::Gitignore;

@@ -6,8 +6,8 @@ use super::constant::{REACH_AHEAD, REACH_BACK, Use};
 use super::name::Named;
 use super::{LONGEST_TOKEN, Want, joint_at, may_go_on, may_join};
 use crate::class::{BLOCK, Class, members};
-use crate::rule::Head;
 use crate::rule::behind::{JOINS, QUOTES, SIGNS, class_of, table_of};
+use crate::rule::{Head, SHORTEST_ROW};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -53,6 +53,9 @@ struct Noted {
     /// Where a shorter one could stand, and how long it would be.
     short: Vec<(usize, usize)>,
 }
+
+/// What names have that is no letter and no digit.
+const NAMES: Class = class_of(&table_of(&[b"_"]), true);
 
 /// Bytes of the alphabet in a row.
 struct Row {
@@ -105,8 +108,7 @@ impl<'t> Notes<'t> {
             return true;
         }
         let mut rests = self.rests.borrow_mut();
-        let is_wanted = |noted: &Noted| noted.least == want.least && noted.alphabet == *want.alphabet;
-        let place = rests.iter().position(is_wanted).unwrap_or_else(|| {
+        let place = rests.iter().position(|noted| noted.is_of(want)).unwrap_or_else(|| {
             rests.push(Noted::new(want));
             rests.len() - 1
         });
@@ -127,7 +129,11 @@ impl<'t> Notes<'t> {
         let most = want.least.checked_sub(SHORTEST_REST)?;
         let end = self.text.len().min(part.end + anchor + most + REACH_AHEAD);
         let zone = part.start.saturating_sub(REACH_BACK).min(end)..end;
-        (!self.may_begin_in(&zone, want, most)).then_some(most)
+        if self.may_begin_in(&zone, want, SHORTEST_ROW) {
+            return None;
+        }
+        let longest = self.rests.borrow().iter().find(|noted| noted.is_of(want))?.longest(&zone);
+        Some(want.least - 1 - longest.max(SHORTEST_REST - 1))
     }
 
     /// Whether to look for another name in a zone is likely to cost less than to note what could begin there.
@@ -184,6 +190,17 @@ impl Noted {
         }
     }
 
+    fn is_of(&self, want: Want<'_>) -> bool {
+        self.least == want.least && self.alphabet == *want.alphabet
+    }
+
+    /// How long the longest one is that is no whole one and could stand in a part of the text, of those that are noted.
+    fn longest(&self, part: &Range<usize>) -> usize {
+        let first = self.short.partition_point(|&(start, _)| start < part.start);
+        let here = self.short[first..].iter().take_while(|(start, _)| *start < part.end);
+        here.map(|&(_, length)| length).max().unwrap_or(0)
+    }
+
     fn has(&self, part: &Range<usize>, least: usize) -> bool {
         let first = self.whole.partition_point(|&start| start < part.start);
         if self.whole.get(first).is_some_and(|&start| start < part.end) {
@@ -234,17 +251,25 @@ impl Noted {
         }
         // Behind the last byte a row ends, too.
         let blocks = (end - from) / BLOCK + 1;
-        let [mut own, mut stops] = [[0; MOST_BLOCKS]; 2];
+        let [mut own, mut stops, mut names] = [[0; MOST_BLOCKS]; 3];
         members(&self.classes[0], &text[from..end], &mut own[..blocks]);
         members(&self.classes[1], &text[from..end], &mut stops[..blocks]);
+        members(&NAMES, &text[from..end], &mut names[..blocks]);
         let (mut before, mut had_four) = (0, false);
+        // Whether a name stands before the block, and whether the row that goes on in it is what one goes on with.
+        let (mut is_behind_name, mut goes_on) = (0, 0);
         // Up to where others go on.
         let mut reach = 0;
-        for (number, (&own, &stops)) in own.iter().zip(&stops).enumerate().take(blocks) {
+        for (number, ((&own, &stops), &names)) in own.iter().zip(&stops).zip(&names).enumerate().take(blocks)
+        {
             let at = from + number * BLOCK;
             let both = u128::from(own) << BLOCK | u128::from(before);
             let is_behind = |members: u128| (members >> (BLOCK - 1)) as u64;
-            let mut ends = is_behind(both) & !own;
+            // What a name goes on with is the rest of nothing. A one that is added to where such a row begins ends up behind it.
+            let starts = own & !is_behind(both) & (names << 1 | is_behind_name);
+            let (sum, is_over) = own.overflowing_add(starts | goes_on);
+            (is_behind_name, goes_on) = (names >> (BLOCK - 1), u64::from(is_over));
+            let mut ends = is_behind(both) & !own & !sum;
             // Of a long row four lie in one block.
             let has_four = has_four(own);
             ends &= !stops | if has_four | had_four { is_behind(rows_of_twelve(both)) } else { 0 };
