@@ -181,6 +181,7 @@ fn open_in<S: Simd>(simd: S, text: &[u8]) -> [u64; 2] {
     let (block, next) = (&text[..BLOCK], &text[1..=BLOCK]);
     let ways = look_up(simd, &WAYS, block);
     let before = look_up(simd, &OPEN_BEFORE, next);
+    // Of what is not ASCII the tables tell nothing.
     let is_open = non_zero(simd, ways & before) | !(ascii(simd, block) & ascii(simd, next));
     [is_open, non_zero(simd, ways & ASSIGNED)]
 }
@@ -253,9 +254,9 @@ impl<'s, 't> Sift<'s, 't> {
         before[..together].copy_from_slice(places);
         for (number, sieve) in self.sieves.iter().enumerate() {
             let Some(first) = places.iter().position(|&places| places != 0) else { break };
-            let first = block + first * BLOCK + places[first].trailing_zeros() as usize;
+            let rare = block + first * BLOCK + places[first].trailing_zeros() as usize;
             // Where there are many, they are mostly of one literal.
-            let here = first.checked_sub(sieve.rare).and_then(|at| self.text.get(at..));
+            let here = rare.checked_sub(sieve.rare).and_then(|at| self.text.get(at..));
             if here.is_some_and(|text| begins_with(text, &sieve.literal)) {
                 let most = if known > 0 { self.most.borrow()[number] } else { None };
                 sieve.sift(self.text, block, places, most);

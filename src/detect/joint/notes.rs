@@ -129,9 +129,11 @@ impl<'t> Notes<'t> {
         let most = want.least.checked_sub(SHORTEST_REST)?;
         let end = self.text.len().min(part.end + anchor + most + REACH_AHEAD);
         let zone = part.start.saturating_sub(REACH_BACK).min(end)..end;
+        // So few bytes are not asked about.
         if self.may_begin_in(&zone, want, SHORTEST_ROW) {
             return None;
         }
+        // Of those that are shorter than what is noted nothing is known.
         let longest = self.rests.borrow().iter().find(|noted| noted.is_of(want))?.longest(&zone);
         Some(want.least - 1 - longest.max(SHORTEST_REST - 1))
     }
