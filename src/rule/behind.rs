@@ -102,6 +102,17 @@ pub(super) const OPEN_BEFORE: [u8; 256] = bits_of(&[
 pub(super) const OPEN_BEHIND: [u8; 256] = bits_of(&[(table_of(&[ASSIGNS]), true, ASSIGNED)]);
 pub(super) const ASSIGNED: u8 = 8 | 16;
 
+/// The bytes at which a secret may go on in one of these ways.
+pub(super) const fn by(ways: u8) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = WAYS[byte] & ways != 0;
+        byte += 1;
+    }
+    table
+}
+
 /// For each byte the bits of the tables that have it, or have it not.
 const fn bits_of(tables: &[([bool; 256], bool, u8)]) -> [u8; 256] {
     let mut all = [0; 256];
