@@ -18,9 +18,10 @@ const TOGETHER: usize = NEAR / BLOCK;
 /// Of how much text it is asked at once whether the rest of a secret could stand near.
 const STRETCH: usize = 16 * 1024;
 
-/// It is asked where so many anchors that a secret could begin with stand within [`DENSE`]: to look at each costs as much.
+/// It is asked where so many anchors that a secret could begin with stand within [`DENSE`]: to look at each of them costs as
+/// much as to ask about that much text.
 const MANY: usize = 4;
-const DENSE: usize = 32 * MANY;
+const DENSE: usize = 256 * MANY;
 
 /// A block from which more than two were left out counts as so many of those.
 const CROWD: usize = 2;

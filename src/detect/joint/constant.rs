@@ -35,7 +35,7 @@ impl<'t> First<'t, '_> {
         notes.of(text, |notes| {
             // Either tells of nearly all constants that they are none of a secret: that they have no use, or that there is
             // nothing that could be the rest.
-            let names_first = notes.names_are_cheaper(&zone);
+            let names_first = notes.names_are_cheaper(&zone, want);
             if !names_first && !notes.may_begin_in(&zone, want, length) {
                 return;
             }

@@ -139,9 +139,11 @@ impl<'t> Notes<'t> {
     }
 
     /// Whether to look for another name in a zone is likely to cost less than to note what could begin there.
-    pub(super) fn names_are_cheaper(&self, zone: &Range<usize>) -> bool {
+    pub(super) fn names_are_cheaper(&self, zone: &Range<usize>, want: Want<'_>) -> bool {
+        let is_noted =
+            |noted: &Noted| noted.is_of(want) && noted.seen.start <= zone.start && zone.end <= noted.seen.end;
         // Noting costs that much more a byte than searching.
-        self.cost.get() < 8 * zone.end
+        self.cost.get() < 8 * zone.end && !self.rests.borrow().iter().any(is_noted)
     }
 
     /// The first uses of a name in two parts of a zone.
