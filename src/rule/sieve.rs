@@ -434,6 +434,24 @@ mod tests {
     }
 
     #[test]
+    fn a_long_row_is_met_wherever_it_stands() {
+        let sieve = sieve(&rest());
+        for most in [SHORTEST_ROW, 12, 21, BLOCK - 1, BLOCK] {
+            for length in [most, most + 1, most + 20, 3 * BLOCK] {
+                for before in 0..2 * BLOCK {
+                    let text = [&vec![b'A'; before][..], &vec![b'a'; length], b"A"].concat();
+                    for behind in [0, 1, BLOCK] {
+                        let text = [&text[..], &vec![b'A'; behind]].concat();
+                        let is_met = sieve.has_long_row(&text, 0..text.len(), most);
+                        assert_eq!(is_met, length > most, "{length} behind {before}, {most}");
+                    }
+                    assert!(!sieve.has_long_row(&text, 0..before + most, most), "{length} behind {before}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn blocks_together_are_told_as_each_alone() {
         let sieve = sieve(&rest());
         let text: Vec<u8> = (0..100)
