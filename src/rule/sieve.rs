@@ -197,7 +197,7 @@ fn open_in<S: Simd>(simd: S, text: &[u8], at: u64) -> [u64; 2] {
     [is_open & at, non_zero(simd, ways & ASSIGNED) & at]
 }
 
-/// The same way by way: only those that some of the bytes open.
+/// The same where bytes are looked up by their halves: one way after the other, as far as one of these bytes could be in it.
 #[inline(always)]
 fn open_by_halves<S: Simd>(simd: S, block: &[u8], next: &[u8], at: u64) -> [u64; 2] {
     const ANY: Class = class_of(&by(u8::MAX), true);
@@ -350,16 +350,14 @@ impl<'s, 't> Sift<'s, 't> {
         let part = at.saturating_sub(BLOCK)..at + self.stretch.get();
         let mut most = self.most.borrow_mut();
         most.clear();
-        // Longer rows than that are not seen whole in two blocks.
         // Of a sieve whose literal does not stand there nobody needs to know.
-        let stands = |literal: &[u8]| {
-            let end = self.text.len().min(part.end + literal.len());
-            memmem::find(&self.text[part.start..end], literal).is_some()
+        let stands = |sieve: &Sieve| {
+            let end = self.text.len().min(part.end + sieve.length());
+            memmem::find(&self.text[part.start..end], &sieve.literal).is_some()
         };
-        let known = |sieve: &Sieve| {
-            if stands(&sieve.literal) { barren(sieve, &part).map(|most| most.min(BLOCK)) } else { None }
-        };
-        most.extend(self.sieves.iter().map(known));
+        let barren = |sieve: &Sieve| if stands(sieve) { barren(sieve, &part) } else { None };
+        // Longer rows than that are not seen whole in two blocks.
+        most.extend(self.sieves.iter().map(|sieve| barren(sieve).map(|most| most.min(BLOCK))));
         self.known.set(part.end);
         let is_here = |sieve: &Sieve| begins_with(&self.text[at..], &sieve.literal);
         let here = self.sieves.iter().position(is_here);
