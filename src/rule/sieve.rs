@@ -226,16 +226,15 @@ fn open_by_halves<S: Simd>(simd: S, block: &[u8], next: &[u8], at: u64) -> [u64;
     [open, Tables::of(simd, &VALUES).members(block) & ways]
 }
 
-/// At which bytes of a block a value may be given to something by what stands there, or nobody knows.
+/// At which bytes of a block something gets the value that follows. Bytes that are not ASCII may be told as if they were.
 #[inline(always)]
 fn assigns_in<S: Simd>(simd: S, block: &[u8]) -> u64 {
     const ASSIGNS: Class = Class::of(&OPEN_BEHIND, ASSIGNED.trailing_zeros());
-    let assigns = if has_blocks::<S>() {
+    if has_blocks::<S>() {
         non_zero(simd, look_up(simd, &OPEN_BEHIND, block))
     } else {
         Tables::of(simd, &ASSIGNS).members(block)
-    };
-    assigns | !ascii(simd, block)
+    }
 }
 
 /// The anchors of one text, as they are met in it.
