@@ -103,7 +103,7 @@ pub(super) const OPEN_BEHIND: [u8; 256] = bits_of(&[(table_of(&[ASSIGNS]), true,
 pub(super) const ASSIGNED: u8 = 8 | 16;
 
 /// The bytes at which a secret may go on in one of these ways.
-pub(super) const fn by(ways: u8) -> [bool; 256] {
+pub(super) const fn goes_on_by(ways: u8) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < table.len() {

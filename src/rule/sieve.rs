@@ -1,6 +1,6 @@
 //! Anchors that stand in some texts on every line: of many of them at once it is told that no secret begins with them.
 
-use super::behind::{ASSIGNED, OPEN_BEFORE, OPEN_BEHIND, Rest, WAYS, by, class_of};
+use super::behind::{ASSIGNED, OPEN_BEFORE, OPEN_BEHIND, Rest, WAYS, class_of, goes_on_by};
 use crate::class::{BLOCK, Class, LEVEL, Tables, ascii, has_blocks, look_up, members, non_zero};
 use crate::text::begins_with;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
@@ -200,9 +200,9 @@ fn open_in<S: Simd>(simd: S, text: &[u8], at: u64) -> [u64; 2] {
 /// The same where bytes are looked up by their halves: one way after the other, as far as one of these bytes could be in it.
 #[inline(always)]
 fn open_by_halves<S: Simd>(simd: S, block: &[u8], next: &[u8], at: u64) -> [u64; 2] {
-    const ANY: Class = class_of(&by(u8::MAX), true);
+    const ANY: Class = class_of(&goes_on_by(u8::MAX), true);
     const ALWAYS: Class = Class::of(&WAYS, 0);
-    const VALUES: Class = class_of(&by(ASSIGNED), true);
+    const VALUES: Class = class_of(&goes_on_by(ASSIGNED), true);
     const IF_NEXT: [[Class; 2]; 3] = [
         [Class::of(&WAYS, 1), Class::of(&OPEN_BEFORE, 1)],
         [Class::of(&WAYS, 2), Class::of(&OPEN_BEFORE, 2)],
