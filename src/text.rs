@@ -153,7 +153,7 @@ impl Encoding {
             at = end;
         };
         match self {
-            Encoding::Utf8 => bytes.iter().enumerate().for_each(|(at, &byte)| view.push(byte, at..at + 1)),
+            Encoding::Utf8 => view.push_part(bytes, 0..bytes.len()),
             Encoding::Utf16Le | Encoding::Utf16Be => {
                 let units = self.units(bytes).map(|unit| u16::try_from(unit).unwrap_or_default());
                 char::decode_utf16(units).for_each(|character| {
@@ -267,6 +267,16 @@ impl View {
         self.text.push(byte);
         self.starts.push(written.start);
         self.ends.push(written.end);
+    }
+
+    /// Adds a part of a text that stands there as it is.
+    ///
+    /// # Panics
+    /// For a part that goes beyond the text.
+    pub fn push_part(&mut self, text: &[u8], part: Range<usize>) {
+        self.text.extend_from_slice(&text[part.clone()]);
+        self.starts.extend(part.clone());
+        self.ends.extend(part.start + 1..part.end + 1);
     }
 
     /// Adds a character that is read from `written`.

@@ -64,7 +64,7 @@ enum Meaning {
 pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
     let mut view = View::with_capacity(part.len());
     each(form, text, part, |meaning, written| match meaning {
-        None => written.for_each(|at| view.push(text[at], at..at + 1)),
+        None => view.push_part(text, written),
         Some(Meaning::Byte(byte)) => view.push(byte, written),
         Some(Meaning::Char(character)) => view.push_char(character, &written),
         Some(Meaning::Nothing) => {}

@@ -545,10 +545,10 @@ impl<'a> Reading<'a> {
         let near = self.at.saturating_sub(MARGIN)..text.len().min(self.at + MARGIN);
         let written = parts.written.clone();
         let mut view = View::with_capacity(near.len());
-        (near.start..written.start).for_each(|at| view.push(text[at], at..at + 1));
+        view.push_part(text, near.start..written.start);
         let at = view.text.len();
         view.append(&parts.secret);
-        (written.end..near.end).for_each(|at| view.push(text[at], at..at + 1));
+        view.push_part(text, written.end..near.end);
         self.steps.push((Form::Parts, Rc::new(Decoded { view, run: near })));
         self.at = at;
         self

@@ -10,9 +10,8 @@ pub mod template;
 
 pub use file::parse;
 pub(crate) use head::Head;
-pub(crate) use set::nothing_known;
 pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
-pub(crate) use sieve::SHORTEST_ROW;
+pub(crate) use sieve::{Barren, SHORTEST_ROW, nothing_known};
 
 use crate::text::begins_with;
 use ignore::gitignore::Gitignore;

@@ -3,7 +3,7 @@
 use super::behind::{Ahead, Rest};
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
-use super::sieve::{Sieve, Sift};
+use super::sieve::{Barren, Sieve, Sift};
 use super::{Head, Rule};
 use crate::decode::{Form, Hints, LEAST, Place, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
@@ -189,19 +189,21 @@ impl RuleSet {
     /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow. Tells
     /// by the way where [`runs`] has to look.
     ///
-    /// Where many are left, `barren` is asked about a part of the text: how many bytes may follow an anchor of that head and
-    /// length there, at most, for it to begin no secret; nothing if the rest of one could stand near. Those are left out too.
+    /// Where many are left, `barren` is asked about those of that head and length in a part of the text. Those that it tells
+    /// to begin no secret are left out too.
     pub(crate) fn search<'s>(
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
-        barren: impl Fn(&Head, usize, &Range<usize>) -> Option<usize>,
+        barren: impl Fn(&Head, usize, &Range<usize>) -> Barren,
         mut visit: impl FnMut(Hit<'s>),
     ) -> Hints {
         let mut ahead = Ahead::new(bytes);
         let sift = Sift::new(&self.sieves, bytes);
         let barren = |sieve: &Sieve, part: &Range<usize>| {
-            self.rules[sieve.rule].head().and_then(|head| barren(head, sieve.length(), part))
+            let head = self.rules[sieve.rule].head();
+            let nothing = Barren { most: None, until: part.end };
+            head.map_or(nothing, |head| barren(head, sieve.length(), part))
         };
         let sieve = |block: usize, places: &mut [u64]| sift.sift(block, places);
         self.each_anchor(bytes, own, sieve, |number, hit| {
@@ -241,11 +243,6 @@ impl RuleSet {
             }
         })
     }
-}
-
-/// What is told of a part of a text of which nobody knows whether it is barren.
-pub(crate) fn nothing_known(_: &Head, _: usize, _: &Range<usize>) -> Option<usize> {
-    None
 }
 
 /// The sieve that leaves all places.
@@ -386,6 +383,7 @@ fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
 mod tests {
     use super::*;
     use crate::class::BLOCK;
+    use crate::rule::nothing_known;
 
     #[test]
     fn builtin_rules_compile() {

@@ -1,5 +1,6 @@
 //! Anchors that stand in some texts on every line: of many of them at once it is told that no secret begins with them.
 
+use super::Head;
 use super::behind::{ASSIGNED, OPEN_BEFORE, OPEN_BEHIND, Rest, WAYS, class_of, goes_on_by};
 use crate::class::{BLOCK, Class, LEVEL, Tables, ascii, has_blocks, look_up, members, non_zero};
 use crate::text::begins_with;
@@ -18,6 +19,9 @@ const TOGETHER: usize = NEAR / BLOCK;
 /// Of how much text it is asked at once whether the rest of a secret could stand near.
 const STRETCH: usize = 16 * 1024;
 
+/// How long it is not asked again at first where something could stand near.
+const PAUSE: usize = 2 * 1024;
+
 /// It is asked where so many anchors that a secret could begin with stand within [`DENSE`]: to look at each of them costs as
 /// much as to ask about that much text.
 const MANY: usize = 4;
@@ -28,6 +32,20 @@ const CROWD: usize = 2;
 
 /// What is told of fewer bytes in a row is not worth it.
 pub(crate) const SHORTEST_ROW: usize = 8;
+
+/// What is told of the anchors of a part of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Barren {
+    /// How many bytes of a secret may follow one, at most, for it to begin none; nothing if the rest of one could stand near.
+    pub(crate) most: Option<usize>,
+    /// Up to where that holds, from the start of the part on.
+    pub(crate) until: usize,
+}
+
+/// What is told of a part of a text of which nobody knows whether it is barren.
+pub(crate) fn nothing_known(_: &Head, _: usize, part: &Range<usize>) -> Barren {
+    Barren { most: None, until: part.end }
+}
 
 /// A literal that begins secrets, and what follows it in those.
 #[derive(Debug)]
@@ -272,7 +290,7 @@ impl<'s, 't> Sift<'s, 't> {
             met: Cell::default(),
             clear: Cell::default(),
             stretch: Cell::new(STRETCH),
-            pause: Cell::new(STRETCH),
+            pause: Cell::new(PAUSE),
         }
     }
 
@@ -330,10 +348,8 @@ impl<'s, 't> Sift<'s, 't> {
         self.near.set(at + NEAR);
     }
 
-    /// Notes that a secret could begin at `at`. `barren` is asked about a part of the text where there are many such: how many
-    /// bytes of a secret may follow the literal of a sieve there, at most, for it to begin none; nothing if the rest of one
-    /// could stand near.
-    pub(super) fn may_begin(&self, at: usize, barren: impl Fn(&Sieve, &Range<usize>) -> Option<usize>) {
+    /// Notes that a secret could begin at `at`. `barren` is asked about a part of the text where there are many such.
+    pub(super) fn may_begin(&self, at: usize, barren: impl Fn(&Sieve, &Range<usize>) -> Barren) {
         if at < self.since.get() {
             return;
         }
@@ -344,6 +360,7 @@ impl<'s, 't> Sift<'s, 't> {
         self.met.set(0);
         if at > self.since.replace(at) + DENSE {
             self.stretch.set(STRETCH);
+            self.pause.set(PAUSE);
             return;
         }
         let part = at.saturating_sub(BLOCK)..at + self.stretch.get();
@@ -354,27 +371,33 @@ impl<'s, 't> Sift<'s, 't> {
             let end = self.text.len().min(part.end + sieve.length());
             memmem::find(&self.text[part.start..end], &sieve.literal).is_some()
         };
-        let barren = |sieve: &Sieve| if stands(sieve) { barren(sieve, &part) } else { None };
-        // Longer rows than that are not seen whole in two blocks.
-        most.extend(self.sieves.iter().map(|sieve| barren(sieve).map(|most| most.min(BLOCK))));
-        self.known.set(part.end);
+        let mut until = part.end;
+        most.extend(self.sieves.iter().map(|sieve| {
+            let told = stands(sieve).then(|| barren(sieve, &part))?;
+            until = until.min(told.until);
+            // Longer rows than that are not seen whole in two blocks.
+            told.most.map(|most| most.min(BLOCK))
+        }));
+        self.known.set(until);
         let is_here = |sieve: &Sieve| begins_with(&self.text[at..], &sieve.literal);
         let here = self.sieves.iter().position(is_here);
         if let Some((number, most)) = here.and_then(|number| Some((number, most[number]?))) {
-            let rows = part.start..part.end + self.sieves[number].length() + 2 * BLOCK;
+            let rows = part.start..until + self.sieves[number].length() + 2 * BLOCK;
             if !self.sieves[number].has_long_row(self.text, rows, most) {
-                self.clear.set((part.end, number));
+                self.clear.set((until, number));
             }
         }
         // More is known now of what was looked at together.
         self.swept.set(at);
-        // What is behind is mostly alike.
         if most.iter().any(Option::is_some) {
+            // What is behind is mostly alike.
             self.met.set(MANY / 2);
-            self.since.set(part.end);
-            self.stretch.set(2 * self.stretch.get());
+            self.since.set(until);
+            let is_all = until == part.end;
+            self.stretch.set(if is_all { 2 * self.stretch.get() } else { STRETCH });
+            self.pause.set(PAUSE);
         } else {
-            self.since.set(at + self.pause.replace(2 * self.pause.get()));
+            self.since.set(until.max(at + self.pause.replace(2 * self.pause.get())));
         }
     }
 }

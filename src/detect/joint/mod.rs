@@ -323,7 +323,7 @@ impl<'t> Token<'t> {
         prefix.iter().for_each(|&byte| view.push(byte, start..start));
         let tail = self.end()..self.text.len().min(self.end() + TAIL);
         for piece in self.pieces.iter().chain([&tail]) {
-            piece.clone().for_each(|at| view.push(self.text[at], at..at + 1));
+            view.push_part(self.text, piece.clone());
         }
         view
     }
@@ -499,9 +499,9 @@ fn ends_statement(byte: u8) -> bool {
 fn may_add_behind(text: &[u8], at: usize, limit: usize) -> bool {
     let start = at + statement_gap(&text[..text.len().min(limit)], at);
     let Some(first) = text.get(start) else { return false };
-    // A comment, a sign, or a word before the name.
     if !first.is_ascii_alphanumeric() {
-        return true;
+        // A comment, a sign, or a word before the name, but no quotation mark and no bracket.
+        return !matches!(first, b'"' | b'\'' | b'{' | b'}' | b'(' | b'[');
     }
     // Of what is no literal only a shell makes more, and there nothing stands apart.
     adds_to(text, start, text[at] == b';' && text[..at].last().is_some_and(|&byte| is_piece(byte)))

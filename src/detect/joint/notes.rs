@@ -7,7 +7,7 @@ use super::name::Named;
 use super::{LONGEST_TOKEN, Want, joint_at, may_go_on, may_join};
 use crate::class::{BLOCK, Class, members};
 use crate::rule::behind::{JOINS, QUOTES, SIGNS, class_of, table_of};
-use crate::rule::{Head, SHORTEST_ROW};
+use crate::rule::{Barren, Head, SHORTEST_ROW};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,6 +21,9 @@ const MOST_BLOCKS: usize = (STRETCH + LONGEST_TOKEN + QUOTE) / BLOCK + 1;
 
 /// A rest with fewer bytes is not noted: it could be anything.
 const SHORTEST_REST: usize = 12;
+
+/// How much of a text is told to be barren at least.
+const SHORTEST_BARREN: usize = 2 * 1024;
 
 /// How many letters and digits a quotation mark has at most.
 const QUOTE: usize = 5;
@@ -104,9 +107,11 @@ impl<'t> Notes<'t> {
     /// may not, it does not.
     pub(super) fn may_begin_in(&self, part: &Range<usize>, want: Want<'_>, length: usize) -> bool {
         let least = want.behind(length).least;
-        if least < SHORTEST_REST {
-            return true;
-        }
+        least < SHORTEST_REST || self.first(part, want, least).is_some()
+    }
+
+    /// Where in this part of the text the first one is noted of `least` bytes, [`SHORTEST_REST`] at least.
+    fn first(&self, part: &Range<usize>, want: Want<'_>, least: usize) -> Option<usize> {
         let mut rests = self.rests.borrow_mut();
         let place = rests.iter().position(|noted| noted.is_of(want)).unwrap_or_else(|| {
             rests.push(Noted::new(want));
@@ -114,28 +119,41 @@ impl<'t> Notes<'t> {
         });
         let noted = &mut rests[place];
         // Where there is one it is found soon.
-        while !noted.has(part, least) {
-            if !noted.see(&self.text, part) {
-                return false;
+        loop {
+            let first = noted.first(part, least);
+            if first.is_some() || !noted.see(&self.text, part) {
+                return first;
             }
         }
-        true
     }
 
-    /// How many bytes may follow an anchor of `anchor` bytes that begins in this part of the text, at most, for it to begin no
-    /// secret with that head; nothing if the rest of one could stand near.
-    pub(in crate::detect) fn barren(&self, head: &Head, anchor: usize, part: &Range<usize>) -> Option<usize> {
+    /// Of anchors of `anchor` bytes in a part of the text how many bytes may follow one, at most, for it to begin no secret
+    /// with that head.
+    pub(in crate::detect) fn barren(&self, head: &Head, anchor: usize, part: &Range<usize>) -> Barren {
         let want = Want::of(head, anchor);
-        let most = want.least.checked_sub(SHORTEST_REST)?;
-        let end = self.text.len().min(part.end + anchor + most + REACH_AHEAD);
-        let zone = part.start.saturating_sub(REACH_BACK).min(end)..end;
+        let nothing = Barren { most: None, until: part.end };
+        let Some(most) = want.least.checked_sub(SHORTEST_REST) else { return nothing };
+        let least = want.behind(SHORTEST_ROW).least;
         // So few bytes are not asked about.
-        if self.may_begin_in(&zone, want, SHORTEST_ROW) {
-            return None;
+        if least < SHORTEST_REST {
+            return nothing;
+        }
+        let reach = anchor + most + REACH_AHEAD;
+        let zone = |until: usize| {
+            let end = self.text.len().min(until + reach);
+            part.start.saturating_sub(REACH_BACK).min(end)..end
+        };
+        let first = self.first(&zone(part.end), want, least);
+        // From here on anchors can reach it.
+        let until = first.map_or(part.end, |first| first.saturating_sub(reach));
+        if let Some(first) = first.filter(|_| until < part.start + SHORTEST_BARREN) {
+            return Barren { most: None, until: first + REACH_BACK + 1 };
         }
         // Of those that are shorter than what is noted nothing is known.
-        let longest = self.rests.borrow().iter().find(|noted| noted.is_of(want))?.longest(&zone);
-        Some(want.least - 1 - longest.max(SHORTEST_REST - 1))
+        let rests = self.rests.borrow();
+        let noted = rests.iter().find(|noted| noted.is_of(want));
+        let longest = noted.map_or(0, |noted| noted.longest(&zone(until)));
+        Barren { most: Some(want.least - 1 - longest.max(SHORTEST_REST - 1)), until }
     }
 
     /// Whether to look for another name in a zone is likely to cost less than to note what could begin there.
@@ -205,17 +223,17 @@ impl Noted {
         here.map(|&(_, length)| length).max().unwrap_or(0)
     }
 
-    fn has(&self, part: &Range<usize>, least: usize) -> bool {
+    /// Where the first one of `least` bytes in a part of the text could stand, of those that are noted.
+    fn first(&self, part: &Range<usize>, least: usize) -> Option<usize> {
         let first = self.whole.partition_point(|&start| start < part.start);
-        if self.whole.get(first).is_some_and(|&start| start < part.end) {
-            return true;
+        let whole = self.whole.get(first).copied().filter(|&start| start < part.end);
+        if least >= self.least {
+            return whole;
         }
         let first = self.short.partition_point(|&(start, _)| start < part.start);
-        least < self.least
-            && self.short[first..]
-                .iter()
-                .take_while(|(start, _)| *start < part.end)
-                .any(|&(_, length)| length >= least)
+        let end = whole.unwrap_or(part.end);
+        let here = self.short[first..].iter().take_while(|(start, _)| *start < end);
+        here.filter(|(_, length)| *length >= least).map(|&(start, _)| start).next().or(whole)
     }
 
     /// Looks at more of a part of the text, if not all of it was looked at.

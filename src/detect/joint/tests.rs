@@ -207,23 +207,33 @@ fn nothing_begins_where_nothing_could_be_the_rest() {
     // Some secrets have what names have, too.
     let heads = [WORDS, with_words(b"_")].map(|alphabet| Head { least: 28, alphabet, anchor: 4 });
     let mut random = random();
-    let mut seen = [0; 3];
+    let mut seen = [0; 4];
     for _ in 0..50_000 {
-        let text: Vec<u8> = (0..random(16)).flat_map(|_| parts[random(parts.len())]).copied().collect();
+        let mut text: Vec<u8> = (0..random(16)).flat_map(|_| parts[random(parts.len())]).copied().collect();
+        // Far behind some anchors a rest may stand that others can reach.
+        if random(8) == 0 {
+            let filler = ["api_ \n", "x\n", "api_ab\n"][random(3)];
+            text.extend(filler.repeat(random(4000)).as_bytes());
+            text.extend((0..random(16)).flat_map(|_| parts[random(parts.len())]));
+        }
         let head = &heads[random(heads.len())];
-        let barren = Notes::new(&*text).barren(head, 4, &(0..text.len()));
+        let start = random(text.len() + 1) * random(2);
+        let part = start..text.len();
+        let barren = Notes::new(&*text).barren(head, 4, &part);
+        seen[3] += u32::from(barren.most.is_some() && barren.until < part.end);
+        let part = part.start..barren.until;
         for at in memchr::memmem::find_iter(&text, b"api_") {
             let row = text[at + 4..].iter().take_while(|byte| head.alphabet[usize::from(**byte)]).count();
             let first = First::read(&text, at, 4, head);
             let is_joined = first.as_ref().is_some_and(|first| first.joined().is_some());
-            let is_told = barren.is_some_and(|most| row <= most);
+            let is_told = barren.most.is_some_and(|most| row <= most && part.contains(&at));
             assert!(!is_told || !is_joined, "{at} in {}", text.escape_ascii());
             seen[0] += u32::from(is_told);
             seen[1] += u32::from(is_told && first.is_some());
             seen[2] += u32::from(is_joined);
         }
     }
-    assert!(seen.iter().all(|&count| count > 1000), "{seen:?}");
+    assert!(seen.iter().all(|&count| count > 200), "{seen:?}");
 }
 
 #[test]
