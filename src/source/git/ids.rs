@@ -5,6 +5,9 @@ use super::objects::Objects;
 use crate::input::{ObjectId, Reason};
 use std::path::PathBuf;
 
+/// How many hashes are looked up together.
+const TOGETHER: usize = 16;
+
 /// The objects of a database by number: those of the packs in the order of their indices, then the loose ones.
 pub(crate) struct Ids<'o> {
     objects: &'o Objects,
@@ -122,16 +125,25 @@ impl<'o> Ids<'o> {
         }
     }
 
-    /// Whether the database has an object with this hash; wrongly so for one missing hash in four billion. It costs a third
-    /// of what is certain.
+    /// Calls `lacks` with those of some hashes that no object of the database has; it is not told of one missing hash in four
+    /// billion. It costs a third of what is certain. Of several it is read first what the table has of each: one by one, the
+    /// memory would have to be waited for.
     #[inline]
-    pub(crate) fn probably_has(&self, hash: &[u8]) -> bool {
-        let (mut slot, tag) = self.place(hash);
-        loop {
-            match self.tags[slot] {
-                0 => return false,
-                other if other == tag => return true,
-                _ => slot = (slot + 1) & (self.tags.len() - 1),
+    pub(crate) fn lacking<'h>(&self, hashes: &[&'h [u8]], mut lacks: impl FnMut(&'h [u8])) {
+        for hashes in hashes.chunks(TOGETHER) {
+            let mut found = [(0, 0, 0); TOGETHER];
+            for (found, hash) in found.iter_mut().zip(hashes) {
+                let (slot, tag) = self.place(hash);
+                *found = (slot, tag, self.tags[slot]);
+            }
+            for (&(mut slot, tag, mut other), hash) in found.iter().zip(hashes) {
+                while other != tag && other != 0 {
+                    slot = (slot + 1) & (self.tags.len() - 1);
+                    other = self.tags[slot];
+                }
+                if other == 0 {
+                    lacks(hash);
+                }
             }
         }
     }

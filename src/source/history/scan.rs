@@ -39,34 +39,36 @@ impl Scan<'_> {
         self.visitor.skip(Skip { origin, reason });
     }
 
-    /// Checks that what an object leads to is there.
-    fn check(&mut self, hash: &[u8], number: u32, sort: Sort) {
-        // Trees that are told whole lead to much that was just checked.
+    /// Whether a hash was checked recently. From now on it was.
+    fn is_checked(&mut self, hash: &[u8]) -> bool {
         let words = hash.as_chunks::<4>().0.iter().map(|word| u64::from(u32::from_le_bytes(*word)));
         let folded = words.fold(0, |folded: u64, word| folded.rotate_left(13) ^ word);
-        let recent = &mut self.recent[folded as usize % RECENT];
-        if std::mem::replace(recent, folded) == folded {
-            return;
-        }
-        if !self.ids.probably_has(hash)
-            && let Ok(mut missing) = self.missing.lock()
-        {
-            let from = || format!("the {} {}", sort.name(), self.ids.id(number));
-            missing.entry(ObjectId::new(hash)).or_insert_with(from);
-        }
+        std::mem::replace(&mut self.recent[folded as usize % RECENT], folded) == folded
+    }
+
+    /// Checks that what an object leads to is there.
+    fn check(&self, hashes: &[&[u8]], number: u32, sort: Sort) {
+        self.ids.lacking(hashes, |hash| {
+            if let Ok(mut missing) = self.missing.lock() {
+                let from = || format!("the {} {}", sort.name(), self.ids.id(number));
+                missing.entry(ObjectId::new(hash)).or_insert_with(from);
+            }
+        });
     }
 
     /// Looks at the names in a tree that are new, and at what they lead to.
     fn tree(&mut self, number: u32, bytes: &[u8], fresh: &[Range<usize>]) {
         let mut names = std::mem::take(&mut self.names);
         names.clear();
+        let mut hashes = Vec::new();
         for range in fresh {
             let mut entries = Entries::of(&bytes[range.clone()], self.hash_length);
             for entry in entries.by_ref() {
                 names.extend_from_slice(entry.name);
                 names.push(b'\n');
-                if entry.kind != EntryKind::Submodule {
-                    self.check(entry.id, number, Sort::Tree);
+                // Trees that are told whole lead to much that was just checked.
+                if entry.kind != EntryKind::Submodule && !self.is_checked(entry.id) {
+                    hashes.push(entry.id);
                 }
             }
             if !entries.is_whole() {
@@ -74,6 +76,7 @@ impl Scan<'_> {
                 self.hand_over(number, Kind::Object, bytes, from_ref(&(0..bytes.len())));
             }
         }
+        self.check(&hashes, number, Sort::Tree);
         self.hand_over(number, Kind::Name, &names, from_ref(&(0..names.len())));
         self.names = names;
     }
@@ -142,8 +145,11 @@ impl Walker for Scan<'_> {
             Sort::Commit => {
                 match links(bytes, self.hash_length) {
                     Some(links) => {
-                        self.check(links.tree.as_bytes(), number, sort);
-                        links.parents.iter().for_each(|parent| self.check(parent.as_bytes(), number, sort));
+                        self.check(&[links.tree.as_bytes()], number, sort);
+                        links
+                            .parents
+                            .iter()
+                            .for_each(|parent| self.check(&[parent.as_bytes()], number, sort));
                     }
                     None => self.skip(number, Reason::Damaged("it does not begin as a commit".to_owned())),
                 }
@@ -151,7 +157,7 @@ impl Walker for Scan<'_> {
             }
             Sort::Tag => {
                 match target(bytes, self.hash_length) {
-                    Some((id, _)) => self.check(id.as_bytes(), number, sort),
+                    Some((id, _)) => self.check(&[id.as_bytes()], number, sort),
                     None => self.skip(number, Reason::Damaged("it does not begin as a tag".to_owned())),
                 }
                 self.hand_over(number, Kind::Tag, bytes, all)
