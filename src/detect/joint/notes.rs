@@ -110,7 +110,7 @@ impl<'t> Notes<'t> {
         least < SHORTEST_REST || self.first(part, want, least).is_some()
     }
 
-    /// Where in this part of the text the first one is noted of `least` bytes, [`SHORTEST_REST`] at least.
+    /// Where in this part of the text the first one could stand of `least` bytes, [`SHORTEST_REST`] at least.
     fn first(&self, part: &Range<usize>, want: Want<'_>, least: usize) -> Option<usize> {
         let mut rests = self.rests.borrow_mut();
         let place = rests.iter().position(|noted| noted.is_of(want)).unwrap_or_else(|| {
@@ -118,9 +118,9 @@ impl<'t> Notes<'t> {
             rests.len() - 1
         });
         let noted = &mut rests[place];
-        // Where there is one it is found soon.
+        // Where there is one it is found soon. One that is noted is the first only if all before it was looked at.
         loop {
-            let first = noted.first(part, least);
+            let first = if noted.has_seen(part.start) { noted.first(part, least) } else { None };
             if first.is_some() || !noted.see(&self.text, part) {
                 return first;
             }
@@ -236,9 +236,14 @@ impl Noted {
         here.filter(|(_, length)| *length >= least).map(|&(start, _)| start).next().or(whole)
     }
 
+    /// Whether a place was looked at, or comes next.
+    fn has_seen(&self, at: usize) -> bool {
+        self.seen.start <= at && at <= self.seen.end
+    }
+
     /// Looks at more of a part of the text, if not all of it was looked at.
     fn see(&mut self, text: &[u8], part: &Range<usize>) -> bool {
-        if part.start < self.seen.start || part.start > self.seen.end {
+        if !self.has_seen(part.start) {
             self.whole.clear();
             self.short.clear();
             self.seen = part.start..part.start;
