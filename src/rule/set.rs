@@ -202,8 +202,7 @@ impl RuleSet {
         let sift = Sift::new(&self.sieves, bytes);
         let barren = |sieve: &Sieve, part: &Range<usize>| {
             let head = self.rules[sieve.rule].head();
-            let nothing = Barren { most: None, until: part.end };
-            head.map_or(nothing, |head| barren(head, sieve.length(), part))
+            head.map_or(Barren::unknown(part), |head| barren(head, sieve.length(), part))
         };
         let sieve = |block: usize, places: &mut [u64]| sift.sift(block, places);
         self.each_anchor(bytes, own, sieve, |number, hit| {

@@ -42,9 +42,16 @@ pub(crate) struct Barren {
     pub(crate) until: usize,
 }
 
-/// What is told of a part of a text of which nobody knows whether it is barren.
+impl Barren {
+    /// What is told of a part of a text of which nobody knows.
+    pub(crate) fn unknown(part: &Range<usize>) -> Barren {
+        Barren { most: None, until: part.end }
+    }
+}
+
+/// What is told where nobody knows of any part of a text whether it is barren.
 pub(crate) fn nothing_known(_: &Head, _: usize, part: &Range<usize>) -> Barren {
-    Barren { most: None, until: part.end }
+    Barren::unknown(part)
 }
 
 /// A literal that begins secrets, and what follows it in those.

@@ -131,12 +131,11 @@ impl<'t> Notes<'t> {
     /// with that head.
     pub(in crate::detect) fn barren(&self, head: &Head, anchor: usize, part: &Range<usize>) -> Barren {
         let want = Want::of(head, anchor);
-        let nothing = Barren { most: None, until: part.end };
-        let Some(most) = want.least.checked_sub(SHORTEST_REST) else { return nothing };
+        let Some(most) = want.least.checked_sub(SHORTEST_REST) else { return Barren::unknown(part) };
         let least = want.behind(SHORTEST_ROW).least;
         // So few bytes are not asked about.
         if least < SHORTEST_REST {
-            return nothing;
+            return Barren::unknown(part);
         }
         let reach = anchor + most + REACH_AHEAD;
         let zone = |until: usize| {
@@ -232,8 +231,8 @@ impl Noted {
         }
         let first = self.short.partition_point(|&(start, _)| start < part.start);
         let end = whole.unwrap_or(part.end);
-        let here = self.short[first..].iter().take_while(|(start, _)| *start < end);
-        here.filter(|(_, length)| *length >= least).map(|&(start, _)| start).next().or(whole)
+        let mut here = self.short[first..].iter().take_while(|(start, _)| *start < end);
+        here.find(|(_, length)| *length >= least).map(|&(start, _)| start).or(whole)
     }
 
     /// Whether a place was looked at, or comes next.

@@ -39,8 +39,8 @@ impl Scan<'_> {
         self.visitor.skip(Skip { origin, reason });
     }
 
-    /// Whether a hash was checked recently. From now on it was.
-    fn is_checked(&mut self, hash: &[u8]) -> bool {
+    /// Remembers that a hash is checked, and tells whether it was remembered already.
+    fn remember(&mut self, hash: &[u8]) -> bool {
         let words = hash.as_chunks::<4>().0.iter().map(|word| u64::from(u32::from_le_bytes(*word)));
         let folded = words.fold(0, |folded: u64, word| folded.rotate_left(13) ^ word);
         std::mem::replace(&mut self.recent[folded as usize % RECENT], folded) == folded
@@ -67,7 +67,7 @@ impl Scan<'_> {
                 names.extend_from_slice(entry.name);
                 names.push(b'\n');
                 // Trees that are told whole lead to much that was just checked.
-                if entry.kind != EntryKind::Submodule && !self.is_checked(entry.id) {
+                if entry.kind != EntryKind::Submodule && !self.remember(entry.id) {
                     hashes.push(entry.id);
                 }
             }
@@ -145,11 +145,9 @@ impl Walker for Scan<'_> {
             Sort::Commit => {
                 match links(bytes, self.hash_length) {
                     Some(links) => {
-                        self.check(&[links.tree.as_bytes()], number, sort);
-                        links
-                            .parents
-                            .iter()
-                            .for_each(|parent| self.check(&[parent.as_bytes()], number, sort));
+                        let named = std::iter::once(&links.tree).chain(&links.parents);
+                        let hashes: Vec<&[u8]> = named.map(ObjectId::as_bytes).collect();
+                        self.check(&hashes, number, sort);
                     }
                     None => self.skip(number, Reason::Damaged("it does not begin as a commit".to_owned())),
                 }
