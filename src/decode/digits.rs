@@ -2,8 +2,8 @@
 
 use super::buffer::Buffer;
 use super::run::{BASE64, in_run};
-use crate::class::{BLOCK, Class, LEVEL, members, span, span_back};
-use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
+use crate::class::{BLOCK, Class, LEVEL, Tables, members, span, span_back};
+use fearless_simd::{Simd, dispatch};
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -106,16 +106,15 @@ impl Rows {
         self.count * self.width
     }
 
-    /// Writes the digits to the start of `to`, which has room for a usual line behind them.
+    /// Writes the digits to the start of `to`, which has room for a usual line behind them. It is compiled for the machine:
+    /// with long vectors a usual line is copied without a call.
     #[inline(always)]
-    fn copy<S: Simd>(&self, simd: S, text: &[u8], mut to: &mut [u8]) {
+    fn copy<S: Simd>(&self, _: S, text: &[u8], mut to: &mut [u8]) {
         for line in self.lines() {
             // What is written too much is written over.
             let usual = text[line.start..].first_chunk::<USUAL>().zip(to.first_chunk_mut::<USUAL>());
             if let Some((from, to)) = usual.filter(|_| self.width <= USUAL) {
-                for (from, to) in from.as_chunks::<BLOCK>().0.iter().zip(to.as_chunks_mut::<BLOCK>().0) {
-                    u8x64::from_slice(simd, from).store_slice(to);
-                }
+                *to = *from;
             } else {
                 to[..self.width].copy_from_slice(&text[line]);
             }
@@ -172,30 +171,21 @@ impl Digits {
                 Some(start) if place + start < reach.end => place += start,
                 _ => break,
             }
-            place = digits.more(&mut spans, place);
+            place = digits.more(class, &text[..reach.end], place);
         }
         digits
     }
 
     /// Adds lines from `place` on as long as they are like the last two, and tells where the next one begins.
-    fn more(&mut self, spans: &mut Spans<'_>, mut place: usize) -> usize {
+    fn more(&mut self, class: &Class, text: &[u8], place: usize) -> usize {
         let Some(rows) = self.rows.last_mut().filter(|rows| rows.count > 1) else { return place };
-        let between = rows.width..rows.stride;
-        let text = spans.text;
-        let end = &text[rows.start..][between.clone()];
-        let goes_on = |next: usize| text.get(next).is_some_and(|&byte| spans.class.bits(byte) != 0);
-        while place == rows.start + rows.count * rows.stride
-            && spans.from(place) == rows.width
-            && text
-                .get(place..)
-                .and_then(|text| text.get(between.clone()))
-                .is_some_and(|text| text.iter().eq(end))
-            && goes_on(place + rows.stride)
-        {
-            rows.count += 1;
-            place += rows.stride;
+        if place != rows.start + rows.count * rows.stride {
+            return place;
         }
-        place
+        let (_, end) = text[rows.start..rows.start + rows.stride].split_at(rows.width);
+        let more = dispatch!(*LEVEL, simd => alike(simd, class, &text[place..], rows.width, end));
+        rows.count += more;
+        place + more * rows.stride
     }
 
     /// Adds those on the next line.
@@ -283,6 +273,33 @@ impl Digits {
     }
 }
 
+/// How many lines the text begins with that have so many digits and this end each, and one more digit behind that. Where it
+/// ends within a block nothing is looked at.
+#[inline(always)]
+fn alike<S: Simd>(simd: S, class: &Class, mut text: &[u8], width: usize, end: &[u8]) -> usize {
+    let tables = Tables::of(simd, class);
+    // The last block of a line ends where its digits do, or holds all of them.
+    let last = width.saturating_sub(BLOCK);
+    let outside = u64::MAX.checked_shl(width as u32).unwrap_or(0);
+    let stride = width + end.len();
+    let mut count = 0;
+    while text.len() > stride.max(BLOCK)
+        && class.bits(text[stride]) != 0
+        && text[width..stride].iter().eq(end)
+    {
+        let mut at = 0;
+        while at < last && tables.members(&text[at..at + BLOCK]) == u64::MAX {
+            at += BLOCK;
+        }
+        if at < last || tables.members(&text[last..last + BLOCK]) | outside != u64::MAX {
+            break;
+        }
+        count += 1;
+        text = &text[stride..];
+    }
+    count
+}
+
 /// How many blocks are looked at together for spans.
 const SPANS: usize = 16;
 
@@ -323,7 +340,7 @@ impl<'t> Spans<'t> {
                     return end - at + span(self.class, &self.text[end..]);
                 }
                 // Most are short, and what goes on goes on for long.
-                let blocks = if self.seen.is_empty() { 2 } else { SPANS };
+                let blocks = (2 * self.seen.len() / BLOCK).clamp(2, SPANS);
                 self.seen = end..self.text.len().min(end + blocks * BLOCK);
                 members(self.class, &self.text[self.seen.clone()], &mut self.words[..blocks]);
             }

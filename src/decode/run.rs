@@ -23,7 +23,7 @@ const TABLE: [u8; 256] = {
         let is_in_run = in_base64 || is_opener || matches!(byte, b'#' | b';' | b'{' | b'}');
         let bits = [
             is_in_run,
-            is_opener,
+            is_in_run && !is_opener,
             in_base64 && value < 32,
             in_base64 && value & 8 == 0,
             in_base64 && value & 2 == 0,
@@ -45,8 +45,8 @@ const TABLE: [u8; 256] = {
 /// of its bit in the table and of its class among all, as those below.
 const IN_RUN: usize = 0;
 
-/// What escapes begin with.
-const OPENER: usize = 1;
+/// What of that no escapes begin with.
+const PLAIN: usize = 1;
 
 /// What can be the first, the second and the third of four characters of base64 that say text. Bytes of text have no highest
 /// bit.
@@ -277,7 +277,7 @@ fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]]
     let looked = Looked::up(simd, &blocks[number]);
     let run = members[number];
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
-    let escapes = looked.members(OPENER) & (run >> 1 | 1 << 63) & (run << 1 | 1);
+    let escapes = run & !looked.members(PLAIN) & (run >> 1 | 1 << 63) & (run << 1 | 1);
     if has_sample(looked.members(LOW)) | (escapes != 0) {
         return true;
     }
@@ -357,10 +357,10 @@ fn goes_on(text: &[u8], end: usize) -> bool {
     next.is_none_or(is_digit) && last.iter().rev().all(is_digit) && !is_ruler(last)
 }
 
-/// Whether something that escapes begin with stands at one of these places of a block.
+/// Whether something that escapes begin with stands at one of these places of a block, all of them in a run.
 #[inline(always)]
 fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
-    Looked::up(simd, block).members(OPENER) & places != 0
+    !Looked::up(simd, block).members(PLAIN) & places != 0
 }
 
 /// Whether what is known to begin at some places of a block begins at a phase of one of its samples.
@@ -396,13 +396,12 @@ fn is_ruler(run: &[u8]) -> bool {
 
 /// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it.
 fn forms(text: &[u8], mut run: Range<usize>, end: usize, visit: &mut impl FnMut(Place<'_>)) -> usize {
-    let sampled = Sampled::of(text, &run);
-    if is_ruler(&text[run.clone()]) {
+    let bytes = &text[run.clone()];
+    if is_ruler(bytes) {
         return run.end;
     }
     let escape = |form, at, run| Place { form, at, end: None, run, lines: None };
-    if sampled.has_opener {
-        let bytes = &text[run.clone()];
+    if span(&CLASSES[PLAIN], bytes) < bytes.len() {
         for (form, opener) in [
             (Form::Percent, b'%'),
             (Form::Backslash, b'\\'),
@@ -423,8 +422,9 @@ fn forms(text: &[u8], mut run: Range<usize>, end: usize, visit: &mut impl FnMut(
     // What the ends of lines cut may say something where no line does.
     let lines = Lines::from(text, &run, end);
     let Some(lines) = &lines else {
+        let sampled = Sampled::of(text, &run);
         for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
-            if span(class, &text[run.clone()]) == run.len() {
+            if span(class, bytes) == run.len() {
                 sampled.tell(form, &run, visit);
             } else {
                 stretches(form, class, text, &run, visit);
@@ -471,21 +471,17 @@ const SAID: usize = 85 * STRIDE;
 
 /// What samples tell of a run.
 struct Sampled {
-    /// Whether something that escapes begin with stands in it.
-    has_opener: bool,
     /// The parts of it in which a sample says text, by the phase in which it does.
     parts: Vec<(usize, Range<usize>)>,
 }
 
 impl Sampled {
     fn of(text: &[u8], run: &Range<usize>) -> Sampled {
-        let mut sampled = Sampled { has_opener: false, parts: Vec::new() };
+        let mut sampled = Sampled { parts: Vec::new() };
         for start in run.clone().step_by(SAID) {
             let part = start..run.end.min(start + SAID);
             let mut found = [None; 6];
-            let (has_opener, says) = dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found));
-            sampled.has_opener |= has_opener;
-            if !says {
+            if !dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found)) {
                 continue;
             }
             let found = found.into_iter().enumerate();
@@ -531,33 +527,26 @@ fn has_either(class: u64) -> bool {
     class & ALL == ALL || class >> SAMPLE & ALL == ALL
 }
 
-/// Tells whether something that escapes begin with stands in a run and whether a sample says text, and sets `found` for each
-/// phase to the first place where one does. In one of the four lower phases groups of base64 begin at the places of the run
-/// that are it modulo four; in one of the two higher ones bytes of hexadecimal digits begin at the places that are it modulo
-/// two.
+/// Tells whether a sample of a run says text, and sets `found` for each phase to the first place where one does. In one of the
+/// four lower phases groups of base64 begin at the places of the run that are it modulo four; in one of the two higher ones
+/// bytes of hexadecimal digits begin at the places that are it modulo two.
 #[inline(always)]
-fn samples<S: Simd>(
-    simd: S,
-    text: &[u8],
-    run: &Range<usize>,
-    found: &mut [Option<usize>; 6],
-) -> (bool, bool) {
-    let mut has_opener = false;
+fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
     // The phases that are not found yet, for either sample.
     let mut wanted = ALL_PHASES | ALL_PHASES << SAMPLE;
     let mut at = run.start;
     while let Some(block) = text[at..run.end].first_chunk() {
-        has_opener |= sample(simd, block, u64::MAX, at, &mut wanted, found);
+        sample(simd, block, u64::MAX, at, &mut wanted, found);
         at += STRIDE;
     }
     while at < run.end {
         let rest = &text[at..run.end];
         let mut block = [0; BLOCK];
         block[..rest.len()].copy_from_slice(rest);
-        has_opener |= sample(simd, &block, (1 << rest.len()) - 1, at, &mut wanted, found);
+        sample(simd, &block, (1 << rest.len()) - 1, at, &mut wanted, found);
         at += STRIDE;
     }
-    (has_opener, wanted != ALL_PHASES | ALL_PHASES << SAMPLE)
+    wanted != ALL_PHASES | ALL_PHASES << SAMPLE
 }
 
 /// The same of one block, of which only some bytes are `inside`.
@@ -569,12 +558,18 @@ fn sample<S: Simd>(
     at: usize,
     wanted: &mut u64,
     found: &mut [Option<usize>; 6],
-) -> bool {
+) {
     let looked = Looked::up(simd, block);
     let digit = looked.members(LOW) & inside;
-    // Nearly always these tell that there is nothing new.
-    let groups = looked.members(FIRST) & looked.members(SECOND) >> 1 & (looked.members(THIRD) & inside) >> 2;
+    let first = looked.members(FIRST);
     let hex = if has_either(digit) { HEX_PHASES } else { 0 };
+    // Nearly always these tell that there is nothing new.
+    let groups = if hex != 0 && five(first) & FOURTHS == 0 {
+        // Hexadecimal digits of text have few letters.
+        0
+    } else {
+        first & looked.members(SECOND) >> 1 & (looked.members(THIRD) & inside) >> 2
+    };
     let mut phases = *wanted & (five(groups) & FOURTHS | hex);
     if phases & hex != 0 {
         let hex = with(looked.members(HIGH) & inside, 0) & with(digit, 1);
@@ -593,7 +588,6 @@ fn sample<S: Simd>(
             *wanted &= !both;
         }
     }
-    looked.members(OPENER) & inside != 0
 }
 
 /// Whether these characters begin with five groups of base64 that say what stands in texts. In a wrong phase they seldom do:
