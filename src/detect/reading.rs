@@ -54,6 +54,8 @@ const FEW: usize = 512;
 /// How far before a run something could begin that is read together with it: the rest of a line before.
 const BEFORE_RUN: usize = 256;
 
+const _: () = assert!(LONGEST_ANCHOR <= BEFORE_RUN);
+
 /// The same before what was cut by where a look begins: a line of what is encoded twice more in it.
 const BEFORE_LOOK: usize = 4 * 1024;
 
@@ -242,8 +244,8 @@ impl Look<'_, '_> {
     fn at(&mut self, layer: &Layer<'_>, own: Range<usize>) {
         let rules = self.rules;
         let mut seen: Vec<Seen> = Vec::new();
-        // An anchor in another form may be told by a place that is not quite its first.
-        let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + LONGEST_ANCHOR;
+        // An anchor in another form may be told by a place that is not quite its first, and runs are looked at as far.
+        let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + BEFORE_RUN;
         // Up to where the last stream goes: its members, each on a line, are none of their own.
         let mut read = own.start;
         let inner = (!layer.is_outermost()).then(|| Notes::new(layer.text));

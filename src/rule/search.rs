@@ -8,6 +8,9 @@ use std::ops::Range;
 /// How many bytes of a literal are looked for together.
 const WIDTH: usize = 3;
 
+/// So many bytes of a literal are behind the place where it is found.
+const BEHIND: usize = WIDTH - 1;
+
 /// How many groups of literals can be told apart by their three bytes.
 const GROUPS: usize = 8;
 
@@ -114,7 +117,6 @@ impl Search {
         sieve: impl Fn(usize, &mut [u64]),
         mut visit: impl FnMut(usize, usize),
     ) -> Hints {
-        const BEHIND: usize = WIDTH - 1;
         let mut hints = Hints::unknown(span.start);
         let mut places = [0; TOGETHER];
         let mut at = span.start;
@@ -134,6 +136,11 @@ impl Search {
                 sequences |= glance.sequences << whole;
                 runs |= glance.runs << whole;
                 places[whole] = last[0];
+            }
+            // Of a block at an edge of those that are looked at together no neighbour is known.
+            let edges = 1 | 1 << whole.saturating_sub(1) | 1 << (blocks - 1);
+            if runs != 0 && runs & !edges == 0 {
+                runs = self.ask_edges(text, at, runs);
             }
             if left < blocks * BLOCK {
                 // What follows the span, or the text, makes none complete.
@@ -155,6 +162,26 @@ impl Search {
             at += blocks * BLOCK;
         }
         hints
+    }
+
+    /// Of the blocks from `at` on that could say something as long as nothing is known of those beside them: which of them still
+    /// could where that is known.
+    #[cold]
+    fn ask_edges(&self, text: &[u8], at: usize, runs: u64) -> u64 {
+        let mut says = runs;
+        let mut asked = runs;
+        while asked != 0 {
+            let number = asked.trailing_zeros();
+            let block = at + number as usize * BLOCK;
+            let from = block.saturating_sub(BLOCK);
+            let known = &text[from..text.len().min(block + 2 * BLOCK)];
+            let mut near = [0; 3 * BLOCK + BEHIND];
+            near[BLOCK + from - block..][..known.len()].copy_from_slice(known);
+            let glance = glance(&self.classes, &near, &mut [0; TOGETHER]);
+            says &= !(u64::from(glance.runs & 0b10 == 0) << number);
+            asked &= asked - 1;
+        }
+        says
     }
 
     /// Where in a literal its rare bytes stand, if they lead to no other one where it stands.

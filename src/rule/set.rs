@@ -382,6 +382,7 @@ fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
 mod tests {
     use super::*;
     use crate::class::BLOCK;
+    use crate::decode::TOGETHER;
     use crate::rule::nothing_known;
 
     #[test]
@@ -453,15 +454,21 @@ mod tests {
     fn the_search_tells_of_an_escape_at_either_end_of_a_long_run() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let name = "a_name_that_says_nothing_".repeat(12);
+        // Where the text begins, and with either end of the run where what is looked at together does.
+        let together = TOGETHER * BLOCK;
+        let places = (0..BLOCK).chain((together - BLOCK..together).step_by(5));
+        let places = places.chain((together - 4 * BLOCK..together - 2 * BLOCK).step_by(9));
         for (before, length) in
-            (0..BLOCK).flat_map(|before| (150..150 + BLOCK).map(move |length| (before, length)))
+            places.flat_map(|before| (150..150 + BLOCK).map(move |length| (before, length)))
         {
             for run in [format!("{}%61", &name[..length]), format!("%61{}", &name[..length])] {
                 let text = format!("{}{run} ", " ".repeat(before));
-                let hints = set.search(text.as_bytes(), 0..text.len(), nothing_known, |_| {});
-                let mut told = false;
-                runs(text.as_bytes(), &(0..text.len()), &hints, |found| told |= found.form == Form::Percent);
-                assert!(told, "{text:?}");
+                for part in [0..text.len(), before.saturating_sub(BLOCK / 2)..text.len()] {
+                    let hints = set.search(text.as_bytes(), part.clone(), nothing_known, |_| {});
+                    let mut told = false;
+                    runs(text.as_bytes(), &part, &hints, |found| told |= found.form == Form::Percent);
+                    assert!(told, "{part:?} of {text:?}");
+                }
             }
         }
     }
@@ -505,13 +512,15 @@ mod tests {
     #[test]
     fn the_search_does_not_lead_to_runs_where_none_says_anything() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
-        let text = b"a_name_that_is_as_long_as_a_run_but_says_nothing_at_all(and a few words);\n".repeat(100);
-        let hints = set.search(&text, 0..text.len(), nothing_known, |_| {});
-        // Where what was looked at together ends, it may.
-        let (mut told, mut next) = (0, hints.next(0));
-        while next < text.len() {
-            (told, next) = (told + 1, hints.next(next + BLOCK));
+        let name = "a_name_that_is_as_long_as_a_run_but_says_nothing_at_all";
+        let names = format!("{name}(and a few words);\n").repeat(100);
+        for text in [names.clone(), names[..4 * 1024].to_owned(), name.repeat(200), name.repeat(2)] {
+            for length in text.len().saturating_sub(BLOCK)..text.len() {
+                let text = &text.as_bytes()[..length];
+                let hints = set.search(text, 0..length, nothing_known, |_| {});
+                // The last two bytes begin no anchor and no run.
+                assert!(hints.next(0) + 2 >= length, "{} of {length}", hints.next(0));
+            }
         }
-        assert!(told * 16 < text.len() / BLOCK, "{told}");
     }
 }
