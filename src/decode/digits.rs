@@ -39,7 +39,7 @@ impl Lines {
         let digits = Digits::around(&BASE64, text, run.start, &reach, 1);
         // Of a line that is cut, or has something else in it, the run may be a longer one.
         let is_whole =
-            |at: usize| at == text.len() || at < end && (!in_run(text[at]) || is_padded(&text[at..]));
+            |at: usize| at == text.len() || at < end && (!in_run(text[at]) || is_closed(&text[at..]));
         let end = digits.lines().map(|line| line.end).rfind(|&line| line <= end && is_whole(line))?;
         if end <= run.end {
             return None;
@@ -355,12 +355,14 @@ impl<'t> Spans<'t> {
     }
 }
 
-/// Whether base64 ends with padding at the start of the text. Where a line goes on behind a `=`, that breaks it.
-fn is_padded(text: &[u8]) -> bool {
+/// Whether digits of base64 end at the start of the text though it goes on with what could stand in a run: with padding, if
+/// no line goes on behind that, or with what closes a statement.
+fn is_closed(text: &[u8]) -> bool {
     let padding = text.iter().take(2).take_while(|&&byte| byte == b'=').count();
     let rest = &text[padding..];
-    let next = &rest[line_behind(rest).unwrap_or(0)..];
-    padding > 0 && !next.first().is_some_and(|&byte| in_run(byte))
+    let closing = rest.iter().take(2).take_while(|byte| matches!(byte, b';' | b'}')).count();
+    let next = if closing > 0 { &rest[closing..] } else { &rest[line_behind(rest).unwrap_or(0)..] };
+    padding + closing > 0 && !next.first().is_some_and(|&byte| in_run(byte))
 }
 
 /// The most characters of indentation.
