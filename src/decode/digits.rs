@@ -355,13 +355,13 @@ impl<'t> Spans<'t> {
     }
 }
 
-/// Whether digits of base64 end at the start of the text though it goes on with what could stand in a run: with padding, if
-/// no line goes on behind that, or with what closes a statement.
+/// Whether digits of base64 end at the start of the text though it goes on with what could stand in a run: with padding, or
+/// with what closes a statement.
 fn is_closed(text: &[u8]) -> bool {
     let padding = text.iter().take(2).take_while(|&&byte| byte == b'=').count();
     let rest = &text[padding..];
     let closing = rest.iter().take(2).take_while(|byte| matches!(byte, b';' | b'}')).count();
-    let next = if closing > 0 { &rest[closing..] } else { &rest[line_behind(rest).unwrap_or(0)..] };
+    let next = &rest[closing..];
     padding + closing > 0 && !next.first().is_some_and(|&byte| in_run(byte))
 }
 

@@ -700,4 +700,26 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_ends_the_last_of_some_lines_may_be_padding_or_escape_the_lines_end() {
+        let text = b"a text of so many characters, or more";
+        for (before, end) in (0..120).flat_map(|before| [(before, "\n"), (before, "\r\n")]) {
+            let noise = |count: usize| (0..count).map(|at| (at * at / 7) as u8 | 0x80);
+            let bytes: Vec<u8> = noise(3 * before).chain(*text).chain(noise(1)).collect();
+            assert_eq!(bytes.len() % 3, 2);
+            let digits = base64(&bytes);
+            let block: Vec<&[u8]> = digits.as_bytes().chunks(64).collect();
+            let block = block.join(end.as_bytes());
+            let start = 4 * before + before / 16 * end.len();
+            let written = [&block, &b"="[..], end.as_bytes(), &block].concat();
+            let (mut told, mut escaped) = (false, false);
+            runs(&written, &(0..written.len()), &Hints::unknown(0), |place| {
+                let is_near = place.at < start + 2 * SAMPLE && start < place.end.unwrap_or(place.run.end);
+                told |= place.form == Form::Base64 && is_near;
+                escaped |= place.form == Form::QuotedPrintable && place.at == block.len();
+            });
+            assert!(told && escaped, "{before}: {told}, {escaped}");
+        }
+    }
 }
