@@ -165,7 +165,7 @@ impl Search {
     }
 
     /// Of the blocks from `at` on that could say something as long as nothing is known of those beside them: which of them still
-    /// could where that is known.
+    /// could where that is known. What else is in those is told where they are looked at, with this span or the next one.
     #[cold]
     fn ask_edges(&self, text: &[u8], at: usize, runs: u64) -> u64 {
         let mut says = runs;
