@@ -204,7 +204,7 @@ impl RuleSet {
             let head = self.rules[sieve.rule].head();
             head.map_or(Barren::unknown(part), |head| barren(head, sieve.length(), part))
         };
-        let sieve = |block: usize, places: &mut [u64]| sift.sift(block, places);
+        let sieve = |block: usize, places: &mut [u64]| sift.sift(block, places, barren);
         self.each_anchor(bytes, own, sieve, |number, hit| {
             if let Some(rest) = &self.rests[number] {
                 sift.meets(hit.at);

@@ -30,6 +30,9 @@ const DENSE: usize = 256 * MANY;
 /// A block from which more than two were left out counts as so many of those.
 const CROWD: usize = 2;
 
+/// It is asked too where so many were left out of each of the blocks that were looked at together.
+const FULL: u32 = 8;
+
 /// What is told of fewer bytes in a row is not worth it.
 pub(crate) const SHORTEST_ROW: usize = 8;
 
@@ -304,15 +307,20 @@ impl<'s, 't> Sift<'s, 't> {
     /// Leaves of the places in the first of some blocks, a bit each, where rare bytes of literals stand, those that a secret
     /// could begin around; in those that follow too, where that is known.
     #[inline]
-    pub(super) fn sift(&self, block: usize, places: &mut [u64]) {
+    pub(super) fn sift(
+        &self,
+        block: usize,
+        places: &mut [u64],
+        barren: impl Fn(&Sieve, &Range<usize>) -> Barren,
+    ) {
         if block >= self.swept.get() && block < self.near.get() {
-            self.sift_many(block, places);
+            self.sift_many(block, places, &barren);
         }
     }
 
     /// It stays apart, so that the search around it, which seldom asks, is not slower for it.
     #[inline(never)]
-    fn sift_many(&self, block: usize, places: &mut [u64]) {
+    fn sift_many(&self, block: usize, places: &mut [u64], barren: &dyn Fn(&Sieve, &Range<usize>) -> Barren) {
         let (clear, number) = self.clear.get();
         let blocks = (clear.saturating_sub(block) / BLOCK).min(places.len());
         if blocks > 0 {
@@ -326,28 +334,37 @@ impl<'s, 't> Sift<'s, 't> {
         let known = self.known.get().saturating_sub(block) / BLOCK;
         let together = if known > 0 { known.min(TOGETHER) } else { TOGETHER }.min(places.len());
         let places = &mut places[..together];
+        let mut stands = None;
         let mut before = [0; TOGETHER];
         before[..together].copy_from_slice(places);
         for (number, sieve) in self.sieves.iter().enumerate() {
             let Some(first) = places.iter().position(|&places| places != 0) else { break };
             let rare = block + first * BLOCK + places[first].trailing_zeros() as usize;
             // Where there are many, they are mostly of one literal.
-            let here = rare.checked_sub(sieve.rare).and_then(|at| self.text.get(at..));
-            if here.is_some_and(|text| begins_with(text, &sieve.literal)) {
+            let here = rare.checked_sub(sieve.rare);
+            let here = here.filter(|&at| begins_with(&self.text[at..], &sieve.literal));
+            if here.is_some() {
+                stands = stands.or(here);
                 let most = if known > 0 { self.most.borrow()[number] } else { None };
                 sieve.sift(self.text, block, places, most);
             }
         }
         let without_last = |ones: u64| ones & ones.wrapping_sub(1);
+        let mut full = 0;
         for (number, (before, left)) in before.iter().zip(&*places).enumerate() {
             if before != left {
                 self.near.set(block + number * BLOCK + NEAR);
                 if without_last(without_last(before & !left)) != 0 {
                     self.met.set(self.met.get() + CROWD);
                 }
+                full += usize::from((before & !left).count_ones() >= FULL);
             }
         }
         self.swept.set(block + together * BLOCK);
+        // To sweep them costs less, and none that a secret could begin with may be met for long.
+        if let Some(at) = stands.filter(|&at| full == TOGETHER && at >= self.since.get()) {
+            self.ask(at, barren);
+        }
     }
 
     /// Notes that an anchor stands at `at`.
@@ -370,6 +387,13 @@ impl<'s, 't> Sift<'s, 't> {
             self.pause.set(PAUSE);
             return;
         }
+        self.ask(at, &barren);
+        // More is known now of what was looked at together.
+        self.swept.set(at);
+    }
+
+    /// Asks about a part of the text, where an anchor stands at `at`.
+    fn ask(&self, at: usize, barren: &dyn Fn(&Sieve, &Range<usize>) -> Barren) {
         let part = at.saturating_sub(BLOCK)..at + self.stretch.get();
         let mut most = self.most.borrow_mut();
         most.clear();
@@ -394,8 +418,6 @@ impl<'s, 't> Sift<'s, 't> {
                 self.clear.set((until, number));
             }
         }
-        // More is known now of what was looked at together.
-        self.swept.set(at);
         if most.iter().any(Option::is_some) {
             // What is behind is mostly alike.
             self.met.set(MANY / 2);
@@ -506,6 +528,29 @@ mod tests {
                 assert!((0..BLOCK).all(is_right), "block {number} from {at}");
             }
         }
+    }
+
+    #[test]
+    fn blocks_full_of_anchors_that_begin_nothing_are_asked_about_together() {
+        let sieves = [sieve(&rest())];
+        let text = b"key_".repeat(64 * 1024);
+        let parts = RefCell::new(Vec::new());
+        let barren = |_: &Sieve, part: &Range<usize>| {
+            parts.borrow_mut().push(part.clone());
+            Barren { most: Some(SHORTEST_ROW), until: part.end }
+        };
+        let sift = Sift::new(&sieves, &text);
+        sift.meets(0);
+        let mut places = vec![0x1111_1111_1111_1111; (text.len() - 2 * NEAR) / BLOCK];
+        for number in 0..places.len() {
+            sift.sift((number + 1) * BLOCK, &mut places[number..], barren);
+            assert_eq!(places[number], 0, "block {number}");
+        }
+        let parts = parts.into_inner();
+        assert!(parts[0].start < 2 * NEAR, "{parts:?}");
+        // Each time of more, and of little twice.
+        assert!(parts.windows(2).all(|pair| pair[1].len() > pair[0].len()), "{parts:?}");
+        assert!(parts.windows(2).all(|pair| pair[0].end <= pair[1].start + 2 * BLOCK), "{parts:?}");
     }
 
     #[test]
