@@ -466,4 +466,19 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_line_with_something_else_in_it_is_not_like_the_others() {
+        for width in [1, 20, 63, 64, 65, 76, 128, 130, 200] {
+            let line = [&vec![b'a'; width][..], b"\n"].concat();
+            for broken in 0..width {
+                let mut text = line.repeat(8);
+                let at = 4 * line.len() + broken;
+                text[at] = b'.';
+                let digits = Digits::around(&BASE64, &text, 0, &(0..text.len()), 1);
+                assert_eq!(digits.count(), 4 * width + broken, "{broken} of {width}");
+                assert_eq!(digits.run(0).end, if broken > 0 { at } else { at - 1 });
+            }
+        }
+    }
 }
