@@ -82,6 +82,7 @@ const ORDER: [u8; BLOCK] = order([0, 2, 4, 6, 8, 10, 12, 14]);
 fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], mut said: &mut [u8]) {
     for block in blocks {
         let digits = u8x64::from_slice(simd, block);
+        // Of letters nine more, as `byte` tells; few machines multiply bytes.
         let nine = u8x64::splat(simd, 9);
         let letters = digits.simd_gt(u8x64::splat(simd, b'9'));
         let values = (digits & 15) + letters.select(nine, u8x64::splat(simd, 0));

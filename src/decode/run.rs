@@ -688,10 +688,10 @@ mod tests {
             let padding = &b"=="[..(3 - bytes.len() % 3) % 3];
             let digits = base64(&bytes);
             let lines: Vec<&[u8]> = digits.as_bytes().chunks(76).collect();
+            let start = (bytes.len() - text.len()) / 3 * 4;
+            let start = start + start / 76;
             for end in [&b"\n"[..], b";\n", b"};", b"'"] {
                 let written = [&lines.join(&b'\n'), padding, end].concat();
-                let start = (bytes.len() - text.len()) / 3 * 4;
-                let start = start + start / 76;
                 let mut told = false;
                 runs(&written, &(0..written.len()), &Hints::unknown(0), |place| {
                     told |= place.at < start + 2 * SAMPLE && start < place.end.unwrap_or(place.run.end);

@@ -28,7 +28,7 @@ const BACK: usize = 3 * 1024;
 /// How far from a place on it is decoded: through three encodings a key has 7,776 characters at most.
 const AHEAD: usize = MARGIN;
 
-const _: () = assert!(AHEAD <= AROUND_LINES && BEFORE_LOOK <= AROUND_LINES);
+const _: () = assert!(AHEAD <= AROUND_LINES && BEFORE_LOOK <= AROUND_LINES && LONGEST_ANCHOR <= BEFORE_RUN);
 
 /// How much of a long run is looked at together.
 const STEP: usize = 8 * MARGIN;
@@ -53,8 +53,6 @@ const FEW: usize = 512;
 
 /// How far before a run something could begin that is read together with it: the rest of a line before.
 const BEFORE_RUN: usize = 256;
-
-const _: () = assert!(LONGEST_ANCHOR <= BEFORE_RUN);
 
 /// The same before what was cut by where a look begins: a line of what is encoded twice more in it.
 const BEFORE_LOOK: usize = 4 * 1024;
