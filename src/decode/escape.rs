@@ -74,8 +74,7 @@ pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
 
 /// The same without the way back.
 pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -> Skim {
-    let mut said = Buffer::new();
-    said.reserve(part.len());
+    let mut said = Buffer::with_capacity(part.len());
     let (mut own, mut next) = (None, part.end);
     each(form, text, part.clone(), |meaning, written| {
         if own.is_none() && written.end > border {
@@ -87,7 +86,7 @@ pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -
         }
         match meaning {
             // A call would take longer than a few bytes do.
-            None if written.len() < 8 => said.extend(text[written].iter().copied()),
+            None if written.len() < 8 => text[written].iter().for_each(|&byte| said.push(byte)),
             None => said.extend_from_slice(&text[written]),
             Some(Meaning::Byte(byte)) => said.push(byte),
             Some(Meaning::Char(character)) => {

@@ -67,7 +67,7 @@ fn said(digits: &[u8]) -> Buffer {
     let mut said = Buffer::of(blocks.len() * SAID + BLOCK);
     dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
     said.truncate(blocks.len() * SAID);
-    said.extend(rest.as_chunks().0.iter().map(|&[high, low]| byte(high, low)));
+    rest.as_chunks().0.iter().for_each(|&[high, low]| said.push(byte(high, low)));
     said
 }
 
@@ -95,7 +95,7 @@ fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], mut said: &mut [u8])
 }
 
 /// The byte that two hexadecimal digits say.
-fn byte(high: u8, low: u8) -> u8 {
+pub(super) fn byte(high: u8, low: u8) -> u8 {
     // Of a letter the sixth bit is set and the lower half is nine less than its value.
     let value = |digit: u8| (digit & 15) + (digit >> 6) * 9;
     value(high) << 4 | value(low)
