@@ -25,7 +25,8 @@ impl Default for Class {
 }
 
 impl Class {
-    const EMPTY: Class = Class { low: [0; 16], high: [0; 16], direct: [[0; BLOCK]; 2] };
+    /// One without bytes.
+    pub(crate) const EMPTY: Class = Class { low: [0; 16], high: [0; 16], direct: [[0; BLOCK]; 2] };
 
     /// The ASCII characters for which the bit `bit` of the table is set.
     pub(crate) const fn of(table: &[u8; 256], bit: u32) -> Class {
@@ -48,10 +49,10 @@ impl Class {
 
     /// Gives a byte these bits. Others can come by some of them too: those that have one half of it and one of another, or
     /// that differ in the highest bit alone.
-    pub(crate) fn insert(&mut self, byte: u8, bits: u8) {
-        self.low[usize::from(byte & 15)] |= bits;
-        self.high[usize::from(byte >> 4)] |= bits;
-        self.direct[usize::from(byte & 127) / BLOCK][usize::from(byte) % BLOCK] |= bits;
+    pub(crate) const fn insert(&mut self, byte: u8, bits: u8) {
+        self.low[(byte & 15) as usize] |= bits;
+        self.high[(byte >> 4) as usize] |= bits;
+        self.direct[(byte & 127) as usize / BLOCK][byte as usize % BLOCK] |= bits;
     }
 
     /// The bits of a byte.
@@ -252,8 +253,9 @@ impl<S: Simd> Tables<S> {
         Tables { simd, entries }
     }
 
+    /// The bits of each byte of a block.
     #[inline(always)]
-    fn bits(self, block: &[u8]) -> u8x64<S> {
+    pub(crate) fn bits(self, block: &[u8]) -> u8x64<S> {
         let bytes = u8x64::from_slice(self.simd, block);
         let [low, high] = self.entries;
         if Self::DIRECT {

@@ -139,15 +139,21 @@ fn values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
         return look_up(simd, &VALUES, block);
     }
     let bytes = u8x64::from_slice(simd, block);
-    // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
-    let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let mut values = bytes + shift.swizzle_dyn_within_blocks(bytes >> 4);
-    // The four that the others of their half are no example for.
+    let mut values = near_values(simd, block);
     for (byte, more) in [(b'+', 3), (b'-', 1), (b'_', 33)] {
         let more = u8x64::splat(simd, more);
         values += bytes.simd_eq(u8x64::splat(simd, byte)).select(more, u8x64::splat(simd, 0));
     }
     values
+}
+
+/// The same but for `+`, `-` and `_`, the three that the others of their half are no example for.
+#[inline(always)]
+pub(super) fn near_values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
+    let bytes = u8x64::from_slice(simd, block);
+    // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
+    let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes + shift.swizzle_dyn_within_blocks(bytes >> 4)
 }
 
 #[cfg(test)]

@@ -28,12 +28,9 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The lines that a run is the first of, up to `end`, if there is more than one.
+    /// The lines that a run of digits is the first of, up to `end`, if there is more than one.
     pub(super) fn from(text: &[u8], run: &Range<usize>, end: usize) -> Option<Lines> {
         line_behind(&text[run.end..end])?;
-        if span(&BASE64, &text[run.clone()]) < run.len() {
-            return None;
-        }
         let end = end.min(run.start + LONGEST_LINES);
         let reach = run.start.saturating_sub(AROUND_LINES)..text.len().min(end + AROUND_LINES);
         let digits = Digits::around(&BASE64, text, run.start, &reach, 1);

@@ -1,9 +1,10 @@
 //! Runs: long stretches of characters that encodings are written in. What is encoded stands in one.
 
 use super::Form;
-use super::base64::{NONE, VALUES};
+use super::base64::{NONE, VALUES, near_values};
 use super::digits::{Lines, Spans};
 use super::escape;
+use super::hex::byte;
 use crate::class::{BLOCK, Class, LEVEL, Tables, beginning, has_blocks, look_up, non_zero, span, span_back};
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use std::ops::Range;
@@ -78,28 +79,94 @@ pub(super) const BASE64: Class = CLASSES[FOURTH];
 /// Hexadecimal digits.
 pub(super) const HEX: Class = CLASSES[LOW];
 
-/// A block that is looked up in several classes: in all at once where the machine can.
-struct Looked<'b, S: Simd> {
+/// What shorter vectors look up at once: classes of bytes that are told by their two halves each.
+const HALVES: Class = {
+    let mut class = Class::EMPTY;
+    let mut byte = 0;
+    while byte < 128 {
+        let bits = match byte {
+            b'0' | b'2'..=b'7' => IS_DIGIT | IS_HIGH,
+            b'1' | b'8' | b'9' => IS_DIGIT,
+            b'A'..=b'F' | b'a'..=b'f' => IS_HEX_LETTER,
+            b'G'..=b'O' => 1 << 3,
+            b'P'..=b'Z' => 1 << 4,
+            b'%' | b'&' => 1 << 5,
+            b'=' => 1 << 6,
+            b'\\' => 1 << 7,
+            _ => 0,
+        };
+        class.insert(byte, bits);
+        byte += 1;
+    }
+    class
+};
+const IS_DIGIT: u8 = 1;
+const IS_HIGH: u8 = 1 << 1;
+const IS_HEX_LETTER: u8 = 1 << 2;
+const IS_FIRST: u8 = IS_HEX_LETTER | 0b11 << 3;
+const IS_OPENER: u8 = 0b111 << 5;
+
+/// A block that is looked up in several classes. Those of what is in no run may be told wrongly.
+struct Looked<S: Simd> {
     simd: S,
-    block: &'b [u8],
+    /// The bits of the table where the machine looks bytes up whole, and else those of their halves.
     bits: u8x64<S>,
+    /// Else what each character stands for in base64 too; see [`near_values`].
+    values: u8x64<S>,
 }
 
-impl<'b, S: Simd> Looked<'b, S> {
+impl<S: Simd> Looked<S> {
     #[inline(always)]
-    fn up(simd: S, block: &'b [u8]) -> Looked<'b, S> {
-        let bits = if has_blocks::<S>() { look_up(simd, &TABLE, block) } else { u8x64::splat(simd, 0) };
-        Looked { simd, block, bits }
+    fn up(simd: S, block: &[u8; BLOCK]) -> Looked<S> {
+        if has_blocks::<S>() {
+            return Looked { simd, bits: look_up(simd, &TABLE, block), values: u8x64::splat(simd, 0) };
+        }
+        Looked { simd, bits: Tables::of(simd, &HALVES).bits(block), values: near_values(simd, block) }
     }
 
-    /// Which bytes are in the class. Those that are not ASCII may be told as if they were.
+    /// Which bytes have the bit of the table, or one of those of their halves.
     #[inline(always)]
-    fn members(&self, class: usize) -> u64 {
-        if has_blocks::<S>() {
-            non_zero(self.simd, self.bits & 1 << class)
-        } else {
-            Tables::of(self.simd, &CLASSES[class]).members(self.block)
-        }
+    fn has(&self, class: usize, halves: u8) -> u64 {
+        non_zero(self.simd, self.bits & if has_blocks::<S>() { 1 << class } else { halves })
+    }
+
+    /// Which bytes have the bit of the table, or not that one of the value.
+    #[inline(always)]
+    fn has_not(&self, class: usize, value: u8) -> u64 {
+        if has_blocks::<S>() { self.has(class, 0) } else { !non_zero(self.simd, self.values & value) }
+    }
+
+    /// What can be the first of four characters of base64 that say text, and the second and the third.
+    #[inline(always)]
+    fn first(&self) -> u64 {
+        self.has(FIRST, IS_FIRST)
+    }
+
+    #[inline(always)]
+    fn second(&self) -> u64 {
+        self.has_not(SECOND, 8)
+    }
+
+    #[inline(always)]
+    fn third(&self) -> u64 {
+        self.has_not(THIRD, 2)
+    }
+
+    /// Hexadecimal digits, and those of them that can be the first of two that say text.
+    #[inline(always)]
+    fn hex(&self) -> u64 {
+        self.has(LOW, IS_DIGIT | IS_HEX_LETTER)
+    }
+
+    #[inline(always)]
+    fn high(&self) -> u64 {
+        self.has(HIGH, IS_HIGH)
+    }
+
+    /// What escapes begin with.
+    #[inline(always)]
+    fn openers(&self) -> u64 {
+        if has_blocks::<S>() { !self.has(PLAIN, 0) } else { self.has(PLAIN, IS_OPENER) }
     }
 }
 
@@ -277,13 +344,13 @@ fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]]
     let looked = Looked::up(simd, &blocks[number]);
     let run = members[number];
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
-    let escapes = run & !looked.members(PLAIN) & (run >> 1 | 1 << 63) & (run << 1 | 1);
-    if has_sample(looked.members(LOW)) | (escapes != 0) {
+    let escapes = run & looked.openers() & (run >> 1 | 1 << 63) & (run << 1 | 1);
+    if has_sample(looked.hex()) | (escapes != 0) {
         return true;
     }
-    let third = looked.members(THIRD);
+    let third = run & looked.third();
     if begins_in_sample(six(third))
-        && begins_in_sample(five(looked.members(FIRST) & looked.members(SECOND) >> 1 & third >> 2))
+        && begins_in_sample(five(looked.first() & looked.second() >> 1 & third >> 2))
     {
         return true;
     }
@@ -292,7 +359,8 @@ fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]]
         return false;
     }
     // A line that ends says something with the next one, if that has digits too.
-    let mut ends = line_ends(simd, &blocks[number], looked.members(FOURTH));
+    let digits = Tables::of(simd, &BASE64).members(&blocks[number]);
+    let mut ends = line_ends(simd, &blocks[number], digits);
     while ends != 0 {
         if goes_on(&blocks[number], ends.trailing_zeros() as usize) {
             return true;
@@ -360,7 +428,7 @@ fn goes_on(text: &[u8], end: usize) -> bool {
 /// Whether something that escapes begin with stands at one of these places of a block, all of them in a run.
 #[inline(always)]
 fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
-    !Looked::up(simd, block).members(PLAIN) & places != 0
+    Looked::up(simd, block).openers() & places != 0
 }
 
 /// Whether what is known to begin at some places of a block begins at a phase of one of its samples.
@@ -401,7 +469,8 @@ fn forms(text: &[u8], mut run: Range<usize>, end: usize, visit: &mut impl FnMut(
         return run.end;
     }
     let escape = |form, at, run| Place { form, at, end: None, run, lines: None };
-    if span(&CLASSES[PLAIN], bytes) < bytes.len() {
+    let is_base64 = span(&BASE64, bytes) == bytes.len();
+    if !is_base64 && span(&CLASSES[PLAIN], bytes) < bytes.len() {
         for (form, opener) in [
             (Form::Percent, b'%'),
             (Form::Backslash, b'\\'),
@@ -420,11 +489,11 @@ fn forms(text: &[u8], mut run: Range<usize>, end: usize, visit: &mut impl FnMut(
         visit(escape(Form::QuotedPrintable, before.len() - 1, run.clone()));
     }
     // What the ends of lines cut may say something where no line does.
-    let lines = Lines::from(text, &run, end);
+    let lines = if is_base64 { Lines::from(text, &run, end) } else { None };
     let Some(lines) = &lines else {
         let sampled = Sampled::of(text, &run);
         for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
-            if span(class, bytes) == run.len() {
+            if is_base64 && (form == Form::Base64 || span(class, bytes) == run.len()) {
                 sampled.tell(form, &run, visit);
             } else {
                 stretches(form, class, text, &run, visit);
@@ -560,19 +629,19 @@ fn sample<S: Simd>(
     found: &mut [Option<usize>; 6],
 ) {
     let looked = Looked::up(simd, block);
-    let digit = looked.members(LOW) & inside;
-    let first = looked.members(FIRST);
+    let digit = looked.hex() & inside;
+    let first = looked.first();
     let hex = if has_either(digit) { HEX_PHASES } else { 0 };
     // Nearly always these tell that there is nothing new.
     let groups = if hex != 0 && five(first) & FOURTHS == 0 {
         // Hexadecimal digits of text have few letters.
         0
     } else {
-        first & looked.members(SECOND) >> 1 & (looked.members(THIRD) & inside) >> 2
+        first & looked.second() >> 1 & (looked.third() & inside) >> 2
     };
     let mut phases = *wanted & (five(groups) & FOURTHS | hex);
     if phases & hex != 0 {
-        let hex = with(looked.members(HIGH) & inside, 0) & with(digit, 1);
+        let hex = with(looked.high() & inside, 0) & with(digit, 1);
         phases &= !HEX_PHASES | (hex & hex >> 2) << 4;
     }
     while phases != 0 {
@@ -581,7 +650,7 @@ fn sample<S: Simd>(
             bit => (0, bit),
         };
         phases &= !(1 << (sample + phase));
-        if phase >= 4 || says_text(&block[sample + phase..]) {
+        if says_text(phase, &block[sample + phase % 4..]) {
             found[phase] = Some(at + sample + phase % 4);
             let both = 1 << phase | 1 << (phase + SAMPLE);
             phases &= !both;
@@ -590,15 +659,34 @@ fn sample<S: Simd>(
     }
 }
 
-/// Whether these characters begin with five groups of base64 that say what stands in texts. In a wrong phase they seldom do:
-/// blanks are controls there.
-fn says_text(characters: &[u8]) -> bool {
+/// Whether these characters begin with groups of a phase that say what stands in texts, as many as a sample has in each phase. In
+/// a wrong phase they seldom do: blanks are controls there. But a line that people draw of one character says the same again
+/// and again, whatever the phase is: most of what is said has to change.
+fn says_text(phase: usize, characters: &[u8]) -> bool {
+    let mut said = [0; 15];
+    let said = match form_of(phase) {
+        Form::Hex => {
+            let pairs = characters.as_chunks().0.iter();
+            pairs.zip(&mut said[..11]).for_each(|(&[high, low], said)| *said = byte(high, low));
+            &said[..11]
+        }
+        _ => {
+            let groups = characters.as_chunks::<4>().0.iter();
+            for (group, said) in groups.zip(said.as_chunks_mut::<3>().0) {
+                let values = group.map(|byte| VALUES[usize::from(byte)]);
+                if values.contains(&NONE) {
+                    return false;
+                }
+                let word = values.iter().fold(0, |word, value| word << 6 | u32::from(*value));
+                [_, said[0], said[1], said[2]] = word.to_be_bytes();
+            }
+            &said[..]
+        }
+    };
     let is_text = |byte: &u8| matches!(byte, b'\0' | b'\t'..=b'\r' | 0x1B | b' '..=0x7F);
-    characters.as_chunks::<4>().0.iter().take(5).all(|group| {
-        let values = group.map(|byte| VALUES[usize::from(byte)]);
-        let word = values.iter().fold(0, |word, value| word << 6 | u32::from(*value));
-        values.iter().all(|value| *value != NONE) && word.to_be_bytes()[1..].iter().all(is_text)
-    })
+    let (parts, _) = said.as_chunks::<3>();
+    let changes = parts.windows(2).filter(|parts| parts[0] != parts[1]).count();
+    said.iter().all(is_text) && changes > parts.len() / 2
 }
 
 /// The phases of a sample, and those of hexadecimal digits in both samples of a word.
@@ -616,6 +704,7 @@ fn with(class: u64, place: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::decode::tests::numbers;
+    use fearless_simd::Level;
     use std::fmt::Write as _;
 
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -635,6 +724,109 @@ mod tests {
             write!(said, "{byte:02x}").expect("memory takes it");
             said
         })
+    }
+
+    #[inline(always)]
+    fn told<S: Simd>(simd: S, block: &[u8; BLOCK]) -> [u64; 6] {
+        let looked = Looked::up(simd, block);
+        let base64 = [looked.first(), looked.second(), looked.third()];
+        [base64[0], base64[1], base64[2], looked.hex(), looked.high(), looked.openers()]
+    }
+
+    #[test]
+    fn what_is_looked_up_at_once_is_what_the_table_says() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        for (number, block) in bytes.as_chunks().0.iter().enumerate() {
+            for level in [*LEVEL, Level::baseline()] {
+                let told = dispatch!(level, simd => told(simd, block));
+                for (place, &byte) in block.iter().enumerate().filter(|(_, byte)| in_run(**byte)) {
+                    let is_told = told.map(|told| told >> place & 1 == 1);
+                    let is_in = |class: usize| TABLE[usize::from(byte)] >> class & 1 == 1;
+                    let shown = || format!("{} in block {number}, {level:?}", char::from(byte));
+                    let exact = [is_told[0], is_told[3], is_told[4], is_told[5]];
+                    assert_eq!(exact, [is_in(FIRST), is_in(LOW), is_in(HIGH), !is_in(PLAIN)], "{}", shown());
+                    // A few that are in no such class may be told to be.
+                    let [second, third] = [is_told[1], is_told[2]];
+                    assert!(second == is_in(SECOND) || second && !is_in(FOURTH), "{}", shown());
+                    assert!(
+                        third == is_in(THIRD) || third && (byte == b'-' || !is_in(FOURTH)),
+                        "{}",
+                        shown()
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lines_that_people_draw_say_nothing() {
+        for form in [Form::Base64, Form::Hex] {
+            for drawn in ["-", "=", "#", "*", " ", "_", "\0"] {
+                let phases = [("", ""), ("a", "."), ("bc", ".:"), ("def", "")];
+                for (before, behind) in phases {
+                    let drawn = format!("{before}{}{behind}", drawn.repeat(200));
+                    let digits =
+                        if form == Form::Base64 { base64(drawn.as_bytes()) } else { hex(drawn.as_bytes()) };
+                    for cut in 0..4 {
+                        let digits = &digits.as_bytes()[cut..];
+                        let told = |found: Place<'_>| panic!("{:?} in {drawn}, {form:?}", found.form);
+                        runs(digits, &(0..digits.len()), &Hints::unknown(0), told);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_people_write_says_something_in_one_phase_alone() {
+        // Large letters are controls in one wrong phase, small ones in another.
+        let line = "\t/* ------------------ */\n\tPCI_ENDPOINT_TEST_SET |= // related guests are to be updated then\n";
+        let text = line.repeat(100);
+        for (form, group) in [(Form::Base64, 4), (Form::Hex, 2)] {
+            let digits = if form == Form::Base64 { base64(text.as_bytes()) } else { hex(text.as_bytes()) };
+            let mut told = 0;
+            runs(digits.as_bytes(), &(0..digits.len()), &Hints::unknown(0), |found| {
+                assert_eq!((found.form, found.at % group), (form, 0), "at {} of {form:?}", found.at);
+                told += 1;
+            });
+            assert_eq!(told, 1, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_told_however_its_letters_are_written() {
+        type Write = fn(u8) -> Vec<u8>;
+        let ways: [Write; 12] = [
+            |letter| vec![letter, 0],
+            |letter| vec![0, letter],
+            |letter| vec![letter, 0, 0, 0],
+            |letter| vec![0, 0, 0, letter],
+            |letter| format!("%{letter:02X}").into_bytes(),
+            |letter| format!("={letter:02X}").into_bytes(),
+            |letter| format!("\\x{letter:02x}").into_bytes(),
+            |letter| format!("\\{letter:03o}").into_bytes(),
+            |letter| format!("\\u{letter:04x}").into_bytes(),
+            |letter| format!("\\u{{{letter:x}}}").into_bytes(),
+            |letter| format!("&#{letter};").into_bytes(),
+            |letter| format!("\"{}\",", char::from(letter)).into_bytes(),
+        ];
+        let mut random = numbers();
+        for round in 0..4000 {
+            let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
+            let write = ways[round / 2 % ways.len()];
+            let text: Vec<u8> = (0..36).flat_map(|_| write(ALPHABET[random(62)])).collect();
+            let digits = if form == Form::Base64 { base64(&text) } else { hex(&text) };
+            let start = random(200);
+            let digits = ["7".repeat(start), digits, "7".repeat(random(200))].concat();
+            let mut told = false;
+            runs(digits.as_bytes(), &(0..digits.len()), &Hints::unknown(0), |found| {
+                // What stands shortly before is read too.
+                told |= found.form == form
+                    && found.at.abs_diff(start).is_multiple_of(group)
+                    && found.at < start + 4 * SAMPLE;
+            });
+            assert!(told, "{} in {form:?}, round {round}", text.escape_ascii());
+        }
     }
 
     #[test]
