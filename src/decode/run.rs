@@ -663,30 +663,26 @@ fn sample<S: Simd>(
 /// a wrong phase they seldom do: blanks are controls there. But a line that people draw of one character says the same again
 /// and again, whatever the phase is: most of what is said has to change.
 fn says_text(phase: usize, characters: &[u8]) -> bool {
-    let mut said = [0; 15];
-    let said = match form_of(phase) {
-        Form::Hex => {
-            let pairs = characters.as_chunks().0.iter();
-            pairs.zip(&mut said[..11]).for_each(|(&[high, low], said)| *said = byte(high, low));
-            &said[..11]
-        }
-        _ => {
-            let groups = characters.as_chunks::<4>().0.iter();
-            for (group, said) in groups.zip(said.as_chunks_mut::<3>().0) {
-                let values = group.map(|byte| VALUES[usize::from(byte)]);
-                if values.contains(&NONE) {
-                    return false;
-                }
-                let word = values.iter().fold(0, |word, value| word << 6 | u32::from(*value));
-                [_, said[0], said[1], said[2]] = word.to_be_bytes();
-            }
-            &said[..]
-        }
-    };
-    let is_text = |byte: &u8| matches!(byte, b'\0' | b'\t'..=b'\r' | 0x1B | b' '..=0x7F);
-    let (parts, _) = said.as_chunks::<3>();
+    let is_text = |byte: u8| matches!(byte, b'\0' | b'\t'..=b'\r' | 0x1B | b' '..=0x7F);
+    if form_of(phase) == Form::Hex {
+        let (bytes, _) = characters.as_chunks();
+        return changes::<6>(&characters[..18])
+            && bytes[..11].iter().all(|&[high, low]| is_text(byte(high, low)));
+    }
+    let groups = &characters[..20];
+    changes::<4>(groups)
+        && groups.as_chunks::<4>().0.iter().all(|group| {
+            let values = group.map(|byte| VALUES[usize::from(byte)]);
+            let word = values.iter().fold(0, |word, value| word << 6 | u32::from(*value));
+            !values.contains(&NONE) && word.to_be_bytes()[1..].iter().all(|&byte| is_text(byte))
+        })
+}
+
+/// Whether most parts of so many characters, which say three bytes, are others than those before them.
+fn changes<const LENGTH: usize>(characters: &[u8]) -> bool {
+    let (parts, _) = characters.as_chunks::<LENGTH>();
     let changes = parts.windows(2).filter(|parts| parts[0] != parts[1]).count();
-    said.iter().all(is_text) && changes > parts.len() / 2
+    changes > parts.len() / 2
 }
 
 /// The phases of a sample, and those of hexadecimal digits in both samples of a word.
