@@ -96,7 +96,7 @@ impl Drop for Buffer {
         // A thread that ends keeps none.
         let _ = SPARE.try_with(|spare| {
             let mut spare = spare.borrow_mut();
-            if spare.len() < MOST && (1..=LARGEST).contains(&bytes.len()) {
+            if spare.len() < MOST && !bytes.is_empty() && bytes.capacity() <= LARGEST {
                 spare.push(bytes);
             }
         });
