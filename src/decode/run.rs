@@ -308,7 +308,7 @@ fn glance_of<S: Simd>(
     let words = members.as_chunks::<WORDS>().0.iter().zip(places.as_chunks::<WORDS>().0);
     for (number, (members, places)) in words.take(count.div_ceil(WORDS)).enumerate() {
         whole |= has_samples(simd, members) << (number * WORDS);
-        glance.sequences |= not_zero(simd, places) << (number * WORDS);
+        glance.sequences |= non_zero_words(simd, places) << (number * WORDS);
     }
     // What stands behind the last block is of another look.
     glance.sequences &= u64::MAX.checked_shl(count as u32).map_or(u64::MAX, |behind| !behind);
@@ -360,7 +360,7 @@ fn has_samples<S: Simd>(simd: S, classes: &[u64; WORDS]) -> u64 {
 
 /// Which of several words are not zero, a bit each.
 #[inline(always)]
-fn not_zero<S: Simd>(simd: S, words: &[u64; WORDS]) -> u64 {
+fn non_zero_words<S: Simd>(simd: S, words: &[u64; WORDS]) -> u64 {
     (!u64x8::from_slice(simd, words).simd_eq(u64x8::splat(simd, 0))).to_bitmask()
 }
 
@@ -519,7 +519,8 @@ fn forms(text: &[u8], mut run: Range<usize>, end: usize, visit: &mut impl FnMut(
     let Some(lines) = &lines else {
         let sampled = Sampled::of(text, &run);
         for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
-            if is_base64 && (form == Form::Base64 || span(class, bytes) == run.len()) {
+            let is_all = if form == Form::Base64 { is_base64 } else { span(class, bytes) == bytes.len() };
+            if is_all {
                 sampled.tell(form, &run, visit);
             } else {
                 stretches(form, class, text, &run, visit);
@@ -751,8 +752,7 @@ mod tests {
     #[inline(always)]
     fn told<S: Simd>(simd: S, block: &[u8; BLOCK]) -> [u64; 6] {
         let looked = Looked::up(simd, block);
-        let base64 = [looked.first(), looked.second(), looked.third()];
-        [base64[0], base64[1], base64[2], looked.hex(), looked.high(), looked.openers()]
+        [looked.first(), looked.second(), looked.third(), looked.hex(), looked.high(), looked.openers()]
     }
 
     #[test]
