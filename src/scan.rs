@@ -358,9 +358,14 @@ impl Visitor for Gatherer<'_> {
     }
 
     fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool {
+        // Of a delta's many short stretches those are looked at as one of which the surroundings meet.
+        let apart = 2 * self.rules.reach();
+        let mut together = stretches
+            .chunk_by(|one, next| next.start <= one.end + apart)
+            .filter_map(|near| Some(near.first()?.start..near.last()?.end));
         // What text in wider units says, its bytes do not tell.
         Encoding::guess(bytes) == Encoding::Utf8
-            && !stretches.iter().any(|stretch| self.rules.touches(bytes, stretch))
+            && !together.any(|stretch| self.rules.touches(bytes, &stretch))
     }
 
     fn reach(&self) -> usize {

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
-use support::pack::{self, copy, delta as delta_of};
+use support::pack::{self, copy, delta as delta_of, insert};
 use support::repo::{
     Place, Repo, check_bytes, check_found, check_place, fresh_key, introduced, line, only, read_json, refs,
     shows, skips, watched, watched_for,
@@ -800,35 +800,62 @@ fn deltas_of_every_sort() {
 #[test]
 fn key_that_copies_of_a_clean_object_make() {
     let key = fresh_key("copies");
-    let (first, second) = key.split_at(17);
-    let text =
-        |middle: &str| format!("{}token = {middle}\n{}", "one line\n".repeat(5), "another\n".repeat(5));
-    let halves = text(&format!("{first}-{second}"));
-    let at = halves.find(first).unwrap();
-    let [whole, cut] = [text(&key), format!("token = {key}")];
-    // (base, result, instructions): what is left out of the base made it clean.
-    let cases = [
-        (halves.clone(), whole.clone(), [copy(0, at + 17), copy(at + 18, halves.len() - at - 18)].concat()),
-        (format!("{cut}Q"), cut.clone(), copy(0, cut.len())),
-        (format!("Q{key}\n"), format!("{key}\n"), copy(1, key.len() + 1)),
-        (
-            format!("{second}\n\n{first}"),
-            key.clone(),
-            [copy(second.len() + 2, 17), copy(0, second.len())].concat(),
-        ),
-    ];
-    for (base, result, instructions) in cases {
+    // One cut leaves nothing that begins a key, the other one does.
+    for cut in [2, 17] {
+        let (first, second) = key.split_at(cut);
+        let text =
+            |middle: &str| format!("{}token = {middle}\n{}", "one line\n".repeat(5), "another\n".repeat(5));
+        let halves = text(&format!("{first}-{second}"));
+        let at = halves.find(&format!("{first}-")).unwrap() + cut;
+        let whole = [copy(0, at), copy(at + 1, halves.len() - at - 1)].concat();
+        check_copies(&key, &halves, &text(&key), &whole);
+        let end = format!("token = {key}");
+        check_copies(&key, &format!("{end}Q"), &end, &copy(0, end.len()));
+        check_copies(&key, &format!("Q{key}\n"), &format!("{key}\n"), &copy(1, key.len() + 1));
+        let turned = [copy(second.len() + 2, cut), copy(0, second.len())].concat();
+        check_copies(&key, &format!("{second}\n\n{first}"), &key, &turned);
+    }
+}
+
+/// Many copies meet, near each other and far apart, and at any of these places there may be a key.
+#[test]
+fn key_at_one_of_many_seams() {
+    let key = fresh_key("seams");
+    let halves = key.split_at(2);
+    for place in 0..6 {
+        let (mut base, mut instructions) = (String::new(), Vec::new());
+        let mut from = 0;
+        for (number, lines) in [0, 1, 9, 12, 30, 400].into_iter().enumerate() {
+            let (first, second) = if number == place { halves } else { ("some", "thing") };
+            base.push_str(&format!("{}token = {first}", "a line\n".repeat(lines)));
+            instructions.extend(copy(from, base.len() - from));
+            from = base.len() + 1;
+            base.push_str(&format!("-{second}\n"));
+        }
+        instructions.extend(copy(from, base.len() - from));
+        check_copies(&key, &base, &base.replace('-', ""), &instructions);
+    }
+}
+
+/// Checks that a key is found in what a delta makes of a base that is clean, whether there are deltas of that again or not.
+fn check_copies(key: &str, base: &str, result: &str, instructions: &[u8]) {
+    let above = "nothing";
+    for has_deltas in [false, true] {
         let repo = repo();
         let id = |text: &str| {
             let id = repo.git_with(&[], ["hash-object", "--stdin"], text.as_bytes());
             String::from_utf8(id).unwrap().trim().to_owned()
         };
-        let [base_id, object] = [id(&base), id(&result)];
-        let made = delta_of(base.len() as u64, result.len() as u64, &instructions);
-        let entries = [
+        let (base_id, object) = (id(base), id(result));
+        let made = delta_of(base.len() as u64, result.len() as u64, instructions);
+        let mut entries = vec![
             pack::Entry::new(&base_id, pack::Kind::Blob, base.as_bytes()),
             pack::Entry::new(&object, pack::Kind::Of(0), made),
         ];
+        if has_deltas {
+            let made = delta_of(result.len() as u64, above.len() as u64, &insert(above.as_bytes()));
+            entries.push(pack::Entry::new(&id(above), pack::Kind::Of(1), made));
+        }
         let written = pack::write(&repo, &entries);
         repo.git([OsStr::new("verify-pack"), written.as_os_str()]);
         let tree = repo.tree(&[("100644 blob", &object, b"a.env"), ("100644 blob", &base_id, b"base")]);
@@ -842,7 +869,7 @@ fn key_that_copies_of_a_clean_object_make() {
             exposure: "branch",
             introduced: Some(&commit),
         };
-        check_found(&run, &report, &key, &place);
+        check_found(&run, &report, key, &place);
     }
 }
 

@@ -7,6 +7,11 @@ use libdeflater::{DecompressionError, Decompressor};
 /// (zlib.net, zlib technical details: the limit is 1032 to 1).
 const MOST_FROM_A_BYTE: u64 = 1032;
 
+/// How much room libdeflate likes to have behind what it writes: as long as there is that much, it does not have to ask for
+/// each byte whether there is still room (`FASTLOOP_MAX_BYTES_WRITTEN` in its `deflate_decompress.c`, which is 299). Most
+/// entries of a pack are not much longer than that.
+pub(crate) const ROOM: usize = 320;
+
 /// A thread's means to inflate.
 pub(crate) struct Inflater(Decompressor);
 
@@ -15,16 +20,17 @@ impl Inflater {
         Inflater(Decompressor::new())
     }
 
-    /// Fills `out` with what `compressed` begins with.
+    /// Puts what `compressed` begins with at the start of `out`: `size` bytes. Of that much and [`ROOM`] more in `out` the last
+    /// bytes are as fast as the others; what those hold then is of no meaning.
     ///
     /// # Errors
     /// What is wrong, for people. That includes a wrong checksum.
-    pub(crate) fn fill(&mut self, compressed: &[u8], out: &mut [u8]) -> Result<(), String> {
+    pub(crate) fn fill(&mut self, compressed: &[u8], size: usize, out: &mut [u8]) -> Result<(), String> {
         match self.0.zlib_decompress(compressed, out) {
-            Ok(size) if size == out.len() => Ok(()),
-            Ok(size) => Err(format!("it holds {size} bytes and declares {}", out.len())),
-            Err(DecompressionError::InsufficientSpace) => {
-                Err(format!("it holds more than the {} bytes that it declares", out.len()))
+            Ok(inflated) if inflated == size => Ok(()),
+            Ok(inflated) if inflated < size => Err(format!("it holds {inflated} bytes and declares {size}")),
+            Ok(_) | Err(DecompressionError::InsufficientSpace) => {
+                Err(format!("it holds more than the {size} bytes that it declares"))
             }
             Err(DecompressionError::BadData) => Err("its compressed data is corrupt".to_owned()),
         }
@@ -47,4 +53,35 @@ pub(crate) fn check_size(declared: u64, compressed: u64) -> Result<(), String> {
 /// Inflates piece by piece.
 pub(crate) fn stream<R: std::io::BufRead>(compressed: R) -> ZlibDecoder<R> {
     ZlibDecoder::new(compressed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+    use std::io::Write;
+
+    #[test]
+    fn what_is_inflated_has_the_size_that_is_declared() {
+        for length in [0, 1, 100, 5000] {
+            let content: Vec<u8> = (0..length).map(|number| (number * number % 251) as u8).collect();
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(&content).expect("memory");
+            let compressed = encoder.finish().expect("memory");
+            for room in [0, 1, ROOM] {
+                let fill = |size: usize| {
+                    let mut out = vec![0; size + room];
+                    Inflater::new().fill(&compressed, size, &mut out).map(|()| out[..size].to_vec())
+                };
+                assert_eq!(fill(length), Ok(content.clone()), "{length}, {room}");
+                let held = format!("it holds {length} bytes and declares {}", length + 1);
+                assert_eq!(fill(length + 1), Err(held), "{length}, {room}");
+                if let Some(less) = length.checked_sub(1) {
+                    let held = format!("it holds more than the {less} bytes that it declares");
+                    assert_eq!(fill(less), Err(held), "{length}, {room}");
+                }
+            }
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! Which entries of a tree are new. Trees are long and come in many versions, each a delta of another one, so an entry is
-//! looked at in the first tree that has it. An entry says not where it begins: that is kept for one every kilobyte.
+//! looked at in the first tree that has it. An entry says not where it begins: that is kept for one every half kilobyte.
 
 use super::object::Entries;
 use std::ops::Range;
 
 /// About how many bytes lie between two marks.
-const SPACING: usize = 1024;
+const SPACING: usize = 512;
 
 /// A stretch of a tree that was copied from its base.
 #[derive(Clone, Copy, Debug)]

@@ -77,23 +77,34 @@ impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
-        /// The longest mode has six digits.
-        const MODE: usize = 7;
         let rest = &self.tree[self.at..];
-        let space = rest.iter().take(MODE).position(|&byte| byte == b' ')?;
-        let mode = rest[..space].iter().try_fold(0u32, |mode, &digit| {
-            (b'0'..=b'7').contains(&digit).then(|| mode * 8 + u32::from(digit - b'0'))
-        })?;
+        let (kind, space) = match rest {
+            // What nearly all are.
+            [b'1', b'0', b'0', b'6', b'4', b'4', b' ', ..] => (EntryKind::Blob, 6),
+            [b'4', b'0', b'0', b'0', b'0', b' ', ..] => (EntryKind::Tree, 5),
+            _ => mode(rest)?,
+        };
         let name_end = space + 1 + memchr(0, &rest[space + 1..])?;
         let id = rest.get(name_end + 1..name_end + 1 + self.hash_length)?;
         self.at += name_end + 1 + self.hash_length;
-        let kind = match mode & 0o170_000 {
-            0o040_000 => EntryKind::Tree,
-            0o160_000 => EntryKind::Submodule,
-            _ => EntryKind::Blob,
-        };
         Some(Entry { kind, name: &rest[space + 1..name_end], id, end: self.at })
     }
+}
+
+/// What the mode says that an entry begins with, and how long it is.
+fn mode(entry: &[u8]) -> Option<(EntryKind, usize)> {
+    /// The longest mode has six digits.
+    const MODE: usize = 7;
+    let space = entry.iter().take(MODE).position(|&byte| byte == b' ')?;
+    let mode = entry[..space].iter().try_fold(0u32, |mode, &digit| {
+        (b'0'..=b'7').contains(&digit).then(|| mode * 8 + u32::from(digit - b'0'))
+    })?;
+    let kind = match mode & 0o170_000 {
+        0o040_000 => EntryKind::Tree,
+        0o160_000 => EntryKind::Submodule,
+        _ => EntryKind::Blob,
+    };
+    Some((kind, space))
 }
 
 /// Which objects a commit names.

@@ -2,7 +2,7 @@
 
 use super::super::open::open;
 use super::delta;
-use super::inflate::{Inflater, check_size, stream};
+use super::inflate::{Inflater, ROOM, check_size, stream};
 use super::object::Sort;
 use crate::input::{ObjectId, Reason};
 use crate::secret::mask_shapes;
@@ -202,8 +202,10 @@ impl Pack {
             read.map_err(|_| "its compressed data is corrupt".to_owned())?;
             return check_length(out, head.size);
         }
-        let mut out = vec![0; usize::try_from(head.size).unwrap_or_default()];
-        inflater.fill(compressed, &mut out)?;
+        let size = usize::try_from(head.size).unwrap_or_default();
+        let mut out = vec![0; size + ROOM];
+        inflater.fill(compressed, size, &mut out)?;
+        out.truncate(size);
         Ok(out)
     }
 

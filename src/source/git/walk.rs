@@ -4,7 +4,7 @@
 
 use super::delta;
 use super::ids::Ids;
-use super::inflate::{Inflater, check_size, stream};
+use super::inflate::{Inflater, ROOM, check_size, stream};
 use super::marks::{Copied, Marks};
 use super::object::Sort;
 use super::objects::Objects;
@@ -382,8 +382,8 @@ impl Thread<'_, '_> {
             return Ok(None);
         }
         let size = usize::try_from(head.size).map_err(|error| error.to_string())?;
-        let mut bytes = self.buffer(size);
-        match self.inflater.fill(compressed, &mut bytes[..size]) {
+        let mut bytes = self.buffer(size + ROOM);
+        match self.inflater.fill(compressed, size, &mut bytes[..size + ROOM]) {
             Ok(()) => Ok(Some((bytes, size))),
             Err(why) => {
                 self.release(bytes);
@@ -405,11 +405,11 @@ impl Thread<'_, '_> {
             return Err(format!("its delta has {length} bytes; at most {MOST_AS_DELTA} can be read"));
         }
         let mut delta = std::mem::take(&mut self.delta);
-        if delta.len() < length {
-            delta.resize(length, 0);
+        if delta.len() < length + ROOM {
+            delta.resize(length + ROOM, 0);
         }
         let number = may_condense.then(|| self.number(entry));
-        let result = self.applied(base, compressed, &mut delta[..length], number);
+        let result = self.applied(base, compressed, length, &mut delta, number);
         if delta.len() as u64 <= LARGE {
             self.delta = delta;
         }
@@ -420,10 +420,12 @@ impl Thread<'_, '_> {
         &mut self,
         base: &[u8],
         compressed: &[u8],
+        length: usize,
         delta: &mut [u8],
         to_condense: Option<u32>,
     ) -> Result<Option<(Vec<u8>, usize)>, String> {
-        self.inflater.fill(compressed, delta)?;
+        self.inflater.fill(compressed, length, &mut delta[..length + ROOM])?;
+        let delta = &delta[..length];
         let (base_size, size, at) = delta::sizes(delta).ok_or("its delta declares no size")?;
         if base_size != base.len() as u64 {
             return Err("its delta belongs to another base".to_owned());
