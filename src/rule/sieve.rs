@@ -41,6 +41,8 @@ pub(crate) const SHORTEST_ROW: usize = 8;
 pub(crate) struct Barren {
     /// How many bytes of a secret may follow one, at most, for it to begin none; nothing if the rest of one could stand near.
     pub(crate) most: Option<usize>,
+    /// How many bytes of a secret stand in a row there at most, if that is known.
+    pub(crate) row: Option<usize>,
     /// Up to where that holds, from the start of the part on.
     pub(crate) until: usize,
 }
@@ -48,7 +50,7 @@ pub(crate) struct Barren {
 impl Barren {
     /// What is told of a part of a text of which nobody knows.
     pub(crate) fn unknown(part: &Range<usize>) -> Barren {
-        Barren { most: None, until: part.end }
+        Barren { most: None, row: None, until: part.end }
     }
 }
 
@@ -131,6 +133,18 @@ fn stands_in<S: Simd>(simd: S, literal: &[u8], text: &[u8]) -> u64 {
 
 #[inline(always)]
 fn sweep_out<S: Simd>(simd: S, sieve: &Sieve, text: &[u8], blocks: &mut [u64]) {
+    // A literal of which the length is known while this is compiled costs a third.
+    if let Ok(literal) = <&[u8; 4]>::try_from(&*sieve.literal) {
+        let literal = literal.map(|byte| u8x64::splat(simd, byte));
+        for (number, places) in blocks.iter_mut().enumerate() {
+            let mut differs = u8x64::splat(simd, 0);
+            for (at, &byte) in literal.iter().enumerate() {
+                differs |= u8x64::from_slice(simd, &text[number * BLOCK + at..][..BLOCK]) ^ byte;
+            }
+            *places &= non_zero(simd, differs);
+        }
+        return;
+    }
     for (number, places) in blocks.iter_mut().enumerate() {
         *places &= !stands_in(simd, &sieve.literal, &text[number * BLOCK..]);
     }
@@ -402,19 +416,23 @@ impl<'s, 't> Sift<'s, 't> {
             let end = self.text.len().min(part.end + sieve.length());
             memmem::find(&self.text[part.start..end], &sieve.literal).is_some()
         };
-        let mut until = part.end;
-        most.extend(self.sieves.iter().map(|sieve| {
+        let is_here = |sieve: &Sieve| begins_with(&self.text[at..], &sieve.literal);
+        let here = self.sieves.iter().position(is_here);
+        let (mut until, mut row) = (part.end, None);
+        most.extend(self.sieves.iter().enumerate().map(|(number, sieve)| {
             let told = stands(sieve).then(|| barren(sieve, &part))?;
             until = until.min(told.until);
+            if here == Some(number) {
+                row = told.row;
+            }
             // Longer rows than that are not seen whole in two blocks.
             told.most.map(|most| most.min(BLOCK))
         }));
         self.known.set(until);
-        let is_here = |sieve: &Sieve| begins_with(&self.text[at..], &sieve.literal);
-        let here = self.sieves.iter().position(is_here);
         if let Some((number, most)) = here.and_then(|number| Some((number, most[number]?))) {
             let rows = part.start..until + self.sieves[number].length() + 2 * BLOCK;
-            if !self.sieves[number].has_long_row(self.text, rows, most) {
+            let is_short = row.is_some_and(|row| row <= most);
+            if is_short || !self.sieves[number].has_long_row(self.text, rows, most) {
                 self.clear.set((until, number));
             }
         }
@@ -537,7 +555,7 @@ mod tests {
         let parts = RefCell::new(Vec::new());
         let barren = |_: &Sieve, part: &Range<usize>| {
             parts.borrow_mut().push(part.clone());
-            Barren { most: Some(SHORTEST_ROW), until: part.end }
+            Barren { most: Some(SHORTEST_ROW), row: None, until: part.end }
         };
         let sift = Sift::new(&sieves, &text);
         sift.meets(0);

@@ -55,6 +55,8 @@ struct Noted {
     whole: Vec<usize>,
     /// Where a shorter one could stand, and how long it would be.
     short: Vec<(usize, usize)>,
+    /// From here on no [`SHORTEST_REST`] bytes of the alphabet in a row were seen.
+    short_from: usize,
 }
 
 /// What names have that is no letter and no digit.
@@ -83,6 +85,32 @@ const _: () = assert!(SHORTEST_REST == 12);
 fn has_four(members: u64) -> bool {
     let two = members & members << 1;
     two & two << 2 != 0
+}
+
+/// Rows as they are met, block by block.
+#[derive(Default)]
+struct Rows {
+    /// What is in rows of the block before, and whether four stand in a row there.
+    before: u64,
+    had_four: bool,
+}
+
+impl Rows {
+    /// What is in rows of a block and of the one before, where rows end in it, and where such of [`SHORTEST_REST`] do.
+    #[inline(always)]
+    fn next(&mut self, own: u64) -> (u128, u64, u64) {
+        let both = u128::from(own) << BLOCK | u128::from(self.before);
+        // Of a long row four lie in one block.
+        let has_four = has_four(own);
+        let long = if has_four | self.had_four { behind(rows_of_twelve(both)) & !own } else { 0 };
+        *self = Rows { before: own, had_four: has_four };
+        (both, behind(both) & !own, long)
+    }
+}
+
+/// The bytes of a block that come behind such of two blocks.
+fn behind(both: u128) -> u64 {
+    (both >> (BLOCK - 1)) as u64
 }
 
 impl<'t> Notes<'t> {
@@ -146,13 +174,18 @@ impl<'t> Notes<'t> {
         // From here on anchors can reach it.
         let until = first.map_or(part.end, |first| first.saturating_sub(reach));
         if let Some(first) = first.filter(|_| until < part.start + SHORTEST_BARREN) {
-            return Barren { most: None, until: first + REACH_BACK + 1 };
+            return Barren { most: None, row: None, until: first + REACH_BACK + 1 };
         }
         // Of those that are shorter than what is noted nothing is known.
         let rests = self.rests.borrow();
         let noted = rests.iter().find(|noted| noted.is_of(want));
         let longest = noted.map_or(0, |noted| noted.longest(&zone(until)));
-        Barren { most: Some(want.least - 1 - longest.max(SHORTEST_REST - 1)), until }
+        let is_short = noted.is_some_and(|noted| noted.short_from <= zone(until).start);
+        Barren {
+            most: Some(want.least - 1 - longest.max(SHORTEST_REST - 1)),
+            row: is_short.then_some(SHORTEST_REST - 1),
+            until,
+        }
     }
 
     /// Whether to look for another name in a zone is likely to cost less than to note what could begin there.
@@ -208,6 +241,7 @@ impl Noted {
             seen: 0..0,
             whole: Vec::new(),
             short: Vec::new(),
+            short_from: 0,
         }
     }
 
@@ -246,6 +280,7 @@ impl Noted {
             self.whole.clear();
             self.short.clear();
             self.seen = part.start..part.start;
+            self.short_from = part.start;
         }
         if self.seen.end >= part.end {
             return false;
@@ -267,21 +302,39 @@ impl Noted {
     }
 
     /// The rows that begin in a part of the text and a bit behind it, as far as they are long or others follow them.
-    fn rows(&self, text: &[u8], part: Range<usize>) -> Vec<Row> {
+    fn rows(&mut self, text: &[u8], part: Range<usize>) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         let end = text.len().min(part.end + LONGEST_TOKEN);
         let mut from = part.start.saturating_sub(QUOTE);
         // A row that begins before the part was seen there.
         if from > 0 && self.is_in(text[from - 1]) {
-            from += text[from..end].iter().position(|&byte| !self.is_in(byte)).unwrap_or(end - from);
+            let rest = text[from..end].iter().position(|&byte| !self.is_in(byte)).unwrap_or(end - from);
+            from += rest;
+            if rest >= SHORTEST_REST {
+                // Not all of it was.
+                self.short_from = from;
+            }
         }
         // Behind the last byte a row ends, too.
         let blocks = (end - from) / BLOCK + 1;
-        let [mut own, mut stops, mut names] = [[0; MOST_BLOCKS]; 3];
+        let [mut own, mut stops] = [[0; MOST_BLOCKS]; 2];
         members(&self.classes[0], &text[from..end], &mut own[..blocks]);
         members(&self.classes[1], &text[from..end], &mut stops[..blocks]);
+        if end < text.len() {
+            // A row that goes on there is long, or begins in the next part.
+            stops[(end - from) / BLOCK] |= 1 << ((end - from) % BLOCK);
+        }
+        let mut at_block = Rows::default();
+        let has_any = own[..blocks].iter().zip(&stops[..blocks]).any(|(&own, &stops)| {
+            let (_, ends, long) = at_block.next(own);
+            ends & !stops | long != 0
+        });
+        if !has_any {
+            return rows;
+        }
+        let mut names = [0; MOST_BLOCKS];
         members(&NAMES, &text[from..end], &mut names[..blocks]);
-        let (mut before, mut had_four) = (0, false);
+        let mut at_block = Rows::default();
         // Whether a name stands before the block, and whether the row that goes on in it is what one goes on with.
         let (mut is_behind_name, mut goes_on) = (0, 0);
         // Up to where others go on.
@@ -289,17 +342,15 @@ impl Noted {
         for (number, ((&own, &stops), &names)) in own.iter().zip(&stops).zip(&names).enumerate().take(blocks)
         {
             let at = from + number * BLOCK;
-            let both = u128::from(own) << BLOCK | u128::from(before);
-            let is_behind = |members: u128| (members >> (BLOCK - 1)) as u64;
+            let (both, ends, long) = at_block.next(own);
+            if long != 0 {
+                self.short_from = end;
+            }
             // What a name goes on with is the rest of nothing. A one that is added to where such a row begins ends up behind it.
-            let starts = own & !is_behind(both) & (names << 1 | is_behind_name);
+            let starts = own & !behind(both) & (names << 1 | is_behind_name);
             let (sum, is_over) = own.overflowing_add(starts | goes_on);
             (is_behind_name, goes_on) = (names >> (BLOCK - 1), u64::from(is_over));
-            let mut ends = is_behind(both) & !own & !sum;
-            // Of a long row four lie in one block.
-            let has_four = has_four(own);
-            ends &= !stops | if has_four | had_four { is_behind(rows_of_twelve(both)) } else { 0 };
-            (before, had_four) = (own, has_four);
+            let mut ends = (ends & !stops | long) & !sum;
             while ends != 0 {
                 let place = ends.trailing_zeros();
                 ends &= ends - 1;

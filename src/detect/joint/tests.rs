@@ -1,7 +1,8 @@
 //! Tests of joints: what is put together, what is not, and that nothing is passed by for speed.
 
 use super::*;
-use crate::rule::{Pattern, Rule, RuleSet, nothing_known, parse};
+use crate::class::BLOCK;
+use crate::rule::{Barren, Pattern, Rule, RuleSet, nothing_known, parse};
 
 const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
@@ -226,9 +227,10 @@ fn nothing_begins_where_nothing_could_be_the_rest() {
         }
         let barren = notes.barren(head, 4, &part);
         seen[3] += u32::from(barren.most.is_some() && barren.until < part.end);
+        let is_in = |byte: u8| head.alphabet[usize::from(byte)];
         let part = part.start..barren.until;
         for at in memchr::memmem::find_iter(&text, b"api_") {
-            let row = text[at + 4..].iter().take_while(|byte| head.alphabet[usize::from(**byte)]).count();
+            let row = text[at + 4..].iter().take_while(|byte| is_in(**byte)).count();
             let first = First::read(&text, at, 4, head);
             let is_joined = first.as_ref().is_some_and(|first| first.joined().is_some());
             let is_told = barren.most.is_some_and(|most| row <= most && part.contains(&at));
@@ -239,6 +241,36 @@ fn nothing_begins_where_nothing_could_be_the_rest() {
         }
     }
     assert!(seen[..3].iter().all(|&count| count > 1000) && seen[3] > 200, "{seen:?}");
+}
+
+#[test]
+fn no_row_is_longer_than_is_told() {
+    let head = Head { least: 32, alphabet: WORDS, anchor: 4 };
+    let mut random = random();
+    let mut seen = [0; 2];
+    for _ in 0..3000 {
+        let mut text = Vec::new();
+        for _ in 0..random(6) {
+            let row = &b"Q7w8E9r1T2y3U4i5"[..random(17)];
+            let filler = [&b"api_\n"[..], b"\"api_\" ", b"api_ab\n", b"."][random(4)];
+            text.extend(filler.repeat(random(2000)));
+            text.extend_from_slice(row);
+            text.extend(if random(4) == 0 { row.repeat(random(4000)) } else { Vec::new() });
+        }
+        let notes = Notes::new(&*text);
+        // A text may be gone through more than once.
+        for _ in 0..random(4) {
+            let part = random(text.len() + 1)..text.len();
+            let Barren { most, row, until } = notes.barren(&head, 4, &part);
+            // What begins just before its end reaches beyond that.
+            let near = &text[part.start..text.len().min(until + 2 * BLOCK)];
+            let longest = near.split(|byte| !byte.is_ascii_alphanumeric()).map(<[u8]>::len).max();
+            assert!(row.is_none_or(|row| longest <= Some(row)), "{row:?} of {longest:?} in {part:?}");
+            seen[0] += u32::from(row.is_some() && longest > Some(3));
+            seen[1] += u32::from(row.is_none() && most.is_some());
+        }
+    }
+    assert!(seen.iter().all(|&count| count > 100), "{seen:?}");
 }
 
 #[test]
@@ -301,12 +333,19 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
             let cut = 1 + random(body.len() - 1);
             let (one, other) = body.split_at(cut);
             let filler = kind.repeat(random(600));
-            text.push_str(&match random(6) {
+            // None of these is long by itself.
+            let pieces: Vec<&str> = body
+                .as_bytes()
+                .chunks(2 + random(10))
+                .map(|piece| str::from_utf8(piece).unwrap_or(""))
+                .collect();
+            text.push_str(&match random(7) {
                 0 => format!("\"api_{one}\" + \"{other}\"\n"),
                 1 => format!("# api_{one}\n# {other}\n"),
                 2 => format!("-api_\n-{body}\n"),
                 3 => format!("P = \"api_\"\n{filler}\nk = P + \"{body}\"\n"),
                 4 => format!("R = \"{body}\"\n{filler}\nk = \"api_\" + R\n"),
+                5 => format!("\"api_{}\"\n", pieces.join("\" + \"")),
                 _ => format!("api_{body}\n"),
             });
         }
