@@ -67,9 +67,11 @@ const FENCES: &[(&str, &[&str])] = &[
         &[
             "class.rs",
             "decode/base64.rs",
+            "decode/character.rs",
             "decode/digits.rs",
+            "decode/glance.rs",
             "decode/hex.rs",
-            "decode/run.rs",
+            "decode/samples.rs",
             "rule/sieve.rs",
         ],
     ),

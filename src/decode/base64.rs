@@ -2,8 +2,8 @@
 //! of lines are left out.
 
 use super::buffer::Buffer;
+use super::character::BASE64;
 use super::digits::{Digits, Lines};
-use super::run::BASE64;
 use super::{Known, Skim};
 use crate::class::{BLOCK, LEVEL, has_blocks, look_up, order, put_ordered, repeated, span};
 use crate::text::View;

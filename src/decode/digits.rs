@@ -1,7 +1,7 @@
 //! Digits of base64 and of hexadecimal, also where the ends of lines divide them.
 
 use super::buffer::Buffer;
-use super::run::{BASE64, in_run};
+use super::character::{BASE64, in_run};
 use crate::class::{BLOCK, Class, LEVEL, Tables, members, span, span_back};
 use fearless_simd::{Simd, dispatch};
 use std::cell::Cell;

@@ -1,8 +1,8 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
 use super::buffer::Buffer;
+use super::character::HEX;
 use super::digits::{Digits, Lines};
-use super::run::HEX;
 use super::{Known, Skim};
 use crate::class::{BLOCK, LEVEL, order, put_ordered};
 use crate::text::View;

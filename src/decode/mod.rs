@@ -5,16 +5,20 @@
 
 mod base64;
 mod buffer;
+mod character;
 mod digits;
 mod escape;
+mod glance;
 mod hex;
 mod run;
+mod samples;
 mod stream;
 
 pub use base64::{alignments, text_in_base64};
 pub use digits::{AROUND_LINES, Lines};
-pub(crate) use run::{Glance, TOGETHER, glance};
-pub use run::{Hints, LEAST, Place, runs};
+pub use glance::Hints;
+pub(crate) use glance::{Glance, TOGETHER, glance};
+pub use run::{LEAST, Place, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};

@@ -1,7 +1,7 @@
 //! Compressed streams that are written in base64 or hexadecimal: gzip (RFC 1952) and zlib (RFC 1950).
 
 use super::Form;
-use super::run::{BASE64, HEX};
+use super::character::{BASE64, HEX};
 use crate::class::span;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::io::{ErrorKind, Read};

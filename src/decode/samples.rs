@@ -1,0 +1,194 @@
+//! Samples: short pieces of a run that tell in which encodings and phases it could say text.
+
+use super::Form;
+use super::base64::{NONE, VALUES};
+use super::character::Looked;
+use super::hex::byte;
+use crate::class::{BLOCK, LEVEL};
+use fearless_simd::{Simd, dispatch};
+use std::ops::Range;
+
+/// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. It is a multiple of four, so that the phases of
+/// all are told alike.
+pub(super) const SAMPLE: usize = 24;
+
+/// Where in a block samples are taken: at its start, at its end, and between. One lies whole in each run that is long enough.
+pub(super) const SAMPLES: [usize; 3] = [0, 20, BLOCK - SAMPLE];
+
+const _: () = assert!(SAMPLES[1] <= SAMPLE && SAMPLES[2] <= SAMPLES[1] + SAMPLE);
+
+/// All places of a sample at the start of a word.
+pub(super) const ALL: u64 = (1 << SAMPLE) - 1;
+
+/// Where the first of six characters stands, each fourth, that are in the class: those of a sample at one place of its groups.
+#[inline(always)]
+pub(super) fn six(class: u64) -> u64 {
+    let two = class & class >> 4;
+    two & two >> 8 & two >> 16
+}
+
+/// Where the first of five groups of base64 begins, of which it is known where they do: no more lie whole in a sample in all
+/// phases.
+#[inline(always)]
+pub(super) fn five(groups: u64) -> u64 {
+    let two = groups & groups >> 4;
+    two & two >> 8 & groups >> 16
+}
+
+/// How much of a run is said to say something if one sample in it does, in characters: whole strides.
+const SAID: usize = 85 * STRIDE;
+
+/// What samples tell of a run.
+pub(super) struct Sampled {
+    /// The parts of it in which a sample says text, by the phase in which it does.
+    parts: Vec<(usize, Range<usize>)>,
+}
+
+impl Sampled {
+    pub(super) fn of(text: &[u8], run: &Range<usize>) -> Sampled {
+        let mut sampled = Sampled { parts: Vec::new() };
+        for start in run.clone().step_by(SAID) {
+            let part = start..run.end.min(start + SAID);
+            let mut found = [None; 6];
+            if !dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found)) {
+                continue;
+            }
+            let found = found.into_iter().enumerate();
+            for (phase, first) in found.filter_map(|(phase, first)| Some((phase, first?))) {
+                match sampled.parts.iter_mut().rfind(|(other, _)| *other == phase) {
+                    Some((_, before)) if before.end == part.start => before.end = part.end,
+                    _ => sampled.parts.push((phase, first..part.end)),
+                }
+            }
+        }
+        sampled.parts.sort_by_key(|(phase, _)| *phase);
+        sampled
+    }
+
+    /// Whether a sample says text in the encoding.
+    pub(super) fn says(&self, form: Form) -> bool {
+        self.parts(form).next().is_some()
+    }
+
+    /// The parts of the run in which a sample says text in the encoding.
+    pub(super) fn parts(&self, form: Form) -> impl Iterator<Item = &Range<usize>> {
+        self.parts.iter().filter(move |(phase, _)| form_of(*phase) == form).map(|(_, part)| part)
+    }
+}
+
+/// The encoding that has a phase.
+fn form_of(phase: usize) -> Form {
+    if phase < 4 { Form::Base64 } else { Form::Hex }
+}
+
+/// How far the blocks of a known run are apart that are looked at: two samples, one behind the other.
+const STRIDE: usize = 2 * SAMPLE;
+
+/// The first four places of both samples in a word, a bit each.
+const FOURTHS: u64 = 0xF | 0xF << SAMPLE;
+
+/// Whether all of one of the two samples in a word is in the class.
+#[inline(always)]
+fn has_either(class: u64) -> bool {
+    class & ALL == ALL || class >> SAMPLE & ALL == ALL
+}
+
+/// Tells whether a sample of a run says text, and sets `found` for each phase to the first place where one does. In one of the
+/// four lower phases groups of base64 begin at the places of the run that are it modulo four; in one of the two higher ones
+/// bytes of hexadecimal digits begin at the places that are it modulo two.
+#[inline(always)]
+fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
+    // The phases that are not found yet, for either sample.
+    let mut wanted = ALL_PHASES | ALL_PHASES << SAMPLE;
+    let mut at = run.start;
+    while let Some(block) = text[at..run.end].first_chunk() {
+        sample(simd, block, u64::MAX, at, &mut wanted, found);
+        at += STRIDE;
+    }
+    while at < run.end {
+        let rest = &text[at..run.end];
+        let mut block = [0; BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        sample(simd, &block, (1 << rest.len()) - 1, at, &mut wanted, found);
+        at += STRIDE;
+    }
+    wanted != ALL_PHASES | ALL_PHASES << SAMPLE
+}
+
+/// The same of one block, of which only some bytes are `inside`.
+#[inline(always)]
+fn sample<S: Simd>(
+    simd: S,
+    block: &[u8; BLOCK],
+    inside: u64,
+    at: usize,
+    wanted: &mut u64,
+    found: &mut [Option<usize>; 6],
+) {
+    let looked = Looked::up(simd, block);
+    let digit = looked.hex() & inside;
+    let first = looked.first();
+    let hex = if has_either(digit) { HEX_PHASES } else { 0 };
+    // Nearly always these tell that there is nothing new.
+    let groups = if hex != 0 && five(first) & FOURTHS == 0 {
+        // Hexadecimal digits of text have few letters.
+        0
+    } else {
+        first & looked.second() >> 1 & (looked.third() & inside) >> 2
+    };
+    let mut phases = *wanted & (five(groups) & FOURTHS | hex);
+    if phases & hex != 0 {
+        let hex = with(looked.high() & inside, 0) & with(digit, 1);
+        phases &= !HEX_PHASES | (hex & hex >> 2) << 4;
+    }
+    while phases != 0 {
+        let (sample, phase) = match phases.trailing_zeros() as usize {
+            bit @ SAMPLE.. => (SAMPLE, bit - SAMPLE),
+            bit => (0, bit),
+        };
+        phases &= !(1 << (sample + phase));
+        if says_text(phase, &block[sample + phase % 4..]) {
+            found[phase] = Some(at + sample + phase % 4);
+            let both = 1 << phase | 1 << (phase + SAMPLE);
+            phases &= !both;
+            *wanted &= !both;
+        }
+    }
+}
+
+/// Whether these characters begin with groups of a phase that say what stands in texts, as many as a sample has in each phase. In
+/// a wrong phase they seldom do: blanks are controls there. But a line that people draw of one character says the same again
+/// and again, whatever the phase is: most of what is said has to change.
+fn says_text(phase: usize, characters: &[u8]) -> bool {
+    let is_text = |byte: u8| matches!(byte, b'\0' | b'\t'..=b'\r' | 0x1B | b' '..=0x7F);
+    if form_of(phase) == Form::Hex {
+        let (bytes, _) = characters.as_chunks();
+        return changes::<6>(&characters[..18])
+            && bytes[..11].iter().all(|&[high, low]| is_text(byte(high, low)));
+    }
+    let groups = &characters[..20];
+    changes::<4>(groups)
+        && groups.as_chunks::<4>().0.iter().all(|group| {
+            let values = group.map(|byte| VALUES[usize::from(byte)]);
+            let word = values.iter().fold(0, |word, value| word << 6 | u32::from(*value));
+            !values.contains(&NONE) && word.to_be_bytes()[1..].iter().all(|&byte| is_text(byte))
+        })
+}
+
+/// Whether most parts of so many characters, which say three bytes, are others than those before them.
+fn changes<const LENGTH: usize>(characters: &[u8]) -> bool {
+    let (parts, _) = characters.as_chunks::<LENGTH>();
+    let changes = parts.windows(2).filter(|parts| parts[0] != parts[1]).count();
+    changes > parts.len() / 2
+}
+
+/// The phases of a sample, and those of hexadecimal digits in both samples of a word.
+const ALL_PHASES: u64 = 0b11_1111;
+const HEX_PHASES: u64 = 0b11_0000 | 0b11_0000 << SAMPLE;
+
+/// Where groups of four characters begin that have one of the class at this place, all of them, for both samples of a word.
+#[inline(always)]
+fn with(class: u64, place: usize) -> u64 {
+    let places = six(class) & FOURTHS;
+    (places >> place | places << (4 - place)) & FOURTHS
+}
