@@ -961,6 +961,55 @@ fn context_is_seen_in_encodings_and_around_them() {
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Lines that follow each other are read as one text, in which such keys stand right behind each other.
+#[test]
+fn keys_that_are_encoded_one_to_a_line_are_all_found() {
+    let chains: [(&[Encoder], &str); 4] = [
+        (&[Base64], "base64"),
+        (&[Hex], "hexadecimal"),
+        (&[Base64, Base64], "base64, then base64"),
+        (&[Hex, Base64], "base64, then hexadecimal"),
+    ];
+    for (chain, reading) in chains {
+        for (count, end, indentation) in
+            [1, 2, 3, 40].into_iter().flat_map(|count| [(count, "\n", ""), (count, "\r\n", "  ")])
+        {
+            let (mut text, mut places) = (format!("These are they:{end}"), Vec::new());
+            for seed in 0..count {
+                let (key, place) = template::expand_and_mark("{key}", seed);
+                let secret = Written { bytes: key.into_bytes(), part: place[0].clone() };
+                let line = chain.iter().fold(secret, |text, encoder| encoder.write(&text.bytes, text.part));
+                text.push_str(indentation);
+                places.push(text.len()..text.len() + line.bytes.len());
+                text.push_str(str::from_utf8(&line.bytes).unwrap());
+                text.push_str(end);
+            }
+            text.push_str("and no more\n");
+            let found = Keeper::default().read(1 << 16, "a.txt", &mut text.as_bytes()).findings;
+            let regions: Vec<Range<usize>> = found
+                .iter()
+                .map(|found| found.region.start.offset as usize..found.region.end.offset as usize)
+                .collect();
+            assert_eq!(regions, places, "{count} in {reading}, {end:?}");
+            assert!(found.iter().all(|found| found.reading.as_deref() == Some(reading)), "{reading}");
+        }
+    }
+}
+
+/// Where a line's end cuts a longer word, what is left of it on the line is no key.
+#[test]
+fn a_longer_word_that_lines_cut_is_no_key() {
+    for before in 0..80 {
+        for lines in [Base64Lines(76, "\n", 0), Base64Lines(64, "\r\n", 2), HexLines(64, "\n", 0)] {
+            let (word, _) = template::expand_and_mark("my_{key}", before);
+            let text = format!("{}{word} and some more words behind it", " ".repeat(before as usize));
+            let written = lines.write(text.as_bytes(), 0..1);
+            let found = Keeper::default().read(1 << 16, "a.txt", &mut &written.bytes[..]).findings;
+            assert!(found.is_empty(), "behind {before} in {lines:?}");
+        }
+    }
+}
+
 /// Of a certificate, say, or of a database: what stands around the key is no text, and lines' ends cut what is encoded.
 #[test]
 fn a_key_among_bytes_that_are_no_text_is_found_at_each_place_in_a_line() {

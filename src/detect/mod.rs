@@ -266,7 +266,10 @@ fn judge(
     matches(rule, text, reading.at).find_map(|matched| {
         let span = matched.secret.clone();
         let secret = &text[span.clone()];
-        let whole = Whole::of(rule, text, &span);
+        let whole = match Whole::of(rule, text, &span) {
+            Whole::No if reading.fills_lines(&span) => Whole::Yes,
+            whole => whole,
+        };
         if whole == Whole::No || is_no_secret(rule, text, &matched) {
             return None;
         }

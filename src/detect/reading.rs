@@ -587,6 +587,26 @@ impl<'a> Reading<'a> {
         (text, part)
     }
 
+    /// Whether a part is encoded on lines of its own. What is read before and behind it is encoded by itself too, and goes on
+    /// with it in no text.
+    pub(super) fn fills_lines(&self, part: &Range<usize>) -> bool {
+        let is_end = |byte: Option<&u8>| matches!(byte, None | Some(b'\n' | b'\r'));
+        let is_no_blank = |byte: &&u8| !matches!(byte, b' ' | b'\t');
+        let mut part = part.clone();
+        let mut steps = &self.steps[..];
+        while let Some(((Form::Base64 | Form::Hex, decoded), before)) = steps.split_last() {
+            let text = before.last().map_or(self.bytes, |(_, outer)| &outer.view.text);
+            part = decoded.view.written(&part);
+            if is_end(text[..part.start].iter().rev().find(is_no_blank))
+                && is_end(text[part.end..].iter().find(is_no_blank))
+            {
+                return true;
+            }
+            steps = before;
+        }
+        false
+    }
+
     /// Whether a compressed stream says it.
     pub(super) fn is_of_stream(&self) -> bool {
         self.steps.iter().any(|(form, _)| form.is_stream())
