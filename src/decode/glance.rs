@@ -9,8 +9,8 @@ use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u64x8};
 /// How many blocks are looked at together.
 pub(crate) const TOGETHER: usize = 64;
 
-/// In which blocks of a text a run could say something. It is told by the way when the text is searched, and [`runs`](super::runs) looks at
-/// no others.
+/// In which blocks of a text a run could say something. It is told by the way when the text is searched, and
+/// [`runs`](super::runs) looks at no others.
 #[derive(Debug)]
 pub struct Hints {
     start: usize,

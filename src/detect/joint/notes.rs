@@ -87,15 +87,15 @@ fn has_four(members: u64) -> bool {
     two & two << 2 != 0
 }
 
-/// Rows as they are met, block by block.
+/// Where rows end, told block by block.
 #[derive(Default)]
-struct Rows {
+struct RowEnds {
     /// What is in rows of the block before, and whether four stand in a row there.
     before: u64,
     had_four: bool,
 }
 
-impl Rows {
+impl RowEnds {
     /// What is in rows of a block and of the one before, where rows end in it, and where such of [`SHORTEST_REST`] do.
     #[inline(always)]
     fn next(&mut self, own: u64) -> (u128, u64, u64) {
@@ -103,7 +103,7 @@ impl Rows {
         // Of a long row four lie in one block.
         let has_four = has_four(own);
         let long = if has_four | self.had_four { behind(rows_of_twelve(both)) & !own } else { 0 };
-        *self = Rows { before: own, had_four: has_four };
+        *self = RowEnds { before: own, had_four: has_four };
         (both, behind(both) & !own, long)
     }
 }
@@ -324,17 +324,18 @@ impl Noted {
             // A row that goes on there is long, or begins in the next part.
             stops[(end - from) / BLOCK] |= 1 << ((end - from) % BLOCK);
         }
-        let mut at_block = Rows::default();
+        let mut row_ends = RowEnds::default();
         let has_any = own[..blocks].iter().zip(&stops[..blocks]).any(|(&own, &stops)| {
-            let (_, ends, long) = at_block.next(own);
+            let (_, ends, long) = row_ends.next(own);
             ends & !stops | long != 0
         });
+        // Where there is none, nobody needs to know of names.
         if !has_any {
             return rows;
         }
         let mut names = [0; MOST_BLOCKS];
         members(&NAMES, &text[from..end], &mut names[..blocks]);
-        let mut at_block = Rows::default();
+        let mut row_ends = RowEnds::default();
         // Whether a name stands before the block, and whether the row that goes on in it is what one goes on with.
         let (mut is_behind_name, mut goes_on) = (0, 0);
         // Up to where others go on.
@@ -342,7 +343,7 @@ impl Noted {
         for (number, ((&own, &stops), &names)) in own.iter().zip(&stops).zip(&names).enumerate().take(blocks)
         {
             let at = from + number * BLOCK;
-            let (both, ends, long) = at_block.next(own);
+            let (both, ends, long) = row_ends.next(own);
             if long != 0 {
                 self.short_from = end;
             }
