@@ -134,19 +134,16 @@ fn stands_in<S: Simd>(simd: S, literal: &[u8], text: &[u8]) -> u64 {
 #[inline(always)]
 fn sweep_out<S: Simd>(simd: S, sieve: &Sieve, text: &[u8], blocks: &mut [u64]) {
     // A literal of which the length is known while this is compiled costs a third.
-    if let Ok(literal) = <&[u8; 4]>::try_from(&*sieve.literal) {
-        let literal = literal.map(|byte| u8x64::splat(simd, byte));
-        for (number, places) in blocks.iter_mut().enumerate() {
-            let mut differs = u8x64::splat(simd, 0);
-            for (at, &byte) in literal.iter().enumerate() {
-                differs |= u8x64::from_slice(simd, &text[number * BLOCK + at..][..BLOCK]) ^ byte;
-            }
-            *places &= non_zero(simd, differs);
-        }
-        return;
+    match <&[u8; 4]>::try_from(&*sieve.literal) {
+        Ok(literal) => sweep_literal_out(simd, literal, text, blocks),
+        Err(_) => sweep_literal_out(simd, &sieve.literal, text, blocks),
     }
+}
+
+#[inline(always)]
+fn sweep_literal_out<S: Simd>(simd: S, literal: &[u8], text: &[u8], blocks: &mut [u64]) {
     for (number, places) in blocks.iter_mut().enumerate() {
-        *places &= !stands_in(simd, &sieve.literal, &text[number * BLOCK..]);
+        *places &= !stands_in(simd, literal, &text[number * BLOCK..]);
     }
 }
 
