@@ -162,6 +162,23 @@ mod tests {
         })
     }
 
+    type Write = fn(u8) -> Vec<u8>;
+    /// Ways to write a letter.
+    const WAYS: [Write; 12] = [
+        |letter| vec![letter, 0],
+        |letter| vec![0, letter],
+        |letter| vec![letter, 0, 0, 0],
+        |letter| vec![0, 0, 0, letter],
+        |letter| format!("%{letter:02X}").into_bytes(),
+        |letter| format!("={letter:02X}").into_bytes(),
+        |letter| format!("\\x{letter:02x}").into_bytes(),
+        |letter| format!("\\{letter:03o}").into_bytes(),
+        |letter| format!("\\u{letter:04x}").into_bytes(),
+        |letter| format!("\\u{{{letter:x}}}").into_bytes(),
+        |letter| format!("&#{letter};").into_bytes(),
+        |letter| format!("\"{}\",", char::from(letter)).into_bytes(),
+    ];
+
     #[test]
     fn lines_that_people_draw_say_nothing() {
         for form in [Form::Base64, Form::Hex] {
@@ -199,25 +216,10 @@ mod tests {
 
     #[test]
     fn a_text_is_told_however_its_letters_are_written() {
-        type Write = fn(u8) -> Vec<u8>;
-        let ways: [Write; 12] = [
-            |letter| vec![letter, 0],
-            |letter| vec![0, letter],
-            |letter| vec![letter, 0, 0, 0],
-            |letter| vec![0, 0, 0, letter],
-            |letter| format!("%{letter:02X}").into_bytes(),
-            |letter| format!("={letter:02X}").into_bytes(),
-            |letter| format!("\\x{letter:02x}").into_bytes(),
-            |letter| format!("\\{letter:03o}").into_bytes(),
-            |letter| format!("\\u{letter:04x}").into_bytes(),
-            |letter| format!("\\u{{{letter:x}}}").into_bytes(),
-            |letter| format!("&#{letter};").into_bytes(),
-            |letter| format!("\"{}\",", char::from(letter)).into_bytes(),
-        ];
         let mut random = numbers();
         for round in 0..4000 {
             let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
-            let write = ways[round / 2 % ways.len()];
+            let write = WAYS[round / 2 % WAYS.len()];
             let text: Vec<u8> = (0..36).flat_map(|_| write(ALPHABET[random(62)])).collect();
             let digits = if form == Form::Base64 { base64(&text) } else { hex(&text) };
             let start = random(200);
@@ -230,6 +232,32 @@ mod tests {
                     && found.at < start + 4 * SAMPLE;
             });
             assert!(told, "{} in {form:?}, round {round}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_text_is_told_amid_text_in_another_phase() {
+        let around = b"what people write, \"in lines\", and goes on for long: ".repeat(400);
+        let mut random = numbers();
+        for round in 0..4000 {
+            let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
+            let write = [WAYS.to_vec(), vec![|letter| vec![letter]; 12]].concat()[round / 2 % 24];
+            // Of some letters other phases of base64, and that of hexadecimal, say ASCII characters as well.
+            let (letters, count) = [(&ALPHABET[..62], 36), (b"ABCDEFGPQRSTUVW", 48)][random(2)];
+            let text: Vec<u8> = (0..count).flat_map(|_| write(letters[random(letters.len())])).collect();
+            let [around, text] =
+                [&around, &text].map(|text| if form == Form::Base64 { base64(text) } else { hex(text) });
+            // Up to three lengths of what is looked at together, and at any place of a block.
+            let start = random(14_000) / group * group + 1 + random(group - 1);
+            let digits = [&around[..start], &text, &around[start..]].concat();
+            let mut told = false;
+            runs(digits.as_bytes(), &(0..digits.len()), &Hints::unknown(0), |found| {
+                told |= found.form == form
+                    && found.at.abs_diff(start).is_multiple_of(group)
+                    && found.at < start + 4 * SAMPLE
+                    && start < found.end.unwrap_or(found.run.end);
+            });
+            assert!(told, "at {start} in {form:?}, round {round}: {text}");
         }
     }
 

@@ -1,11 +1,11 @@
 //! Samples: short pieces of a run that tell in which encodings and phases it could say text.
 
 use super::Form;
-use super::base64::{NONE, VALUES};
+use super::base64::{NONE, VALUES, near_values};
 use super::character::Looked;
 use super::hex::byte;
-use crate::class::{BLOCK, LEVEL};
-use fearless_simd::{Simd, dispatch};
+use crate::class::{BLOCK, LEVEL, repeated};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u32x16};
 use std::ops::Range;
 
 /// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. It is a multiple of four, so that the phases of
@@ -104,6 +104,12 @@ fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Optio
     while let Some(block) = text[at..run.end].first_chunk() {
         sample(simd, block, u64::MAX, at, &mut wanted, found);
         at += STRIDE;
+        // Most of what says text goes on with it, and then says nothing in another phase.
+        if let Some(phase) = found.iter().position(Option::is_some) {
+            let ahead = text[at.min(run.end)..run.end].as_chunks().0;
+            // What begins in the last half of a block may go on behind it.
+            at += (alone(simd, ahead, phase) * BLOCK).saturating_sub(BLOCK / 2);
+        }
     }
     while at < run.end {
         let rest = &text[at..run.end];
@@ -155,6 +161,82 @@ fn sample<S: Simd>(
         }
     }
 }
+
+/// How many blocks say nothing but ASCII characters in a phase, as it is in the first of them, and something else in each other
+/// phase of the encoding, in either half of a block. No text of a block's length is written in another one there; nor is a
+/// shorter one, unless by a chance of one in a billion: each of its characters would have to lack the same bit.
+#[inline(always)]
+fn alone<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
+    if form_of(phase) == Form::Hex {
+        alone_in_hex(simd, blocks, phase % 2)
+    } else {
+        alone_in_base64(simd, blocks, phase)
+    }
+}
+
+/// Whether something stands in both halves of a block, which have so many places each.
+#[inline(always)]
+fn in_halves(places: u64, half: u32) -> bool {
+    (places << (u64::BITS - half) != 0) & (places >> half != 0)
+}
+
+#[inline(always)]
+fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
+    const HALF: u32 = (BLOCK / 4 / 2) as u32;
+    let highest = [0, 1, 2, 3].map(|turn| repeated(simd, &HIGHEST[(phase + turn) % 4]));
+    let [own, first, second, third] = highest;
+    let mut count = 0;
+    for block in blocks {
+        let values = near_values(simd, block);
+        let is_own = zero_words(simd, values & own);
+        let others = zero_words(simd, values & first)
+            | zero_words(simd, values & second)
+            | zero_words(simd, values & third);
+        // In a word that is zero in none of them each other phase says something else.
+        if is_own != u16::MAX || !in_halves(u64::from(!others), HALF) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Which of the words of four bytes in a block are zero.
+#[inline(always)]
+fn zero_words<S: Simd>(simd: S, bytes: u8x64<S>) -> u16 {
+    let words: u32x16<S> = bytes.bitcast();
+    words.simd_eq(u32x16::splat(simd, 0)).to_bitmask() as u16
+}
+
+#[inline(always)]
+fn alone_in_hex<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
+    const EVEN: u64 = u64::MAX / 3;
+    const HALF: u32 = (BLOCK / 2) as u32;
+    let own = EVEN << phase;
+    let mut count = 0;
+    for block in blocks {
+        let looked = Looked::up(simd, block);
+        let (hex, high) = (looked.hex(), looked.high());
+        if hex & (high | !own) != u64::MAX || !in_halves(!high & !own, HALF) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Which bits of what characters of base64 stand for are the highest ones of the bytes that they say, for each place in a block:
+/// by the phase of their groups.
+const HIGHEST: [[u8; 16]; 4] = {
+    let mut highest = [[0; 16]; 4];
+    let mut at = 0;
+    while at < 64 {
+        let (phase, place) = (at / 16, at % 16);
+        highest[phase][place] = [32, 8, 2, 0][(place + 4 - phase) % 4];
+        at += 1;
+    }
+    highest
+};
 
 /// Whether these characters begin with groups of a phase that say what stands in texts, as many as a sample has in each phase. In
 /// a wrong phase they seldom do: blanks are controls there. But a line that people draw of one character says the same again
