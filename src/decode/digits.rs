@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// How far lines are read as one run.
-const LONGEST_LINES: usize = 128 * 1024;
+const LONGEST_LINES: usize = 256 * 1024;
 
 /// How far around those lines more of them are read, for what needs context.
 pub const AROUND_LINES: usize = 8 * 1024;
@@ -190,6 +190,12 @@ impl Digits {
         if line.is_empty() {
             return;
         }
+        // A line that is read to both sides is one.
+        if let Some(rows) = self.rows.last_mut().filter(|rows| rows.count == 1 && rows.end() == line.start) {
+            rows.width += line.len();
+            rows.stride = rows.width;
+            return;
+        }
         if let Some(rows) = self.rows.last_mut().filter(|rows| rows.width == line.len()) {
             if rows.count == 1 {
                 rows.stride = line.start - rows.start;
@@ -273,28 +279,30 @@ impl Digits {
 /// How many lines the text begins with that have so many digits and this end each, and one more digit behind that. Where it
 /// ends within a block nothing is looked at.
 #[inline(always)]
-fn alike<S: Simd>(simd: S, class: &Class, mut text: &[u8], width: usize, end: &[u8]) -> usize {
+fn alike<S: Simd>(simd: S, class: &Class, text: &[u8], width: usize, end: &[u8]) -> usize {
     let tables = Tables::of(simd, class);
-    // The last block of a line ends where its digits do, or holds all of them.
-    let last = width.saturating_sub(BLOCK);
-    let outside = u64::MAX.checked_shl(width as u32).unwrap_or(0);
-    let stride = width + end.len();
-    let mut count = 0;
-    while text.len() > stride.max(BLOCK)
-        && class.bits(text[stride]) != 0
-        && text[width..stride].iter().eq(end)
-    {
-        let mut at = 0;
-        while at < last && tables.members(&text[at..at + BLOCK]) == u64::MAX {
-            at += BLOCK;
+    // How many lines have ended, where the next byte that is no digit has to stand, and which of an end that is.
+    let (mut count, mut next, mut place) = (0, width, 0);
+    'lines: for (number, block) in text.as_chunks::<BLOCK>().0.iter().enumerate() {
+        let start = number * BLOCK;
+        let mut others = !tables.members(block);
+        while others != 0 {
+            let at = others.trailing_zeros() as usize;
+            if start + at != next || block[at] != end[place] {
+                break 'lines;
+            }
+            (next, place) = (next + 1, place + 1);
+            if place == end.len() {
+                (count, next, place) = (count + 1, next + width, 0);
+            }
+            others &= others - 1;
         }
-        if at < last || tables.members(&text[last..last + BLOCK]) | outside != u64::MAX {
+        if next < start + BLOCK {
             break;
         }
-        count += 1;
-        text = &text[stride..];
     }
-    count
+    let goes_on = text.get(count * (width + end.len())).is_some_and(|&byte| class.bits(byte) != 0);
+    count - usize::from(count > 0 && !goes_on)
 }
 
 /// How many blocks are looked at together for spans.

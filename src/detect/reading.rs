@@ -34,7 +34,7 @@ const _: () = assert!(AHEAD <= AROUND_LINES && BEFORE_LOOK <= AROUND_LINES && LO
 const STEP: usize = 8 * MARGIN;
 
 /// The same of digits: nothing else stands among them.
-const STEP_OF_DIGITS: usize = 16 * MARGIN;
+const STEP_OF_DIGITS: usize = 32 * MARGIN;
 
 /// How many bytes an anchor has at most where it is encoded.
 const LONGEST_ANCHOR: usize = 96;
