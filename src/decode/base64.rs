@@ -149,7 +149,7 @@ fn values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
 
 /// The same but for `+`, `-` and `_`, the three that the others of their half are no example for.
 #[inline(always)]
-pub(super) fn near_values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
+pub(super) fn near_values<S: Simd>(simd: S, block: &[u8]) -> u8x64<S> {
     let bytes = u8x64::from_slice(simd, block);
     // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
     let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);

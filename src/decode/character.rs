@@ -1,7 +1,7 @@
 //! Characters that encodings are written in, and what of them can say text.
 
 use super::base64::{NONE, VALUES, near_values};
-use crate::class::{BLOCK, Class, Tables, has_blocks, look_up, non_zero};
+use crate::class::{Class, Tables, has_blocks, look_up, non_zero};
 use fearless_simd::{Simd, prelude::*, u8x64};
 
 /// What a character can be: a bit for each of the classes below.
@@ -109,7 +109,7 @@ pub(super) struct Looked<S: Simd> {
 
 impl<S: Simd> Looked<S> {
     #[inline(always)]
-    pub(super) fn up(simd: S, block: &[u8; BLOCK]) -> Looked<S> {
+    pub(super) fn up(simd: S, block: &[u8]) -> Looked<S> {
         if has_blocks::<S>() {
             return Looked { simd, bits: look_up(simd, &TABLE, block), values: u8x64::splat(simd, 0) };
         }
@@ -175,7 +175,7 @@ pub(super) fn is_ruler(run: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::class::LEVEL;
+    use crate::class::{BLOCK, LEVEL};
     use fearless_simd::{Level, dispatch};
 
     #[inline(always)]

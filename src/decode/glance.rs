@@ -64,10 +64,16 @@ pub(crate) struct Glance {
 const CONVINCING: usize = 3;
 const ENOUGH: u64 = (1 << (CONVINCING + 1)) - 1;
 
-/// Takes one look at up to [`TOGETHER`] blocks of a text, of which two bytes more are given along. `places` gets for each
-/// block at which of its bytes sequences of the classes begin.
-pub(crate) fn glance(classes: &[Class; 3], text: &[u8], places: &mut [u64; TOGETHER]) -> Glance {
-    dispatch!(*LEVEL, simd => glance_of(simd, classes, text, places))
+/// Takes one look at some blocks of a text, from `at` on and [`TOGETHER`] at most, of which the last is followed by two bytes more.
+/// `places` gets for each block at which of its bytes sequences of the classes begin.
+pub(crate) fn glance(
+    classes: &[Class; 3],
+    text: &[u8],
+    at: usize,
+    count: usize,
+    places: &mut [u64; TOGETHER],
+) -> Glance {
+    dispatch!(*LEVEL, simd => glance_of(simd, classes, text, at, count, places))
 }
 
 #[inline(always)]
@@ -75,6 +81,8 @@ fn glance_of<S: Simd>(
     simd: S,
     [first, second, third]: &[Class; 3],
     text: &[u8],
+    at: usize,
+    count: usize,
     places: &mut [u64; TOGETHER],
 ) -> Glance {
     // No closure: it would be compiled for any machine.
@@ -83,8 +91,9 @@ fn glance_of<S: Simd>(
     let mut glance = Glance { sequences: 0, runs: 0 };
     let mut whole = 0;
     let mut members = [0; TOGETHER];
-    let count = (text.len().saturating_sub(2) / BLOCK).min(TOGETHER);
-    let (blocks, next, last) = (chunks(text, 0, count), chunks(text, 1, count), chunks(text, 2, count));
+    let count = count.min(TOGETHER);
+    let here = &text[at..at + count * BLOCK + 2];
+    let (blocks, next, last) = (chunks(here, 0, count), chunks(here, 1, count), chunks(here, 2, count));
     for number in 0..count {
         let block = &blocks[number];
         places[number] = beginning(simd, &classes, block, &next[number], &last[number]);
@@ -100,7 +109,12 @@ fn glance_of<S: Simd>(
     glance.sequences &= u64::MAX.checked_shl(count as u32).map_or(u64::MAX, |behind| !behind);
     while whole != 0 {
         let number = whole.trailing_zeros() as usize;
-        glance.runs |= u64::from(could_say(simd, &members, blocks, number)) << number;
+        let place = at + number * BLOCK;
+        let before = if number > 0 { members[number - 1] } else { members_before(in_run, text, place) };
+        let behind =
+            if number + 1 < count { members[number + 1] } else { members_behind(in_run, text, place) };
+        let runs = [before, members[number], behind];
+        glance.runs |= u64::from(could_say(simd, text, place, runs)) << number;
         let mut seen = number + 1;
         if number >= CONVINCING && glance.runs >> (number - CONVINCING) & ENOUGH == ENOUGH {
             // What goes on with these is taken to do so too.
@@ -147,11 +161,38 @@ fn non_zero_words<S: Simd>(simd: S, words: &[u64; WORDS]) -> u64 {
     (!u64x8::from_slice(simd, words).simd_eq(u64x8::splat(simd, 0))).to_bitmask()
 }
 
-/// Whether one of the blocks could say something, of which a sample is all in a run. What is in a run is given for each.
+/// What of the block before the one at a place of the text is in a class. Before its start there is nothing.
 #[inline(always)]
-fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]], number: usize) -> bool {
-    let looked = Looked::up(simd, &blocks[number]);
-    let run = members[number];
+fn members_before<S: Simd>(class: Tables<S>, text: &[u8], at: usize) -> u64 {
+    match text[..at].last_chunk::<BLOCK>() {
+        Some(block) => class.members(block),
+        None => 0,
+    }
+}
+
+/// The same of the block behind.
+#[inline(always)]
+fn members_behind<S: Simd>(class: Tables<S>, text: &[u8], at: usize) -> u64 {
+    class.members(&two_blocks(text, at)[BLOCK..])
+}
+
+/// The block at a place of the text and the one behind; behind its end there are zeros.
+#[inline(always)]
+fn two_blocks(text: &[u8], at: usize) -> [u8; 2 * BLOCK] {
+    if let Some(both) = text[at..].first_chunk() {
+        return *both;
+    }
+    let mut both = [0; 2 * BLOCK];
+    both[..text.len() - at].copy_from_slice(&text[at..]);
+    both
+}
+
+/// Whether the block at a place of the text could say something, of which a sample is all in a run. What is in a run of the block
+/// before, of it, and of the one behind is given.
+#[inline(always)]
+fn could_say<S: Simd>(simd: S, text: &[u8], at: usize, [before, run, behind]: [u64; 3]) -> bool {
+    let block = &text[at..at + BLOCK];
+    let looked = Looked::up(simd, block);
     // What begins an escape goes on. What stands before the first one tells by itself whether it says something.
     let escapes = run & looked.openers() & (run >> 1 | 1 << 63) & (run << 1 | 1);
     if has_sample(looked.hex()) | (escapes != 0) {
@@ -163,46 +204,36 @@ fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]]
     {
         return true;
     }
-    if number > 0 && members[number - 1] & run & members.get(number + 1).unwrap_or(&0) == u64::MAX {
+    if before & run & behind == u64::MAX {
         // The blocks beside it have samples of the run too, and tell of what is in them.
         return false;
     }
     // A line that ends says something with the next one, if that has digits too.
-    let digits = Tables::of(simd, &BASE64).members(&blocks[number]);
-    let mut ends = line_ends(simd, &blocks[number], digits);
+    let digits = Tables::of(simd, &BASE64).members(block);
+    let mut ends = line_ends(simd, block, digits);
     while ends != 0 {
-        if goes_on(&blocks[number], ends.trailing_zeros() as usize) {
+        if goes_on(block, ends.trailing_zeros() as usize) {
             return true;
         }
         ends &= ends - 1;
     }
     // What the run has of the block before or behind may be less than a sample, and have an escape in it, or its line may end
     // there. Where a block is looked up at once that costs less than a branch that cannot be foreseen.
-    let (begins, ends) = (run & 1 == 1, run >> 63 == 1);
+    let (begins, ends) = (run & 1 == 1 && before >> 63 == 1, run >> 63 == 1);
     let mut says = false;
-    if has_blocks::<S>() | begins {
-        says |= begins
-            & match number.checked_sub(1) {
-                Some(before) => {
-                    let rest = members[before].leading_ones();
-                    has_opener(simd, &blocks[before], !u64::MAX.checked_shr(rest).unwrap_or(0))
-                }
-                None => true,
-            };
+    if has_blocks::<S>() | begins
+        && let Some(block) = text[..at].last_chunk::<BLOCK>()
+    {
+        let rest = !u64::MAX.checked_shr(before.leading_ones()).unwrap_or(0);
+        says |= begins & has_opener(simd, block, rest);
     }
     if has_blocks::<S>() | ends {
+        let both = two_blocks(text, at);
+        let rest = behind.trailing_ones();
+        let end = BLOCK + rest as usize;
         says |= ends
-            & match blocks.get(number + 1) {
-                Some(behind) => {
-                    let rest = members[number + 1].trailing_ones();
-                    let at = rest as usize;
-                    has_opener(simd, behind, !u64::MAX.checked_shl(rest).unwrap_or(0))
-                        || at < SAMPLE
-                            && matches!(behind[at], b'\r' | b'\n')
-                            && goes_on(blocks[number..=number + 1].as_flattened(), BLOCK + at)
-                }
-                None => true,
-            };
+            & (has_opener(simd, &both[BLOCK..], !u64::MAX.checked_shl(rest).unwrap_or(0))
+                || (rest as usize) < SAMPLE && matches!(both[end], b'\r' | b'\n') && goes_on(&both, end));
     }
     says
 }
@@ -210,7 +241,7 @@ fn could_say<S: Simd>(simd: S, members: &[u64; TOGETHER], blocks: &[[u8; BLOCK]]
 /// Where a line could end in a block with a sample's length of its digits, which are given, and another one follow that begins
 /// with some.
 #[inline(always)]
-fn line_ends<S: Simd>(simd: S, block: &[u8; BLOCK], digits: u64) -> u64 {
+fn line_ends<S: Simd>(simd: S, block: &[u8], digits: u64) -> u64 {
     let bytes = u8x64::from_slice(simd, block);
     // The first character of either line's end, and what is told as one.
     let ends = (bytes - b'\n').simd_lt(u8x64::splat(simd, 4)).to_bitmask();
@@ -236,7 +267,7 @@ fn goes_on(text: &[u8], end: usize) -> bool {
 
 /// Whether something that escapes begin with stands at one of these places of a block, all of them in a run.
 #[inline(always)]
-fn has_opener<S: Simd>(simd: S, block: &[u8; BLOCK], places: u64) -> bool {
+fn has_opener<S: Simd>(simd: S, block: &[u8], places: u64) -> bool {
     Looked::up(simd, block).openers() & places != 0
 }
 

@@ -125,22 +125,18 @@ impl Search {
             let left = span.end - at - BEHIND;
             let blocks = left.div_ceil(BLOCK).min(TOGETHER);
             let whole = ((text.len() - at - BEHIND) / BLOCK).min(blocks);
-            let Glance { mut sequences, mut runs } =
-                glance(&self.classes, &text[at..at + whole * BLOCK + BEHIND], &mut places);
+            let Glance { mut sequences, mut runs } = glance(&self.classes, text, at, whole, &mut places);
             if whole < blocks {
-                let rest = &text[at + whole * BLOCK..];
-                let mut padded = [0; BLOCK + BEHIND];
-                padded[..rest.len()].copy_from_slice(rest);
-                let mut last = [0; TOGETHER];
-                let glance = glance(&self.classes, &padded, &mut last);
+                // The last bytes of the text, with what stands before them.
+                let last = at + whole * BLOCK;
+                let from = last.saturating_sub(BLOCK);
+                let mut padded = [0; 3 * BLOCK];
+                padded[BLOCK + from - last..][..text.len() - from].copy_from_slice(&text[from..]);
+                let mut begin = [0; TOGETHER];
+                let glance = glance(&self.classes, &padded, BLOCK, 1, &mut begin);
                 sequences |= glance.sequences << whole;
                 runs |= glance.runs << whole;
-                places[whole] = last[0];
-            }
-            // Of a block at an edge of those that are looked at together no neighbour is known.
-            let edges = 1 | 1 << whole.saturating_sub(1) | 1 << (blocks - 1);
-            if runs != 0 && runs & !edges == 0 {
-                runs = self.ask_edges(text, at, runs);
+                places[whole] = begin[0];
             }
             if left < blocks * BLOCK {
                 // What follows the span, or the text, makes none complete.
@@ -162,26 +158,6 @@ impl Search {
             at += blocks * BLOCK;
         }
         hints
-    }
-
-    /// Of the blocks from `at` on that could say something as long as nothing is known of those beside them: which of them still
-    /// could where that is known. What else is in those is told where they are looked at, with this span or the next one.
-    #[cold]
-    fn ask_edges(&self, text: &[u8], at: usize, runs: u64) -> u64 {
-        let mut says = runs;
-        let mut asked = runs;
-        while asked != 0 {
-            let number = asked.trailing_zeros();
-            let block = at + number as usize * BLOCK;
-            let from = block.saturating_sub(BLOCK);
-            let known = &text[from..text.len().min(block + 2 * BLOCK)];
-            let mut near = [0; 3 * BLOCK + BEHIND];
-            near[BLOCK + from - block..][..known.len()].copy_from_slice(known);
-            let glance = glance(&self.classes, &near, &mut [0; TOGETHER]);
-            says &= !(u64::from(glance.runs & 0b10 == 0) << number);
-            asked &= asked - 1;
-        }
-        says
     }
 
     /// Where in a literal its rare bytes stand, if they lead to no other one where it stands.
