@@ -139,20 +139,19 @@ fn values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
         return look_up(simd, &VALUES, block);
     }
     let bytes = u8x64::from_slice(simd, block);
-    let mut values = near_values(simd, block);
-    for (byte, more) in [(b'+', 3), (b'-', 1), (b'_', 33)] {
-        let more = u8x64::splat(simd, more);
-        values += bytes.simd_eq(u8x64::splat(simd, byte)).select(more, u8x64::splat(simd, 0));
-    }
-    values
+    // What those of two halves lack that the others are no example for, by what their halves share.
+    let low = repeated(simd, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 2, 0, 33]);
+    let high = repeated(simd, &[0, 0, 7, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let more = low.swizzle_dyn_within_blocks(bytes & 15) & high.swizzle_dyn_within_blocks(bytes >> 4);
+    near_values(simd, block) + more
 }
 
-/// The same but for `+`, `-` and `_`, the three that the others of their half are no example for.
+/// The same but for `+`, `-`, `/` and `_`, which stand for a bit more.
 #[inline(always)]
 pub(super) fn near_values<S: Simd>(simd: S, block: &[u8]) -> u8x64<S> {
     let bytes = u8x64::from_slice(simd, block);
-    // How far from its value a character is, for each higher half: `/`, digits, large and small letters.
-    let shift = repeated(simd, &[0, 0, 16, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
+    // How far from its value a character is, for each higher half: signs, digits, large and small letters.
+    let shift = repeated(simd, &[0, 0, 15, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
     bytes + shift.swizzle_dyn_within_blocks(bytes >> 4)
 }
 

@@ -1,7 +1,7 @@
 //! Runs: long stretches of characters that encodings are written in. What is encoded stands in one.
 
 use super::Form;
-use super::character::{BASE64, CLASSES, HEX, IN_RUN, PLAIN, is_ruler};
+use super::character::{BASE64, CLASSES, HEX, IN_RUN, PLAIN, in_run, is_ruler};
 use super::digits::{Lines, Spans};
 use super::escape;
 use super::glance::Hints;
@@ -41,13 +41,18 @@ pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnM
             if sample < from || sample > end {
                 continue;
             }
-            let length = span(&CLASSES[IN_RUN], &text[sample..end]);
+            // Most long runs are digits and nothing else.
+            let digits = span(&BASE64, &text[sample..end]);
+            let behind = &text[sample + digits..end];
+            let goes_on = behind.first().is_some_and(|&next| in_run(next));
+            let length = digits + if goes_on { span(&CLASSES[IN_RUN], behind) } else { 0 };
             if length >= SAMPLE {
                 let back = span_back(&CLASSES[IN_RUN], &text[from..sample]);
                 let run = sample - back..sample + length;
                 from = run.end;
                 if run.len() >= LEAST {
-                    from = forms(text, run, end, &mut visit);
+                    let is_base64 = !goes_on && span(&BASE64, &text[run.start..sample]) == back;
+                    from = forms(text, run, is_base64, end, &mut visit);
                 }
             }
         }
@@ -55,14 +60,20 @@ pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnM
     }
 }
 
-/// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it.
-fn forms(text: &[u8], mut run: Range<usize>, end: usize, visit: &mut impl FnMut(Place<'_>)) -> usize {
+/// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it. It is
+/// known whether all of it is digits of base64.
+fn forms(
+    text: &[u8],
+    mut run: Range<usize>,
+    is_base64: bool,
+    end: usize,
+    visit: &mut impl FnMut(Place<'_>),
+) -> usize {
     let bytes = &text[run.clone()];
     if is_ruler(bytes) {
         return run.end;
     }
     let escape = |form, at, run| Place { form, at, end: None, run, lines: None };
-    let is_base64 = span(&BASE64, bytes) == bytes.len();
     if !is_base64 && span(&CLASSES[PLAIN], bytes) < bytes.len() {
         for (form, opener) in [
             (Form::Percent, b'%'),

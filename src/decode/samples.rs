@@ -5,7 +5,7 @@ use super::base64::{NONE, VALUES, near_values};
 use super::character::Looked;
 use super::hex::byte;
 use crate::class::{BLOCK, LEVEL, repeated};
-use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u32x16};
+use fearless_simd::{Simd, dispatch, mask32x16, prelude::*, u8x64, u32x16};
 use std::ops::Range;
 
 /// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. It is a multiple of four, so that the phases of
@@ -188,12 +188,12 @@ fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> us
     let mut count = 0;
     for block in blocks {
         let values = near_values(simd, block);
-        let is_own = zero_words(simd, values & own);
+        let is_own = zero_words(simd, values & own).to_bitmask() as u16;
         let others = zero_words(simd, values & first)
             | zero_words(simd, values & second)
             | zero_words(simd, values & third);
         // In a word that is zero in none of them each other phase says something else.
-        if is_own != u16::MAX || !in_halves(u64::from(!others), HALF) {
+        if is_own != u16::MAX || !in_halves(u64::from(!others.to_bitmask() as u16), HALF) {
             break;
         }
         count += 1;
@@ -203,9 +203,9 @@ fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> us
 
 /// Which of the words of four bytes in a block are zero.
 #[inline(always)]
-fn zero_words<S: Simd>(simd: S, bytes: u8x64<S>) -> u16 {
+fn zero_words<S: Simd>(simd: S, bytes: u8x64<S>) -> mask32x16<S> {
     let words: u32x16<S> = bytes.bitcast();
-    words.simd_eq(u32x16::splat(simd, 0)).to_bitmask() as u16
+    words.simd_eq(u32x16::splat(simd, 0))
 }
 
 #[inline(always)]
