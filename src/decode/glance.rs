@@ -2,7 +2,7 @@
 //! could say something.
 
 use super::character::{BASE64, CLASSES, IN_RUN, Looked, is_ruler};
-use super::samples::{ALL, SAMPLE, SAMPLES, five, six};
+use super::samples::{ALL, SAMPLE, SAMPLES, five, has_sample, six};
 use crate::class::{BLOCK, Class, LEVEL, Tables, beginning, has_blocks};
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u64x8};
 
@@ -131,13 +131,6 @@ fn glance_of<S: Simd>(
 #[inline(always)]
 fn chunks(text: &[u8], at: usize, count: usize) -> &[[u8; BLOCK]] {
     &text[at..].as_chunks().0[..count]
-}
-
-/// Whether all of a sample of a block is in a class.
-#[inline(always)]
-fn has_sample(class: u64) -> bool {
-    let [first, second, third] = SAMPLES;
-    (class >> first & ALL == ALL) | (class >> second & ALL == ALL) | (class >> third & ALL == ALL)
 }
 
 /// How many words are looked at together.

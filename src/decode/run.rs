@@ -151,6 +151,7 @@ fn stretches(form: Form, class: &Class, text: &[u8], part: &Range<usize>, visit:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::samples::SAID;
     use crate::decode::tests::numbers;
     use std::fmt::Write as _;
 
@@ -248,18 +249,26 @@ mod tests {
 
     #[test]
     fn a_text_is_told_amid_text_in_another_phase() {
-        let around = b"what people write, \"in lines\", and goes on for long: ".repeat(400);
         let mut random = numbers();
         for round in 0..4000 {
             let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
             let write = [WAYS.to_vec(), vec![|letter| vec![letter]; 12]].concat()[round / 2 % 24];
             // Of some letters other phases of base64, and that of hexadecimal, say ASCII characters as well.
-            let (letters, count) = [(&ALPHABET[..62], 36), (b"ABCDEFGPQRSTUVW", 48)][random(2)];
+            let (letters, count) =
+                [(&ALPHABET[..62], 36), (b"ABCDEFGPQRSTUVW", 48), (b"ABCDEFGPQRSTUVW", 36)][round / 96 % 3];
             let text: Vec<u8> = (0..count).flat_map(|_| write(letters[random(letters.len())])).collect();
-            let [around, text] =
-                [&around, &text].map(|text| if form == Form::Base64 { base64(text) } else { hex(text) });
-            // Up to three lengths of what is looked at together, and at any place of a block.
-            let start = random(14_000) / group * group + 1 + random(group - 1);
+            // In a row of blanks other phases say ASCII characters, too.
+            let blanks = " ".repeat([0, 51][round / 48 % 2]);
+            let around = ["what people write, ", &blanks, "goes on and on: "].concat().repeat(400);
+            let [around, text] = [around.as_bytes(), &text]
+                .map(|text| if form == Form::Base64 { base64(text) } else { hex(text) });
+            // Anywhere, and where parts end that are told by themselves; a short text of those letters where a block ends in it.
+            let start = match round / 96 % 6 {
+                0 | 1 => random(14_000),
+                2 | 5 => (1 + random(200)) * BLOCK - 28 - random(4),
+                _ => (1 + random(3)) * SAID - random(80),
+            };
+            let start = start / group * group + 1 + random(group - 1);
             let digits = [&around[..start], &text, &around[start..]].concat();
             let mut told = false;
             runs(digits.as_bytes(), &(0..digits.len()), &Hints::unknown(0), |found| {

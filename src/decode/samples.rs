@@ -35,8 +35,8 @@ pub(super) fn five(groups: u64) -> u64 {
     two & two >> 8 & groups >> 16
 }
 
-/// How much of a run is said to say something if one sample in it does, in characters: whole strides.
-const SAID: usize = 85 * STRIDE;
+/// How much of a run is said to say something if one sample in it does, in characters: whole blocks.
+pub(super) const SAID: usize = 64 * BLOCK;
 
 /// What samples tell of a run.
 pub(super) struct Sampled {
@@ -81,16 +81,24 @@ fn form_of(phase: usize) -> Form {
     if phase < 4 { Form::Base64 } else { Form::Hex }
 }
 
-/// How far the blocks of a known run are apart that are looked at: two samples, one behind the other.
-const STRIDE: usize = 2 * SAMPLE;
+/// The first four places of each sample of a block, a bit each.
+const FOURTHS: u64 = in_each(0xF);
 
-/// The first four places of both samples in a word, a bit each.
-const FOURTHS: u64 = 0xF | 0xF << SAMPLE;
+/// The phases of each sample of a block, and those of hexadecimal digits.
+const ALL_PHASES: u64 = in_each(0b11_1111);
+const HEX_PHASES: u64 = in_each(0b11_0000);
 
-/// Whether all of one of the two samples in a word is in the class.
+/// These bits at the first place of each sample of a block.
+const fn in_each(bits: u64) -> u64 {
+    let [first, second, third] = SAMPLES;
+    bits << first | bits << second | bits << third
+}
+
+/// Whether all of a sample of a block is in a class.
 #[inline(always)]
-fn has_either(class: u64) -> bool {
-    class & ALL == ALL || class >> SAMPLE & ALL == ALL
+pub(super) fn has_sample(class: u64) -> bool {
+    let [first, second, third] = SAMPLES;
+    (class >> first & ALL == ALL) | (class >> second & ALL == ALL) | (class >> third & ALL == ALL)
 }
 
 /// Tells whether a sample of a run says text, and sets `found` for each phase to the first place where one does. In one of the
@@ -98,27 +106,22 @@ fn has_either(class: u64) -> bool {
 /// bytes of hexadecimal digits begin at the places that are it modulo two.
 #[inline(always)]
 fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
-    // The phases that are not found yet, for either sample.
-    let mut wanted = ALL_PHASES | ALL_PHASES << SAMPLE;
+    // The phases that are not found yet, for each sample of a block.
+    let mut wanted = ALL_PHASES;
     let mut at = run.start;
     while let Some(block) = text[at..run.end].first_chunk() {
         sample(simd, block, u64::MAX, at, &mut wanted, found);
-        at += STRIDE;
+        at += BLOCK;
         // Most of what says text goes on with it, and then says nothing in another phase.
         if let Some(phase) = found.iter().position(Option::is_some) {
-            let ahead = text[at.min(run.end)..run.end].as_chunks().0;
-            // What begins in the last half of a block may go on behind it.
-            at += (alone(simd, ahead, phase) * BLOCK).saturating_sub(BLOCK / 2);
+            at += alone(simd, text[at..run.end].as_chunks().0, phase) * BLOCK;
         }
     }
-    while at < run.end {
-        let rest = &text[at..run.end];
-        let mut block = [0; BLOCK];
-        block[..rest.len()].copy_from_slice(rest);
-        sample(simd, &block, (1 << rest.len()) - 1, at, &mut wanted, found);
-        at += STRIDE;
-    }
-    wanted != ALL_PHASES | ALL_PHASES << SAMPLE
+    let rest = &text[at..run.end];
+    let mut block = [0; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    sample(simd, &block, (1 << rest.len()) - 1, at, &mut wanted, found);
+    wanted != ALL_PHASES
 }
 
 /// The same of one block, of which only some bytes are `inside`.
@@ -134,7 +137,7 @@ fn sample<S: Simd>(
     let looked = Looked::up(simd, block);
     let digit = looked.hex() & inside;
     let first = looked.first();
-    let hex = if has_either(digit) { HEX_PHASES } else { 0 };
+    let hex = if has_sample(digit) { HEX_PHASES } else { 0 };
     // Nearly always these tell that there is nothing new.
     let groups = if hex != 0 && five(first) & FOURTHS == 0 {
         // Hexadecimal digits of text have few letters.
@@ -148,23 +151,22 @@ fn sample<S: Simd>(
         phases &= !HEX_PHASES | (hex & hex >> 2) << 4;
     }
     while phases != 0 {
-        let (sample, phase) = match phases.trailing_zeros() as usize {
-            bit @ SAMPLE.. => (SAMPLE, bit - SAMPLE),
-            bit => (0, bit),
-        };
+        let bit = phases.trailing_zeros() as usize;
+        let sample = SAMPLES[usize::from(bit >= SAMPLES[1]) + usize::from(bit >= SAMPLES[2])];
+        let phase = bit - sample;
         phases &= !(1 << (sample + phase));
         if says_text(phase, &block[sample + phase % 4..]) {
             found[phase] = Some(at + sample + phase % 4);
-            let both = 1 << phase | 1 << (phase + SAMPLE);
-            phases &= !both;
-            *wanted &= !both;
+            phases &= !in_each(1 << phase);
+            *wanted &= !in_each(1 << phase);
         }
     }
 }
 
 /// How many blocks say nothing but ASCII characters in a phase, as it is in the first of them, and something else in each other
-/// phase of the encoding, in either half of a block. No text of a block's length is written in another one there; nor is a
-/// shorter one, unless by a chance of one in a billion: each of its characters would have to lack the same bit.
+/// phase of the encoding, in the first half of each block and in its last sample. No text of a block's length is written in
+/// another phase there, nor one that begins there and goes on behind; a shorter one is, by a chance of one in a billion: each
+/// of its characters would have to lack the same bit.
 #[inline(always)]
 fn alone<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
     if form_of(phase) == Form::Hex {
@@ -174,15 +176,15 @@ fn alone<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
     }
 }
 
-/// Whether something stands in both halves of a block, which have so many places each.
+/// Whether something stands in the first half of a block and in its last sample: a bit for each so many characters.
 #[inline(always)]
-fn in_halves(places: u64, half: u32) -> bool {
-    (places << (u64::BITS - half) != 0) & (places >> half != 0)
+fn is_spread(places: u64, each: usize) -> bool {
+    let first = (1 << (BLOCK / 2 / each)) - 1;
+    (places & first != 0) & (places >> ((BLOCK - SAMPLE) / each) != 0)
 }
 
 #[inline(always)]
 fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
-    const HALF: u32 = (BLOCK / 4 / 2) as u32;
     let highest = [0, 1, 2, 3].map(|turn| repeated(simd, &HIGHEST[(phase + turn) % 4]));
     let [own, first, second, third] = highest;
     let mut count = 0;
@@ -193,7 +195,7 @@ fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> us
             | zero_words(simd, values & second)
             | zero_words(simd, values & third);
         // In a word that is zero in none of them each other phase says something else.
-        if is_own != u16::MAX || !in_halves(u64::from(!others.to_bitmask() as u16), HALF) {
+        if is_own != u16::MAX || !is_spread(u64::from(!others.to_bitmask() as u16), WORD) {
             break;
         }
         count += 1;
@@ -201,7 +203,10 @@ fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> us
     count
 }
 
-/// Which of the words of four bytes in a block are zero.
+/// How many characters are looked at as a word.
+const WORD: usize = 4;
+
+/// Which of the words in a block are zero.
 #[inline(always)]
 fn zero_words<S: Simd>(simd: S, bytes: u8x64<S>) -> mask32x16<S> {
     let words: u32x16<S> = bytes.bitcast();
@@ -211,13 +216,12 @@ fn zero_words<S: Simd>(simd: S, bytes: u8x64<S>) -> mask32x16<S> {
 #[inline(always)]
 fn alone_in_hex<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
     const EVEN: u64 = u64::MAX / 3;
-    const HALF: u32 = (BLOCK / 2) as u32;
     let own = EVEN << phase;
     let mut count = 0;
     for block in blocks {
         let looked = Looked::up(simd, block);
         let (hex, high) = (looked.hex(), looked.high());
-        if hex & (high | !own) != u64::MAX || !in_halves(!high & !own, HALF) {
+        if hex & (high | !own) != u64::MAX || !is_spread(!high & !own, 1) {
             break;
         }
         count += 1;
@@ -264,11 +268,7 @@ fn changes<const LENGTH: usize>(characters: &[u8]) -> bool {
     changes > parts.len() / 2
 }
 
-/// The phases of a sample, and those of hexadecimal digits in both samples of a word.
-const ALL_PHASES: u64 = 0b11_1111;
-const HEX_PHASES: u64 = 0b11_0000 | 0b11_0000 << SAMPLE;
-
-/// Where groups of four characters begin that have one of the class at this place, all of them, for both samples of a word.
+/// Where groups of four characters begin that have one of the class at this place, all of them, for each sample of a block.
 #[inline(always)]
 fn with(class: u64, place: usize) -> u64 {
     let places = six(class) & FOURTHS;
