@@ -4,7 +4,7 @@
 use super::buffer::Buffer;
 use super::character::BASE64;
 use super::digits::{Digits, Lines};
-use super::{Known, Skim};
+use super::{Form, Known, Skim};
 use crate::class::{BLOCK, LEVEL, has_blocks, look_up, order, put_ordered, repeated, span};
 use crate::text::View;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32, u32x16};
@@ -85,7 +85,7 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
 
 /// The same in lines whose digits are known.
 pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-    let (digits, first, joined) = lines.around(None, at, reach, GROUP);
+    let (digits, first, joined) = lines.around(Form::Base64, at, reach, GROUP);
     skim_of(joined, Rc::clone(digits), first, at, border)
 }
 

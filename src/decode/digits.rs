@@ -1,10 +1,11 @@
 //! Digits of base64 and of hexadecimal, also where the ends of lines divide them.
 
+use super::Form;
 use super::buffer::Buffer;
-use super::character::{BASE64, in_run};
+use super::character::{BASE64, HEX, in_run};
 use crate::class::{BLOCK, Class, LEVEL, Tables, members, span, span_back};
 use fearless_simd::{Simd, dispatch};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -25,6 +26,8 @@ pub struct Lines {
     pub(super) own: Range<usize>,
     pub(super) start: usize,
     pub(super) end: usize,
+    /// The hexadecimal digits in a row around the first of those, once somebody asked.
+    hex: OnceCell<Range<usize>>,
 }
 
 impl Lines {
@@ -43,7 +46,8 @@ impl Lines {
         }
         let own = digits.before(run.start).0..digits.before(end).0;
         let joined = digits.join(text);
-        Some(Lines { digits: Rc::new(digits), joined, own, start: run.start, end })
+        let digits = Rc::new(digits);
+        Some(Lines { digits, joined, own, start: run.start, end, hex: OnceCell::new() })
     }
 
     /// What stands on each of the lines.
@@ -52,21 +56,31 @@ impl Lines {
         lines.take_while(|line| line.start < self.end)
     }
 
-    /// The digits, or those of a class, that stand around `at` in `reach`, of which whole groups stand before it: all digits,
-    /// which of them these are, and they.
+    /// Whether all of them are hexadecimal digits.
+    pub(super) fn are_hex(&self) -> bool {
+        self.own.end <= self.hex().end
+    }
+
+    fn hex(&self) -> &Range<usize> {
+        self.hex.get_or_init(|| {
+            let (before, behind) = self.joined.split_at(self.own.start);
+            before.len() - span_back(&HEX, before)..before.len() + span(&HEX, behind)
+        })
+    }
+
+    /// The digits of an encoding that stand around `at` in `reach`, of which whole groups stand before it: all digits, which of them
+    /// these are, and they. Hexadecimal ones are asked for only where all are.
     pub(super) fn around(
         &self,
-        class: Option<&Class>,
+        form: Form,
         at: usize,
         reach: &Range<usize>,
         group: usize,
     ) -> (&Rc<Digits>, usize, &[u8]) {
         let [start, own, end] = [reach.start, at, reach.end].map(|place| self.digits.before(place).0);
-        let (before, behind) = (&self.joined[start..own], &self.joined[own..end.max(own)]);
-        let (before, behind) = class
-            .map_or((before.len(), behind.len()), |class| (span_back(class, before), span(class, behind)));
-        let end = own + behind;
-        let first = own - before / group * group;
+        let within = if form == Form::Hex { self.hex().clone() } else { 0..self.joined.len() };
+        let (start, end) = (start.max(within.start).min(own), end.min(within.end).max(own));
+        let first = own - (own - start) / group * group;
         (&self.digits, first, &self.joined[first..end])
     }
 }

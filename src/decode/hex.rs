@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::character::HEX;
 use super::digits::{Digits, Lines};
-use super::{Known, Skim};
+use super::{Form, Known, Skim};
 use crate::class::{BLOCK, LEVEL, order, put_ordered};
 use crate::text::View;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32};
@@ -50,7 +50,7 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
 
 /// The same in lines whose digits are known.
 pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-    let (digits, first, joined) = lines.around(Some(&HEX), at, reach, 2);
+    let (digits, first, joined) = lines.around(Form::Hex, at, reach, 2);
     skim_of(joined, Rc::clone(digits), first, at, border)
 }
 

@@ -109,7 +109,7 @@ fn forms(
     run.end = lines.end;
     let sampled = Sampled::of(&lines.joined, &lines.own);
     for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
-        let is_all = form == Form::Base64 || span(class, &lines.joined[lines.own.clone()]) == lines.own.len();
+        let is_all = form == Form::Base64 || lines.are_hex();
         if !is_all {
             lines.each().for_each(|line| stretches(form, class, text, &line, visit));
             continue;
