@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// How far lines are read as one run.
-const LONGEST_LINES: usize = 256 * 1024;
+const LONGEST_LINES: usize = 128 * 1024;
 
 /// How far around those lines more of them are read, for what needs context.
 pub const AROUND_LINES: usize = 8 * 1024;
