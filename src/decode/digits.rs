@@ -68,8 +68,8 @@ impl Lines {
         })
     }
 
-    /// The digits of an encoding that stand around `at` in `reach`, of which whole groups stand before it: all digits, which of them
-    /// these are, and they. Hexadecimal ones are asked for only where all are.
+    /// The digits of an encoding that stand around `at` in `reach`, of which whole groups stand before it: all digits, which of
+    /// them these are, and they. Hexadecimal ones are asked for only where all are.
     pub(super) fn around(
         &self,
         form: Form,

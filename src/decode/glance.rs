@@ -64,8 +64,8 @@ pub(crate) struct Glance {
 const CONVINCING: usize = 3;
 const ENOUGH: u64 = (1 << (CONVINCING + 1)) - 1;
 
-/// Takes one look at some blocks of a text, from `at` on and [`TOGETHER`] at most, of which the last is followed by two bytes more.
-/// `places` gets for each block at which of its bytes sequences of the classes begin.
+/// Takes one look at some blocks of a text, from `at` on and [`TOGETHER`] at most, of which the last is followed by two bytes
+/// more. `places` gets for each block at which of its bytes sequences of the classes begin.
 pub(crate) fn glance(
     classes: &[Class; 3],
     text: &[u8],
@@ -180,8 +180,8 @@ fn two_blocks(text: &[u8], at: usize) -> [u8; 2 * BLOCK] {
     both
 }
 
-/// Whether the block at a place of the text could say something, of which a sample is all in a run. What is in a run of the block
-/// before, of it, and of the one behind is given.
+/// Whether the block at a place of the text could say something, of which a sample is all in a run. What is in a run of the
+/// block before, of it, and of the one behind is given.
 #[inline(always)]
 fn could_say<S: Simd>(simd: S, text: &[u8], at: usize, [before, run, behind]: [u64; 3]) -> bool {
     let block = &text[at..at + BLOCK];

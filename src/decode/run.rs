@@ -60,8 +60,8 @@ pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnM
     }
 }
 
-/// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it. It is
-/// known whether all of it is digits of base64.
+/// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it.
+/// It is known whether all of it is digits of base64.
 fn forms(
     text: &[u8],
     mut run: Range<usize>,
@@ -262,7 +262,7 @@ mod tests {
             let around = ["what people write, ", &blanks, "goes on and on: "].concat().repeat(400);
             let [around, text] = [around.as_bytes(), &text]
                 .map(|text| if form == Form::Base64 { base64(text) } else { hex(text) });
-            // Anywhere, and where parts end that are told by themselves; a short text of those letters where a block ends in it.
+            // Anywhere, and where parts end that are told by themselves; a short text of those letters where a block ends.
             let start = match round / 96 % 6 {
                 0 | 1 => random(14_000),
                 2 | 5 => (1 + random(200)) * BLOCK - 28 - random(4),

@@ -165,8 +165,8 @@ fn sample<S: Simd>(
 
 /// How many blocks say nothing but ASCII characters in a phase, as it is in the first of them, and something else in each other
 /// phase of the encoding, in the first half of each block and in its last sample. No text of a block's length is written in
-/// another phase there, nor one that begins there and goes on behind; a shorter one is, by a chance of one in a billion: each
-/// of its characters would have to lack the same bit.
+/// another phase there, nor one that begins there and goes on behind. A shorter one of random letters and digits could be, but
+/// by a chance below one in a billion: each of its characters would have to lack the same bit.
 #[inline(always)]
 fn alone<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
     if form_of(phase) == Form::Hex {
@@ -185,8 +185,10 @@ fn is_spread(places: u64, each: usize) -> bool {
 
 #[inline(always)]
 fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
-    let highest = [0, 1, 2, 3].map(|turn| repeated(simd, &HIGHEST[(phase + turn) % 4]));
-    let [own, first, second, third] = highest;
+    let own = repeated(simd, &HIGHEST[phase]);
+    let first = repeated(simd, &HIGHEST[(phase + 1) % 4]);
+    let second = repeated(simd, &HIGHEST[(phase + 2) % 4]);
+    let third = repeated(simd, &HIGHEST[(phase + 3) % 4]);
     let mut count = 0;
     for block in blocks {
         let values = near_values(simd, block);
@@ -229,8 +231,8 @@ fn alone_in_hex<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize
     count
 }
 
-/// Which bits of what characters of base64 stand for are the highest ones of the bytes that they say, for each place in a block:
-/// by the phase of their groups.
+/// Which bits of what characters of base64 stand for are the highest ones of the bytes that they say, for each place in a
+/// block: by the phase of their groups.
 const HIGHEST: [[u8; 16]; 4] = {
     let mut highest = [[0; 16]; 4];
     let mut at = 0;
