@@ -139,7 +139,7 @@ fn values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
         return look_up(simd, &VALUES, block);
     }
     let bytes = u8x64::from_slice(simd, block);
-    // What those of two halves lack that the others are no example for, by what their halves share.
+    // How much more `+`, `-`, `/` and `_` stand for: the bits that the entries of both halves share. No other character has any.
     let low = repeated(simd, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 2, 0, 33]);
     let high = repeated(simd, &[0, 0, 7, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let more = low.swizzle_dyn_within_blocks(bytes & 15) & high.swizzle_dyn_within_blocks(bytes >> 4);

@@ -91,6 +91,7 @@ fn glance_of<S: Simd>(
     let mut glance = Glance { sequences: 0, runs: 0 };
     let mut whole = 0;
     let mut members = [0; TOGETHER];
+    // It is no more than that; said here, nothing is asked again for each block.
     let count = count.min(TOGETHER);
     let here = &text[at..at + count * BLOCK + 2];
     let (blocks, next, last) = (chunks(here, 0, count), chunks(here, 1, count), chunks(here, 2, count));

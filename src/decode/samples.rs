@@ -114,7 +114,7 @@ fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Optio
         at += BLOCK;
         // Most of what says text goes on with it, and then says nothing in another phase.
         if let Some(phase) = found.iter().position(Option::is_some) {
-            at += alone(simd, text[at..run.end].as_chunks().0, phase) * BLOCK;
+            at += blocks_of_phase(simd, text[at..run.end].as_chunks().0, phase) * BLOCK;
         }
     }
     let rest = &text[at..run.end];
@@ -168,11 +168,11 @@ fn sample<S: Simd>(
 /// another phase there, nor one that begins there and goes on behind. A shorter one of random letters and digits could be, but
 /// by a chance below one in a billion: each of its characters would have to lack the same bit.
 #[inline(always)]
-fn alone<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
+fn blocks_of_phase<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
     if form_of(phase) == Form::Hex {
-        alone_in_hex(simd, blocks, phase % 2)
+        blocks_of_hex(simd, blocks, phase % 2)
     } else {
-        alone_in_base64(simd, blocks, phase)
+        blocks_of_base64(simd, blocks, phase)
     }
 }
 
@@ -184,7 +184,7 @@ fn is_spread(places: u64, each: usize) -> bool {
 }
 
 #[inline(always)]
-fn alone_in_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
+fn blocks_of_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
     let own = repeated(simd, &HIGHEST[phase]);
     let first = repeated(simd, &HIGHEST[(phase + 1) % 4]);
     let second = repeated(simd, &HIGHEST[(phase + 2) % 4]);
@@ -216,7 +216,7 @@ fn zero_words<S: Simd>(simd: S, bytes: u8x64<S>) -> mask32x16<S> {
 }
 
 #[inline(always)]
-fn alone_in_hex<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
+fn blocks_of_hex<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
     const EVEN: u64 = u64::MAX / 3;
     let own = EVEN << phase;
     let mut count = 0;
