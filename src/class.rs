@@ -1,6 +1,6 @@
 //! Classes of bytes, told for 64 of them at once with what the machine has for that.
 
-use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x16, u8x64};
+use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x16, u8x64, u64x2};
 use std::sync::LazyLock;
 
 /// How many bytes are classified together: each has a bit in a word.
@@ -224,7 +224,11 @@ pub(crate) fn put_ordered<S: Simd, const EACH: usize>(
         let ((first, second), (third, fourth)) = (low.split(), high.split());
         // What is not taken of sixteen is written over.
         for (number, part) in [first, second, third, fourth].into_iter().enumerate() {
-            part.store_slice(&mut to[number * EACH..number * EACH + 16]);
+            // Written as two numbers: what is written over would be left out of bytes, and cost more so.
+            let words: [u64; 2] = part.bitcast::<u64x2<S>>().into();
+            for (half, word) in to[number * EACH..].chunks_exact_mut(8).zip(words) {
+                half.copy_from_slice(&word.to_ne_bytes());
+            }
         }
     }
 }

@@ -295,15 +295,26 @@ impl Digits {
 #[inline(always)]
 fn alike<S: Simd>(simd: S, class: &Class, text: &[u8], width: usize, end: &[u8]) -> usize {
     let tables = Tables::of(simd, class);
+    // An end of which the length is known while this is compiled costs half.
+    let count = match <&[u8; 1]>::try_from(end) {
+        Ok(end) => ended_alike(tables, text, width, end),
+        Err(_) => ended_alike(tables, text, width, end),
+    };
+    let goes_on = text.get(count * (width + end.len())).is_some_and(|&byte| class.bits(byte) != 0);
+    count - usize::from(count > 0 && !goes_on)
+}
+
+#[inline(always)]
+fn ended_alike<S: Simd>(class: Tables<S>, text: &[u8], width: usize, end: &[u8]) -> usize {
     // How many lines have ended, where the next byte that is no digit has to stand, and which of an end that is.
     let (mut count, mut next, mut place) = (0, width, 0);
-    'lines: for (number, block) in text.as_chunks::<BLOCK>().0.iter().enumerate() {
-        let start = number * BLOCK;
-        let mut others = !tables.members(block);
+    let mut start = 0;
+    for block in text.as_chunks::<BLOCK>().0 {
+        let mut others = !class.members(block);
         while others != 0 {
             let at = others.trailing_zeros() as usize;
             if start + at != next || block[at] != end[place] {
-                break 'lines;
+                return count;
             }
             (next, place) = (next + 1, place + 1);
             if place == end.len() {
@@ -311,12 +322,12 @@ fn alike<S: Simd>(simd: S, class: &Class, text: &[u8], width: usize, end: &[u8])
             }
             others &= others - 1;
         }
-        if next < start + BLOCK {
+        start += BLOCK;
+        if next < start {
             break;
         }
     }
-    let goes_on = text.get(count * (width + end.len())).is_some_and(|&byte| class.bits(byte) != 0);
-    count - usize::from(count > 0 && !goes_on)
+    count
 }
 
 /// How many blocks are looked at together for spans.

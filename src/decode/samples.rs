@@ -49,8 +49,10 @@ impl Sampled {
         let mut sampled = Sampled { parts: Vec::new() };
         for start in run.clone().step_by(SAID) {
             let part = start..run.end.min(start + SAID);
+            let before =
+                sampled.parts.last().filter(|(_, before)| before.end == start).map(|(phase, _)| *phase);
             let mut found = [None; 6];
-            if !dispatch!(*LEVEL, simd => samples(simd, text, &part, &mut found)) {
+            if !dispatch!(*LEVEL, simd => samples(simd, text, &part, before, &mut found)) {
                 continue;
             }
             let found = found.into_iter().enumerate();
@@ -103,19 +105,32 @@ pub(super) fn has_sample(class: u64) -> bool {
 
 /// Tells whether a sample of a run says text, and sets `found` for each phase to the first place where one does. In one of the
 /// four lower phases groups of base64 begin at the places of the run that are it modulo four; in one of the two higher ones
-/// bytes of hexadecimal digits begin at the places that are it modulo two.
+/// bytes of hexadecimal digits begin at the places that are it modulo two. What stands before it may say text in a phase.
 #[inline(always)]
-fn samples<S: Simd>(simd: S, text: &[u8], run: &Range<usize>, found: &mut [Option<usize>; 6]) -> bool {
+fn samples<S: Simd>(
+    simd: S,
+    text: &[u8],
+    run: &Range<usize>,
+    before: Option<usize>,
+    found: &mut [Option<usize>; 6],
+) -> bool {
     // The phases that are not found yet, for each sample of a block.
     let mut wanted = ALL_PHASES;
-    let mut at = run.start;
-    while let Some(block) = text[at..run.end].first_chunk() {
+    let (mut at, mut phase) = (run.start, before);
+    loop {
+        // Most of what says text goes on with it, and then says nothing in another phase.
+        if let Some(phase) = phase {
+            let blocks = blocks_of_phase(simd, text[at..run.end].as_chunks().0, phase);
+            if blocks > 0 {
+                found[phase].get_or_insert(at);
+                wanted &= !in_each(1 << phase);
+            }
+            at += blocks * BLOCK;
+        }
+        let Some(block) = text[at..run.end].first_chunk() else { break };
         sample(simd, block, u64::MAX, at, &mut wanted, found);
         at += BLOCK;
-        // Most of what says text goes on with it, and then says nothing in another phase.
-        if let Some(phase) = found.iter().position(Option::is_some) {
-            at += blocks_of_phase(simd, text[at..run.end].as_chunks().0, phase) * BLOCK;
-        }
+        phase = found.iter().position(Option::is_some);
     }
     let rest = &text[at..run.end];
     let mut block = [0; BLOCK];
