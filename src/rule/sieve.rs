@@ -150,10 +150,25 @@ fn sweep_literal_out<S: Simd>(simd: S, literal: &[u8], text: &[u8], blocks: &mut
 /// Of a text that begins a byte before the first block.
 #[inline(always)]
 fn sift_out<S: Simd>(simd: S, sieve: &Sieve, text: &[u8], blocks: &mut [u64], most: Option<usize>) {
+    match <&[u8; 4]>::try_from(&*sieve.literal) {
+        Ok(literal) => sift_literal_out(simd, sieve, literal, text, blocks, most),
+        Err(_) => sift_literal_out(simd, sieve, &sieve.literal, text, blocks, most),
+    }
+}
+
+#[inline(always)]
+fn sift_literal_out<S: Simd>(
+    simd: S,
+    sieve: &Sieve,
+    literal: &[u8],
+    text: &[u8],
+    blocks: &mut [u64],
+    most: Option<usize>,
+) {
     let class = Tables::of(simd, &sieve.own);
     for (number, places) in blocks.iter_mut().enumerate() {
         if *places != 0 {
-            *places &= !left_out_of(simd, sieve, class, &text[number * BLOCK..], most);
+            *places &= !left_out_of(simd, sieve, literal, class, &text[number * BLOCK..], most);
         }
     }
 }
@@ -176,14 +191,24 @@ fn rows(ones: u128, least: usize) -> u64 {
 
 /// At which bytes of a block, behind the first of the text, the literal stands and no secret begins.
 #[inline(always)]
-fn left_out_of<S: Simd>(simd: S, sieve: &Sieve, class: Tables<S>, text: &[u8], most: Option<usize>) -> u64 {
-    let stands = stands_in(simd, &sieve.literal, &text[1..]);
+fn left_out_of<S: Simd>(
+    simd: S,
+    sieve: &Sieve,
+    literal: &[u8],
+    class: Tables<S>,
+    text: &[u8],
+    most: Option<usize>,
+) -> u64 {
+    let stands = stands_in(simd, literal, &text[1..]);
     if stands == 0 {
         return 0;
     }
     // From here on a bit stands for the byte behind the literal, and for those that follow it.
-    let body = &text[1 + sieve.literal.len()..];
+    let body = &text[1 + literal.len()..];
     let mut own = u128::from(class.members(&body[..BLOCK]));
+    if stands & own as u64 == 0 && most.is_some() {
+        return stands;
+    }
     // Few of the secrets' rows go on in the next block.
     let goes_beyond = (own as u64).checked_add(stands).is_none();
     if goes_beyond {

@@ -4,8 +4,8 @@
 use super::code::{is_piece, piece_end};
 use super::constant::{REACH_AHEAD, REACH_BACK, Use};
 use super::name::Named;
-use super::{LONGEST_TOKEN, Want, joint_at, may_go_on, may_join};
-use crate::class::{BLOCK, Class, members};
+use super::{LONGEST_TOKEN, Want, joint_at, may_go_on, may_join, may_lead_on};
+use crate::class::{BLOCK, Class, members, span_back};
 use crate::rule::behind::{JOINS, QUOTES, SIGNS, class_of, table_of};
 use crate::rule::{Barren, Head, SHORTEST_ROW};
 use std::borrow::Cow;
@@ -59,9 +59,6 @@ struct Noted {
     short_from: usize,
 }
 
-/// What names have that is no letter and no digit.
-const NAMES: Class = class_of(&table_of(&[b"_"]), true);
-
 /// Bytes of the alphabet in a row.
 struct Row {
     start: usize,
@@ -72,45 +69,34 @@ struct Row {
     length: usize,
 }
 
-/// At which bits rows of [`SHORTEST_REST`] end.
-fn rows_of_twelve(members: u128) -> u128 {
-    let two = members & members << 1;
-    let four = two & two << 2;
-    four & four << 4 & four << 8
-}
-
-const _: () = assert!(SHORTEST_REST == 12);
-
-/// Whether four ones stand in a row.
-fn has_four(members: u64) -> bool {
-    let two = members & members << 1;
-    two & two << 2 != 0
-}
-
 /// Where rows end, told block by block.
 #[derive(Default)]
 struct RowEnds {
-    /// What is in rows of the block before, and whether four stand in a row there.
-    before: u64,
-    had_four: bool,
+    /// Of the block before: which bytes are in rows, which of them are the last of so many in a row.
+    one: u64,
+    two: u64,
+    four: u64,
+    twelve: u64,
 }
 
 impl RowEnds {
-    /// What is in rows of a block and of the one before, where rows end in it, and where such of [`SHORTEST_REST`] do.
+    /// Where rows end in a block, and where such of [`SHORTEST_REST`] do.
     #[inline(always)]
-    fn next(&mut self, own: u64) -> (u128, u64, u64) {
-        let both = u128::from(own) << BLOCK | u128::from(self.before);
-        // Of a long row four lie in one block.
-        let has_four = has_four(own);
-        let long = if has_four | self.had_four { behind(rows_of_twelve(both)) & !own } else { 0 };
-        *self = RowEnds { before: own, had_four: has_four };
-        (both, behind(both) & !own, long)
+    fn next(&mut self, one: u64) -> (u64, u64) {
+        const { assert!(SHORTEST_REST == 12) };
+        let two = one & behind(one, self.one, 1);
+        let four = two & behind(two, self.two, 2);
+        let twelve = four & behind(four, self.four, 4) & behind(four, self.four, 8);
+        let ends = (behind(one, self.one, 1) & !one, behind(twelve, self.twelve, 1) & !one);
+        *self = RowEnds { one, two, four, twelve };
+        ends
     }
 }
 
-/// The bytes of a block that come behind such of two blocks.
-fn behind(both: u128) -> u64 {
-    (both >> (BLOCK - 1)) as u64
+/// What comes so many bytes behind such of a block and of the one before.
+#[inline(always)]
+fn behind(block: u64, before: u64, bytes: usize) -> u64 {
+    block << bytes | before >> (BLOCK - bytes)
 }
 
 impl<'t> Notes<'t> {
@@ -324,42 +310,39 @@ impl Noted {
             // A row that goes on there is long, or begins in the next part.
             stops[(end - from) / BLOCK] |= 1 << ((end - from) % BLOCK);
         }
-        let mut row_ends = RowEnds::default();
-        let has_any = own[..blocks].iter().zip(&stops[..blocks]).any(|(&own, &stops)| {
-            let (_, ends, long) = row_ends.next(own);
-            ends & !stops | long != 0
-        });
-        // Where there is none, nobody needs to know of names.
-        if !has_any {
+        // Which rows are asked about: those that may go on, and long ones.
+        let (mut row_ends, mut asked) = (RowEnds::default(), stops);
+        let (mut any, mut any_long) = (0, 0);
+        for (&own, asked) in own.iter().zip(&mut asked).take(blocks) {
+            let (ends, long) = row_ends.next(own);
+            *asked = ends & !*asked | long;
+            any |= *asked;
+            any_long |= long;
+        }
+        if any == 0 {
             return rows;
         }
-        let mut names = [0; MOST_BLOCKS];
-        members(&NAMES, &text[from..end], &mut names[..blocks]);
-        let mut row_ends = RowEnds::default();
-        // Whether a name stands before the block, and whether the row that goes on in it is what one goes on with.
-        let (mut is_behind_name, mut goes_on) = (0, 0);
+        if any_long != 0 {
+            self.short_from = end;
+        }
         // Up to where others go on.
         let mut reach = 0;
-        for (number, ((&own, &stops), &names)) in own.iter().zip(&stops).zip(&names).enumerate().take(blocks)
-        {
-            let at = from + number * BLOCK;
-            let (both, ends, long) = row_ends.next(own);
-            if long != 0 {
-                self.short_from = end;
-            }
-            // What a name goes on with is the rest of nothing. A one that is added to where such a row begins ends up behind it.
-            let starts = own & !behind(both) & (names << 1 | is_behind_name);
-            let (sum, is_over) = own.overflowing_add(starts | goes_on);
-            (is_behind_name, goes_on) = (names >> (BLOCK - 1), u64::from(is_over));
-            let mut ends = (ends & !stops | long) & !sum;
+        for number in 0..blocks {
+            let mut ends = asked[number];
+            let before = number.checked_sub(1).map_or(0, |before| own[before]);
+            let both = u128::from(own[number]) << BLOCK | u128::from(before);
             while ends != 0 {
                 let place = ends.trailing_zeros();
                 ends &= ends - 1;
-                let length = (both << (BLOCK as u32 - place)).leading_ones() as usize;
-                let end = at + place as usize;
+                let end = from + number * BLOCK + place as usize;
+                let length = ((both >> place) as u64).leading_ones() as usize;
                 let mut start = end - length;
-                while start > from && self.is_in(text[start - 1]) {
-                    start -= 1;
+                if length == BLOCK {
+                    start -= span_back(&self.classes[0], &text[from..start]);
+                }
+                // What a name goes on with is the rest of nothing. Nearly always one of these decides.
+                if text[..start].last() == Some(&b'_') || length < SHORTEST_REST && !may_lead_on(text, end) {
+                    continue;
                 }
                 if let Some(row) = self.row(text, start, end, reach >= start) {
                     reach = row.next.map_or(reach, |next| next.max(reach));

@@ -156,7 +156,7 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
     ];
     let mut random = random();
     let want = Want { least: 20, alphabet: &PIECES };
-    let mut seen = [0; 2];
+    let mut seen = [0; 3];
     for _ in 0..100_000 {
         let mut text: Vec<u8> = b"api_".to_vec();
         text.extend([&b"\""[..], b"'", b"\n", b"\r\n"][random(4)]);
@@ -166,11 +166,14 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
         let goes_on = Token::read(&text, 0..4, 4, want).is_some_and(|token| token.how.is_some())
             || variable_behind(&text, 4).is_some();
         let may_go_on = may_go_on(&text, 4, want.least);
+        let may_lead_on = may_lead_on(&text, 4);
+        assert!(may_lead_on || !may_go_on, "{}", text.escape_ascii());
         assert!(may_go_on || !goes_on, "{}", text.escape_ascii());
         seen[0] += u32::from(goes_on);
         seen[1] += u32::from(!may_go_on);
+        seen[2] += u32::from(!may_lead_on);
     }
-    assert!(seen.iter().all(|&count| count > 10_000), "{seen:?}");
+    assert!(seen[..2].iter().all(|&count| count > 10_000) && seen[2] > 5000, "{seen:?}");
 }
 
 #[test]
