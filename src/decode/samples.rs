@@ -49,8 +49,7 @@ impl Sampled {
         let mut sampled = Sampled { parts: Vec::new() };
         for start in run.clone().step_by(SAID) {
             let part = start..run.end.min(start + SAID);
-            let before =
-                sampled.parts.last().filter(|(_, before)| before.end == start).map(|(phase, _)| *phase);
+            let before = sampled.parts.last().map(|(phase, _)| *phase);
             let mut found = [None; 6];
             if !dispatch!(*LEVEL, simd => samples(simd, text, &part, before, &mut found)) {
                 continue;
@@ -105,7 +104,7 @@ pub(super) fn has_sample(class: u64) -> bool {
 
 /// Tells whether a sample of a run says text, and sets `found` for each phase to the first place where one does. In one of the
 /// four lower phases groups of base64 begin at the places of the run that are it modulo four; in one of the two higher ones
-/// bytes of hexadecimal digits begin at the places that are it modulo two. What stands before it may say text in a phase.
+/// bytes of hexadecimal digits begin at the places that are it modulo two. Text that goes on from before the run is most likely in the phase `before`.
 #[inline(always)]
 fn samples<S: Simd>(
     simd: S,
