@@ -99,6 +99,28 @@ fn behind(block: u64, before: u64, bytes: usize) -> u64 {
     block << bytes | before >> (BLOCK - bytes)
 }
 
+/// Whether three or more bits of a word are set.
+fn has_three(word: u64) -> bool {
+    let without_one = word & word.wrapping_sub(1);
+    without_one & without_one.wrapping_sub(1) != 0
+}
+
+/// Leaves out of the ends of rows those of what a name goes on with.
+fn leave_names_out(text: &[u8], own: &[u64], ends: &mut [u64]) {
+    const NAMES: Class = class_of(&table_of(&[b"_"]), true);
+    let mut names = [0; MOST_BLOCKS];
+    members(&NAMES, text, &mut names[..own.len()]);
+    // Of the block before: its rows, its names, and whether a row that a name goes on with goes on behind it.
+    let (mut own_before, mut names_before, mut goes_on) = (0, 0, 0);
+    for ((&own, &names), ends) in own.iter().zip(&names).zip(ends) {
+        // A one that is added to where such a row begins ends up behind it.
+        let starts = own & !behind(own, own_before, 1) & behind(names, names_before, 1);
+        let (sum, is_over) = own.overflowing_add(starts | goes_on);
+        *ends &= !sum;
+        (own_before, names_before, goes_on) = (own, names, u64::from(is_over));
+    }
+}
+
 impl<'t> Notes<'t> {
     pub(in crate::detect) fn new(text: impl Into<Cow<'t, [u8]>>) -> Notes<'t> {
         let (rests, names, other) = (RefCell::default(), RefCell::default(), RefCell::default());
@@ -312,18 +334,23 @@ impl Noted {
         }
         // Which rows are asked about: those that may go on, and long ones.
         let (mut row_ends, mut asked) = (RowEnds::default(), stops);
-        let (mut any, mut any_long) = (0, 0);
+        let (mut any, mut any_long, mut crowded) = (0, 0, 0);
         for (&own, asked) in own.iter().zip(&mut asked).take(blocks) {
             let (ends, long) = row_ends.next(own);
             *asked = ends & !*asked | long;
             any |= *asked;
             any_long |= long;
+            crowded += usize::from(has_three(*asked));
         }
         if any == 0 {
             return rows;
         }
         if any_long != 0 {
             self.short_from = end;
+        }
+        // Where there are many, names are mostly why: they are told together then.
+        if crowded > blocks / 4 {
+            leave_names_out(&text[from..end], &own[..blocks], &mut asked[..blocks]);
         }
         // Up to where others go on.
         let mut reach = 0;
