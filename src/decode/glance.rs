@@ -97,8 +97,10 @@ fn glance_of<S: Simd>(
     let (blocks, next, last) = (chunks(here, 0, count), chunks(here, 1, count), chunks(here, 2, count));
     for number in 0..count {
         let block = &blocks[number];
-        places[number] = beginning(simd, &classes, block, &next[number], &last[number]);
+        // It is stored last: what both share is computed once so.
+        let begin = beginning(simd, &classes, block, &next[number], &last[number]);
         members[number] = in_run.members(block);
+        places[number] = begin;
     }
     // Told of several blocks at once: that is cheaper, and without a branch that cannot be foreseen.
     let words = members.as_chunks::<WORDS>().0.iter().zip(places.as_chunks::<WORDS>().0);

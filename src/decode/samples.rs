@@ -4,8 +4,8 @@ use super::Form;
 use super::base64::{NONE, VALUES, near_values};
 use super::character::Looked;
 use super::hex::byte;
-use crate::class::{BLOCK, LEVEL, repeated};
-use fearless_simd::{Simd, dispatch, mask32x16, prelude::*, u8x64, u32x16};
+use crate::class::{BLOCK, LEVEL, non_zero};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x32, u8x64};
 use std::ops::Range;
 
 /// How many characters a sample has: 18 bytes in base64, 12 in hexadecimal. It is a multiple of four, so that the phases of
@@ -190,28 +190,23 @@ fn blocks_of_phase<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> us
     }
 }
 
-/// Whether something stands in the first half of a block and in its last sample: a bit for each so many characters.
-#[inline(always)]
-fn is_spread(places: u64, each: usize) -> bool {
-    let first = (1 << (BLOCK / 2 / each)) - 1;
-    (places & first != 0) & (places >> ((BLOCK - SAMPLE) / each) != 0)
-}
-
 #[inline(always)]
 fn blocks_of_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usize {
-    let own = repeated(simd, &HIGHEST[phase]);
-    let first = repeated(simd, &HIGHEST[(phase + 1) % 4]);
-    let second = repeated(simd, &HIGHEST[(phase + 2) % 4]);
-    let third = repeated(simd, &HIGHEST[(phase + 3) % 4]);
+    let own = u8x64::from_slice(simd, &HIGHEST[phase]);
+    let (first, first_behind) = u8x64::from_slice(simd, &SPREAD[(phase + 1) % 4]).split();
+    let (second, second_behind) = u8x64::from_slice(simd, &SPREAD[(phase + 2) % 4]).split();
+    let (third, third_behind) = u8x64::from_slice(simd, &SPREAD[(phase + 3) % 4]).split();
     let mut count = 0;
     for block in blocks {
         let values = near_values(simd, block);
-        let is_own = zero_words(simd, values & own).to_bitmask() as u16;
-        let others = zero_words(simd, values & first)
-            | zero_words(simd, values & second)
-            | zero_words(simd, values & third);
-        // In a word that is zero in none of them each other phase says something else.
-        if is_own != u16::MAX || !is_spread(u64::from(!others.to_bitmask() as u16), WORD) {
+        let (half, behind) = values.split();
+        let is_other = has_bits(simd, half & first)
+            && has_bits(simd, half & second)
+            && has_bits(simd, half & third)
+            && has_bits(simd, behind & first_behind)
+            && has_bits(simd, behind & second_behind)
+            && has_bits(simd, behind & third_behind);
+        if non_zero(simd, values & own) != 0 || !is_other {
             break;
         }
         count += 1;
@@ -219,14 +214,10 @@ fn blocks_of_base64<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> u
     count
 }
 
-/// How many characters are looked at as a word.
-const WORD: usize = 4;
-
-/// Which of the words in a block are zero.
+/// Whether a bit of some bytes is set.
 #[inline(always)]
-fn zero_words<S: Simd>(simd: S, bytes: u8x64<S>) -> mask32x16<S> {
-    let words: u32x16<S> = bytes.bitcast();
-    words.simd_eq(u32x16::splat(simd, 0))
+fn has_bits<S: Simd>(simd: S, bytes: u8x32<S>) -> bool {
+    !bytes.simd_eq(u8x32::splat(simd, 0)).all_true()
 }
 
 #[inline(always)]
@@ -237,7 +228,9 @@ fn blocks_of_hex<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usiz
     for block in blocks {
         let looked = Looked::up(simd, block);
         let (hex, high) = (looked.hex(), looked.high());
-        if hex & (high | !own) != u64::MAX || !is_spread(!high & !own, 1) {
+        let others = !high & !own;
+        let is_other = others << (BLOCK / 2) != 0 && others >> (BLOCK - SAMPLE) != 0;
+        if hex & (high | !own) != u64::MAX || !is_other {
             break;
         }
         count += 1;
@@ -247,16 +240,24 @@ fn blocks_of_hex<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], phase: usize) -> usiz
 
 /// Which bits of what characters of base64 stand for are the highest ones of the bytes that they say, for each place in a
 /// block: by the phase of their groups.
-const HIGHEST: [[u8; 16]; 4] = {
-    let mut highest = [[0; 16]; 4];
+const HIGHEST: [[u8; BLOCK]; 4] = highest(0..0);
+
+/// The same of the first half of a block and of its last sample.
+const SPREAD: [[u8; BLOCK]; 4] = highest(BLOCK / 2..BLOCK - SAMPLE);
+
+/// The same but for some places.
+const fn highest(without: Range<usize>) -> [[u8; BLOCK]; 4] {
+    let mut highest = [[0; BLOCK]; 4];
     let mut at = 0;
-    while at < 64 {
-        let (phase, place) = (at / 16, at % 16);
-        highest[phase][place] = [32, 8, 2, 0][(place + 4 - phase) % 4];
+    while at < 4 * BLOCK {
+        let (phase, place) = (at / BLOCK, at % BLOCK);
+        if place < without.start || place >= without.end {
+            highest[phase][place] = [32, 8, 2, 0][(place + 4 - phase) % 4];
+        }
         at += 1;
     }
     highest
-};
+}
 
 /// Whether these characters begin with groups of a phase that say what stands in texts, as many as a sample has in each phase. In
 /// a wrong phase they seldom do: blanks are controls there. But a line that people draw of one character says the same again
