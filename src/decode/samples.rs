@@ -291,3 +291,73 @@ fn with(class: u64, place: usize) -> u64 {
     let places = six(class) & FOURTHS;
     (places >> place | places << (4 - place)) & FOURTHS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::tests::numbers;
+    use fearless_simd::Level;
+
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    /// The places of a block at which something else than text is said in a phase, of six bits each.
+    fn others_of_base64(values: &[u8], phase: usize) -> Vec<usize> {
+        let is_set = |bit: &usize| values[bit / 6] >> (5 - bit % 6) & 1 == 1;
+        // Where bytes begin, also the one before the first group.
+        (0..6 * BLOCK).filter(|bit| bit % 8 == 6 * phase % 8).filter(is_set).map(|bit| bit / 6).collect()
+    }
+
+    /// The same of four bits each.
+    fn others_of_hex(values: &[u8], phase: usize) -> Vec<usize> {
+        let is_other = |&place: &usize| !matches!(values[place], 0 | 2..=7);
+        (0..BLOCK).filter(|place| place % 2 == phase).filter(is_other).collect()
+    }
+
+    #[test]
+    fn a_block_is_passed_if_each_other_phase_says_something_else_in_both_of_its_parts() {
+        let mut random = numbers();
+        let mut seen = [[0; 2]; 2];
+        for round in 0..10_000 {
+            let form = [Form::Base64, Form::Hex][round % 2];
+            let (phases, bits) = if form == Form::Base64 { (4, 64) } else { (2, 16) };
+            let others = if form == Form::Base64 { others_of_base64 } else { others_of_hex };
+            let phase = random(phases);
+            let mut values: Vec<u8> = (0..BLOCK).map(|_| random(bits) as u8).collect();
+            // It says text in the phase, and in another one in a part of it.
+            let part = [0..BLOCK / 2, BLOCK - SAMPLE..BLOCK, 0..0][random(3)].clone();
+            let other = random(phases);
+            let wrong = |values: &[u8]| {
+                let here = |place: &usize| part.contains(place);
+                let own = others(values, phase).first().copied();
+                own.or_else(|| others(values, other).into_iter().find(here))
+            };
+            while let Some(place) = wrong(&values) {
+                values[place] = random(bits) as u8;
+            }
+            // Now and then one place of it says something else, in any phase.
+            if random(2) == 0 {
+                values[random(BLOCK)] = random(bits) as u8;
+            }
+            let is_spread = |phase: usize| {
+                let others = others(&values, phase);
+                let is_in = |part: Range<usize>| others.iter().any(|place| part.contains(place));
+                is_in(0..BLOCK / 2) && is_in(BLOCK - SAMPLE..BLOCK)
+            };
+            let is_own = others(&values, phase).is_empty();
+            let expected = is_own && (0..phases).filter(|&other| other != phase).all(is_spread);
+            let digits: [u8; BLOCK] = std::array::from_fn(|place| match form {
+                Form::Base64 => DIGITS[usize::from(values[place])],
+                _ => b"0123456789abcdef"[usize::from(values[place])],
+            });
+            for level in [*LEVEL, Level::baseline()] {
+                let number = if form == Form::Base64 { phase } else { 4 + phase };
+                let passed =
+                    dispatch!(level, simd => blocks_of_phase(simd, &[digits, [b'!'; BLOCK]], number));
+                let shown = || format!("{} in phase {phase} of {form:?}, {level:?}", digits.escape_ascii());
+                assert_eq!(passed, usize::from(expected), "{}", shown());
+            }
+            seen[round % 2][usize::from(expected)] += 1;
+        }
+        assert!(seen.iter().flatten().all(|&count| count > 500), "{seen:?}");
+    }
+}
