@@ -104,7 +104,8 @@ pub(super) fn has_sample(class: u64) -> bool {
 
 /// Tells whether a sample of a run says text, and sets `found` for each phase to the first place where one does. In one of the
 /// four lower phases groups of base64 begin at the places of the run that are it modulo four; in one of the two higher ones
-/// bytes of hexadecimal digits begin at the places that are it modulo two. Text that goes on from before the run is most likely in the phase `before`.
+/// bytes of hexadecimal digits begin at the places that are it modulo two. Text that goes on from before the run is most
+/// likely in the phase `before`.
 #[inline(always)]
 fn samples<S: Simd>(
     simd: S,
