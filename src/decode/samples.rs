@@ -246,13 +246,13 @@ const HIGHEST: [[u8; BLOCK]; 4] = highest(0..0);
 /// The same of the first half of a block and of its last sample.
 const SPREAD: [[u8; BLOCK]; 4] = highest(BLOCK / 2..BLOCK - SAMPLE);
 
-/// The same but for some places.
-const fn highest(without: Range<usize>) -> [[u8; BLOCK]; 4] {
+/// The same of all places but for those of a gap.
+const fn highest(gap: Range<usize>) -> [[u8; BLOCK]; 4] {
     let mut highest = [[0; BLOCK]; 4];
     let mut at = 0;
     while at < 4 * BLOCK {
         let (phase, place) = (at / BLOCK, at % BLOCK);
-        if place < without.start || place >= without.end {
+        if place < gap.start || place >= gap.end {
             highest[phase][place] = [32, 8, 2, 0][(place + 4 - phase) % 4];
         }
         at += 1;

@@ -206,6 +206,7 @@ fn left_out_of<S: Simd>(
     // From here on a bit stands for the byte behind the literal, and for those that follow it.
     let body = &text[1 + literal.len()..];
     let mut own = u128::from(class.members(&body[..BLOCK]));
+    // No byte of a secret follows any.
     if stands & own as u64 == 0 && most.is_some() {
         return stands;
     }

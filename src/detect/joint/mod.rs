@@ -170,17 +170,10 @@ const LEADERS: [bool; 256] = table_of(&[b"#/>+|<\\`^$_*-"]);
 /// Whether what [`may_go_on`] is asked about could be so for any token: where a line ends the next byte alone tells of most
 /// that it is not.
 fn may_lead_on(text: &[u8], end: usize) -> bool {
-    const LEADS: [bool; 256] = {
-        let mut leads = with_words(b" \t\r\n;).@");
-        let mut byte = 0;
-        while byte < leads.len() {
-            leads[byte] |= LEADERS[byte];
-            byte += 1;
-        }
-        leads
-    };
+    /// What is told apart, and what may stand between statements.
+    const OTHERS: [bool; 256] = with_words(b" \t\r\n;).@");
     let next = text.get(end + 1).filter(|_| matches!(text[end], b'\n' | b'\r'));
-    next.is_none_or(|&next| LEADS[usize::from(next)])
+    next.is_none_or(|&next| OTHERS[usize::from(next)] || LEADERS[usize::from(next)])
 }
 
 fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
