@@ -30,8 +30,8 @@ const DENSE: usize = 256 * MANY;
 /// A block from which more than two were left out counts as so many of those.
 const CROWD: usize = 2;
 
-/// It is asked too where so many were left out of each of the blocks that were looked at together.
-const FULL: u32 = 8;
+/// It is asked too where so many were left out of the blocks that were looked at together.
+const FULL: u32 = 2 * TOGETHER as u32;
 
 /// What is told of fewer bytes in a row is not worth it.
 pub(crate) const SHORTEST_ROW: usize = 8;
@@ -387,19 +387,19 @@ impl<'s, 't> Sift<'s, 't> {
             }
         }
         let without_last = |ones: u64| ones & ones.wrapping_sub(1);
-        let mut full = 0;
+        let mut left_out = 0;
         for (number, (before, left)) in before.iter().zip(&*places).enumerate() {
             if before != left {
                 self.near.set(block + number * BLOCK + NEAR);
                 if without_last(without_last(before & !left)) != 0 {
                     self.met.set(self.met.get() + CROWD);
                 }
-                full += usize::from((before & !left).count_ones() >= FULL);
+                left_out += (before & !left).count_ones();
             }
         }
         self.swept.set(block + together * BLOCK);
         // To sweep them costs less, and none that a secret could begin with may be met for long.
-        if let Some(at) = stands.filter(|&at| full == TOGETHER && at >= self.since.get()) {
+        if let Some(at) = stands.filter(|&at| left_out >= FULL && at >= self.since.get()) {
             self.ask(at, barren);
         }
     }
@@ -434,11 +434,9 @@ impl<'s, 't> Sift<'s, 't> {
         let part = at.saturating_sub(BLOCK)..at + self.stretch.get();
         let mut most = self.most.borrow_mut();
         most.clear();
-        // Of a sieve whose literal does not stand there nobody needs to know.
-        let stands = |sieve: &Sieve| {
-            let end = self.text.len().min(part.end + sieve.length());
-            memmem::find(&self.text[part.start..end], &sieve.literal).is_some()
-        };
+        // Of a sieve whose literal does not stand near nobody needs to know.
+        let near = &self.text[part.start..self.text.len().min(part.start + STRETCH)];
+        let stands = |sieve: &Sieve| memmem::find(near, &sieve.literal).is_some();
         let is_here = |sieve: &Sieve| begins_with(&self.text[at..], &sieve.literal);
         let here = self.sieves.iter().position(is_here);
         let (mut until, mut row) = (part.end, None);

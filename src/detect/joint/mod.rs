@@ -195,10 +195,14 @@ fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
 
 fn may_go_on_behind_literal(text: &[u8], closed: usize) -> bool {
     let start = blanks(text, closed);
+    let Some(&first) = text.get(start) else { return start == closed };
     if start == closed {
-        return true;
+        match first {
+            b',' => return may_be_item(text, start + 1),
+            b'}' => {}
+            _ => return true,
+        }
     }
-    let Some(&first) = text.get(start) else { return false };
     let next = text.get(start + 1).copied().unwrap_or(0);
     match first {
         b'=' | b'*' | b'?' | b'!' | b'%' | b'[' | b']' | b'>' | b'{' | 0x80.. => return false,
@@ -219,6 +223,18 @@ fn may_go_on_behind_literal(text: &[u8], closed: usize) -> bool {
         _ => false,
     };
     opens || [&b"new "[..], b"set ", b"SET "].iter().any(|word| starts(text, start, word))
+}
+
+/// Whether what is behind the comma of a list could be a literal or a name.
+fn may_be_item(text: &[u8], at: usize) -> bool {
+    /// What those begin with, and what may stand before them.
+    const BEGINS: [bool; 256] = with_words(b"_:.@$#\"'`\\&(^/-+<>");
+    let mut rest = text[at..text.len().min(at + LONGEST_JOINT)].iter();
+    match rest.find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+        // What leads the lines of a comment.
+        Some(b'*') => !rest.find(|byte| !matches!(byte, b' ' | b'\t')).is_some_and(u8::is_ascii_alphanumeric),
+        next => next.is_some_and(|&next| BEGINS[usize::from(next)]),
+    }
 }
 
 /// Whether the literal whose quotation mark stands at `end` goes on with nothing.

@@ -116,9 +116,13 @@ fn no_joint_is_left_out_behind_a_quotation_mark() {
 
 #[test]
 fn what_cannot_go_on_has_no_joint_and_no_variable() {
-    let parts: [&[u8]; 36] = [
+    let parts: [&[u8]; 40] = [
         b"\n",
         b"\n",
+        b",",
+        b", ",
+        b"]",
+        b"join",
         b"\r\n",
         b" ",
         b"\"",
