@@ -13,8 +13,9 @@ use std::ops::Range;
 /// it.
 const NEAR: usize = 512;
 
-/// How many blocks are looked at together.
+/// How many blocks are looked at together, and how many where it is known what may follow an anchor that begins nothing.
 const TOGETHER: usize = NEAR / BLOCK;
+const MOST_TOGETHER: usize = 64;
 
 /// Of how much text it is asked at once whether the rest of a secret could stand near.
 const STRETCH: usize = 16 * 1024;
@@ -171,6 +172,31 @@ fn sift_literal_out<S: Simd>(
             *places &= !left_out_of(simd, sieve, literal, class, &text[number * BLOCK..], most);
         }
     }
+}
+
+/// What was left out of some blocks.
+struct LeftOut {
+    /// The last of them out of which some were.
+    last: Option<usize>,
+    /// Out of how many of them more than two were.
+    crowds: usize,
+    /// How many there were in all.
+    all: u32,
+}
+
+/// What was left out of blocks of which these bits were set before. It is compiled for the machine, to count them at once.
+#[inline(always)]
+fn left_out<S: Simd>(_: S, before: &[u64], left: &[u64]) -> LeftOut {
+    let mut told = LeftOut { last: None, crowds: 0, all: 0 };
+    for (number, (before, left)) in before.iter().zip(left).enumerate() {
+        let count = (before & !left).count_ones();
+        if count > 0 {
+            told.last = Some(number);
+        }
+        told.crowds += usize::from(count > 2);
+        told.all += count;
+    }
+    told
 }
 
 /// At which bits rows of so many ones begin, of [`SHORTEST_ROW`] at least.
@@ -369,11 +395,18 @@ impl<'s, 't> Sift<'s, 't> {
             }
         }
         let known = self.known.get().saturating_sub(block) / BLOCK;
-        let together = if known > 0 { known.min(TOGETHER) } else { TOGETHER }.min(places.len());
+        let together = if known > 0 { known.min(MOST_TOGETHER) } else { TOGETHER }.min(places.len());
         let places = &mut places[..together];
         let mut stands = None;
-        let mut before = [0; TOGETHER];
-        before[..together].copy_from_slice(places);
+        let (mut few, mut many);
+        let before = if together <= TOGETHER {
+            few = [0; TOGETHER];
+            &mut few[..together]
+        } else {
+            many = [0; MOST_TOGETHER];
+            &mut many[..together]
+        };
+        before.copy_from_slice(places);
         for (number, sieve) in self.sieves.iter().enumerate() {
             let Some(first) = places.iter().position(|&places| places != 0) else { break };
             let rare = block + first * BLOCK + places[first].trailing_zeros() as usize;
@@ -386,20 +419,14 @@ impl<'s, 't> Sift<'s, 't> {
                 sieve.sift(self.text, block, places, most);
             }
         }
-        let without_last = |ones: u64| ones & ones.wrapping_sub(1);
-        let mut left_out = 0;
-        for (number, (before, left)) in before.iter().zip(&*places).enumerate() {
-            if before != left {
-                self.near.set(block + number * BLOCK + NEAR);
-                if without_last(without_last(before & !left)) != 0 {
-                    self.met.set(self.met.get() + CROWD);
-                }
-                left_out += (before & !left).count_ones();
-            }
+        let LeftOut { last, crowds, all } = dispatch!(*LEVEL, simd => left_out(simd, before, places));
+        if let Some(last) = last {
+            self.near.set(block + last * BLOCK + NEAR);
+            self.met.set(self.met.get() + CROWD * crowds);
         }
         self.swept.set(block + together * BLOCK);
         // To sweep them costs less, and none that a secret could begin with may be met for long.
-        if let Some(at) = stands.filter(|&at| left_out >= FULL && at >= self.since.get()) {
+        if let Some(at) = stands.filter(|&at| all >= FULL && at >= self.since.get()) {
             self.ask(at, barren);
         }
     }
