@@ -181,6 +181,27 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
 }
 
 #[test]
+fn a_list_goes_on_with_what_an_item_can_begin_with() {
+    for rest in [
+        " \"x",
+        "\n\t'x",
+        "\r\n  (\"x",
+        " b\"x",
+        "\n  // more\n \"x",
+        "\n  * \"x",
+        " \\\n \"x",
+        " $x",
+        " &quot;x",
+    ] {
+        assert!(may_go_on(format!("\",{rest}").as_bytes(), 0, 20), "{rest:?}");
+    }
+    for rest in ["", " ", "\n]", "\n    };", " [", "\n  * The words", " = x", ";", &" ".repeat(LONGEST_JOINT)]
+    {
+        assert!(!may_go_on(format!("\",{rest}").as_bytes(), 0, 20), "{rest:?}");
+    }
+}
+
+#[test]
 fn nothing_begins_where_nothing_could_be_the_rest() {
     let parts: [&[u8]; 28] = [
         b"api_",
