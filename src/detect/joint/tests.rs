@@ -349,6 +349,8 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
         "api_Ab12\n",
         "\"api_\" Q7w8E9r1T2y3u4i5\n",
         "api_Ab12Cd34\n(Q7w8E9r1T2y3u4i5o6p7a8)\n",
+        "    api_check(ctx, &state);\n",
+        "f(api_url, 'api_key', \"v1\",\n  * \"v2\", api_get())\n",
     ];
     let mut random = random();
     // Anchors of secrets, and those that are left out, however they are cut off.
