@@ -120,11 +120,22 @@ impl Rows {
     /// Writes the digits to the start of `to`, which has room for a usual line behind them. It is compiled for the machine:
     /// with long vectors a usual line is copied without a call.
     #[inline(always)]
-    fn copy<S: Simd>(&self, _: S, text: &[u8], mut to: &mut [u8]) {
+    fn copy<S: Simd>(&self, _: S, text: &[u8], to: &mut [u8]) {
+        // Each vector that is written too much costs a tenth.
+        match self.width {
+            ..=BLOCK => self.copy_usual::<BLOCK>(text, to),
+            ..=WRAPPED => self.copy_usual::<WRAPPED>(text, to),
+            _ => self.copy_usual::<USUAL>(text, to),
+        }
+    }
+
+    /// The same of lines that have hardly more than so many.
+    #[inline(always)]
+    fn copy_usual<const LENGTH: usize>(&self, text: &[u8], mut to: &mut [u8]) {
         for line in self.lines() {
             // What is written too much is written over.
-            let usual = text[line.start..].first_chunk::<USUAL>().zip(to.first_chunk_mut::<USUAL>());
-            if let Some((from, to)) = usual.filter(|_| self.width <= USUAL) {
+            let usual = text[line.start..].first_chunk::<LENGTH>().zip(to.first_chunk_mut::<LENGTH>());
+            if let Some((from, to)) = usual.filter(|_| self.width <= LENGTH) {
                 *to = *from;
             } else {
                 to[..self.width].copy_from_slice(&text[line]);
@@ -297,11 +308,30 @@ fn alike<S: Simd>(simd: S, class: &Class, text: &[u8], width: usize, end: &[u8])
     let tables = Tables::of(simd, class);
     // An end of which the length is known while this is compiled costs half.
     let count = match <&[u8; 1]>::try_from(end) {
+        Ok(&[end]) if width >= BLOCK => long_alike(tables, text, width, end),
         Ok(end) => ended_alike(tables, text, width, end),
         Err(_) => ended_alike(tables, text, width, end),
     };
     let goes_on = text.get(count * (width + end.len())).is_some_and(|&byte| class.bits(byte) != 0);
     count - usize::from(count > 0 && !goes_on)
+}
+
+/// Of lines of a block at least: one of them ends in each block, or none. So it is told without a branch that cannot be foreseen.
+#[inline(always)]
+fn long_alike<S: Simd>(class: Tables<S>, text: &[u8], width: usize, end: u8) -> usize {
+    // How many lines have ended, and how far behind the start of a block the next one ends.
+    let (mut count, mut next) = (0, width);
+    for block in text.as_chunks::<BLOCK>().0 {
+        let is_here = next < BLOCK;
+        let others = !class.members(block);
+        if others != u64::from(is_here) << (next % BLOCK) || is_here && block[next % BLOCK] != end {
+            break;
+        }
+        count += usize::from(is_here);
+        next += if is_here { width + 1 } else { 0 };
+        next -= BLOCK;
+    }
+    count
 }
 
 #[inline(always)]
@@ -335,6 +365,9 @@ const SPANS: usize = 16;
 
 /// No usual line is longer: most have 76 digits, or 64.
 const USUAL: usize = 2 * BLOCK;
+
+/// Whole vectors that have 76 digits.
+const WRAPPED: usize = 96;
 
 /// Looks for spans of a class one after the other, in much of the text at once.
 pub(super) struct Spans<'t> {
