@@ -121,15 +121,17 @@ impl Rows {
     /// with long vectors a usual line is copied without a call.
     #[inline(always)]
     fn copy<S: Simd>(&self, _: S, text: &[u8], to: &mut [u8]) {
-        // Each vector that is written too much costs a tenth.
-        match self.width {
-            ..=BLOCK => self.copy_usual::<BLOCK>(text, to),
-            ..=WRAPPED => self.copy_usual::<WRAPPED>(text, to),
-            _ => self.copy_usual::<USUAL>(text, to),
+        // What is written too much costs as much as what is not.
+        if self.width <= BLOCK {
+            self.copy_usual::<BLOCK>(text, to);
+        } else if self.width <= WRAPPED {
+            self.copy_usual::<WRAPPED>(text, to);
+        } else {
+            self.copy_usual::<USUAL>(text, to);
         }
     }
 
-    /// The same of lines that have hardly more than so many.
+    /// The same, so many bytes at once.
     #[inline(always)]
     fn copy_usual<const LENGTH: usize>(&self, text: &[u8], mut to: &mut [u8]) {
         for line in self.lines() {
@@ -316,7 +318,8 @@ fn alike<S: Simd>(simd: S, class: &Class, text: &[u8], width: usize, end: &[u8])
     count - usize::from(count > 0 && !goes_on)
 }
 
-/// Of lines of a block at least: one of them ends in each block, or none. So it is told without a branch that cannot be foreseen.
+/// The same of lines of a block at least, with an end of one byte: at most one of them ends in each block, which is told without
+/// a branch that could not be foreseen.
 #[inline(always)]
 fn long_alike<S: Simd>(class: Tables<S>, text: &[u8], width: usize, end: u8) -> usize {
     // How many lines have ended, and how far behind the start of a block the next one ends.
