@@ -318,8 +318,8 @@ fn alike<S: Simd>(simd: S, class: &Class, text: &[u8], width: usize, end: &[u8])
     count - usize::from(count > 0 && !goes_on)
 }
 
-/// The same of lines of a block at least, with an end of one byte: at most one of them ends in each block, which is told without
-/// a branch that could not be foreseen.
+/// The same of lines that are no shorter than a block and have an end of one byte, but for the digit behind. In each block one
+/// of them ends at most: it is told without a branch that could not be foreseen.
 #[inline(always)]
 fn long_alike<S: Simd>(class: Tables<S>, text: &[u8], width: usize, end: u8) -> usize {
     // How many lines have ended, and how far behind the start of a block the next one ends.
@@ -337,6 +337,7 @@ fn long_alike<S: Simd>(class: Tables<S>, text: &[u8], width: usize, end: u8) -> 
     count
 }
 
+/// The same of any lines.
 #[inline(always)]
 fn ended_alike<S: Simd>(class: Tables<S>, text: &[u8], width: usize, end: &[u8]) -> usize {
     // How many lines have ended, where the next byte that is no digit has to stand, and which of an end that is.
