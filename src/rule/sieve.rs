@@ -3,6 +3,7 @@
 use super::Head;
 use super::behind::{ASSIGNED, OPEN_BEFORE, OPEN_BEHIND, Rest, WAYS, class_of, goes_on_by};
 use crate::class::{BLOCK, Class, LEVEL, Tables, ascii, has_blocks, look_up, members, non_zero};
+use crate::decode;
 use crate::text::begins_with;
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use memchr::memmem;
@@ -13,9 +14,9 @@ use std::ops::Range;
 /// it.
 const NEAR: usize = 512;
 
-/// How many blocks are looked at together, and how many where it is known what may follow an anchor that begins nothing.
+/// How many blocks are looked at together. Where it is known what may follow an anchor that begins nothing, it is as many as one
+/// look takes in.
 const TOGETHER: usize = NEAR / BLOCK;
-const MOST_TOGETHER: usize = 64;
 
 /// Of how much text it is asked at once whether the rest of a secret could stand near.
 const STRETCH: usize = 16 * 1024;
@@ -395,15 +396,16 @@ impl<'s, 't> Sift<'s, 't> {
             }
         }
         let known = self.known.get().saturating_sub(block) / BLOCK;
-        let together = if known > 0 { known.min(MOST_TOGETHER) } else { TOGETHER }.min(places.len());
+        let together = if known > 0 { known.min(decode::TOGETHER) } else { TOGETHER }.min(places.len());
         let places = &mut places[..together];
         let mut stands = None;
+        // To clear room for as many as there may be would cost more than few do.
         let (mut few, mut many);
         let before = if together <= TOGETHER {
             few = [0; TOGETHER];
             &mut few[..together]
         } else {
-            many = [0; MOST_TOGETHER];
+            many = [0; decode::TOGETHER];
             &mut many[..together]
         };
         before.copy_from_slice(places);
