@@ -1,0 +1,70 @@
+//! The scanner within the process: the built-in rules, and what they find.
+
+use sf_scan::detect::detect;
+use sf_scan::finding::Finding;
+use sf_scan::input::{Blob, Kind, Origin, Skip};
+use sf_scan::rule::RuleSet;
+use sf_scan::secret::Secret;
+use sf_scan::source::{Reader, Visitor};
+use std::io::Read;
+use std::sync::LazyLock;
+
+pub(crate) static RULES: LazyLock<RuleSet> =
+    LazyLock::new(|| RuleSet::new(RuleSet::builtin().expect("rules")).expect("a set"));
+
+/// Keeps what is found, and counts what was looked at.
+pub(crate) struct Keeper<'r> {
+    rules: &'r RuleSet,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) bytes: usize,
+}
+
+impl Default for Keeper<'static> {
+    fn default() -> Keeper<'static> {
+        Keeper::of(&RULES)
+    }
+}
+
+impl<'r> Keeper<'r> {
+    /// One that finds by these rules.
+    pub(crate) fn of(rules: &'r RuleSet) -> Keeper<'r> {
+        Keeper { rules, findings: Vec::new(), bytes: 0 }
+    }
+
+    /// Reads a file in windows of so many bytes.
+    pub(crate) fn read(mut self, window: usize, path: &str, file: &mut dyn Read) -> Keeper<'r> {
+        let origin = Origin::new(Kind::File, path.as_bytes());
+        Reader::with_window(window).read(file, None, &origin, &mut self).expect("it is read");
+        self
+    }
+}
+
+impl Visitor for Keeper<'_> {
+    fn blob(&mut self, blob: &Blob<'_>) {
+        let detected = detect(self.rules, blob);
+        blob.wants.set(detected.wants);
+        self.bytes += detected.wants.unwrap_or(blob.own.end) - blob.own.start;
+        self.findings.extend(detected.findings);
+    }
+    fn skip(&mut self, _: Skip) {}
+    fn excluded(&mut self) {}
+    fn note(&mut self, _: String) {}
+}
+
+/// What is found in a file that is looked at as a whole.
+pub(crate) fn found_at_once(path: &str, file: &[u8]) -> Vec<Finding> {
+    let origin = Origin::new(Kind::File, path.as_bytes());
+    detect(&RULES, &Blob::whole(&origin, file)).findings
+}
+
+/// The fingerprint of a secret of this rule.
+pub(crate) fn fingerprint(rules: &RuleSet, rule: &str, secret: &str) -> String {
+    let rule = rules.get(rule).expect("the rule");
+    let prefix = rule.prefix(secret.as_bytes());
+    Secret::seal(&rule.id, secret.as_bytes(), prefix, rule.guessable).fingerprint().to_string()
+}
+
+/// The fingerprint of an API key.
+pub(crate) fn key_fingerprint(key: &str) -> String {
+    fingerprint(&RULES, "sixtyfour_api_key", key)
+}
