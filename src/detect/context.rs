@@ -33,7 +33,10 @@ pub(super) fn find(context: &Context, texts: &[(&[u8], Range<usize>)], file_name
     };
     bound.or(first).or_else(|| {
         let named = context.enclosing.iter().find_map(|pattern| pattern.regex().find(file_name))?;
-        Some(Found { evidence: format!("{} in the file's name", words(named.as_bytes())), bound: false })
+        Some(Found {
+            evidence: format!("{} in the file's name", words(file_name, named.range())),
+            bound: false,
+        })
     })
 }
 
@@ -97,7 +100,7 @@ fn nearest(patterns: &[Pattern], lines: usize, text: &[u8], span: &Range<usize>)
     }
     let (lines, _, found) = best?;
     let before = found.start < span.start;
-    Some(Near { lines, before, words: words(&text[found]) })
+    Some(Near { lines, before, words: words(text, found) })
 }
 
 /// The lines of `span` and `lines` more on each side, as far as context reaches.
@@ -132,7 +135,7 @@ fn enclosing(patterns: &[Pattern], text: &[u8], at: usize) -> Option<String> {
         return None;
     }
     let matching = |part: &[u8]| {
-        patterns.iter().find_map(|pattern| pattern.regex().find(part)).map(|found| words(found.as_bytes()))
+        patterns.iter().find_map(|pattern| pattern.regex().find(part)).map(|found| words(part, found.range()))
     };
     let floor = at.saturating_sub(ENCLOSING_REACH);
     let line_start = memrchr(b'\n', &text[floor..at]).map_or(floor, |newline| floor + newline + 1);
@@ -198,11 +201,13 @@ fn indentation(line: &[u8]) -> usize {
     line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
-/// A match's words for people: the name that it begins with, and nothing of what follows, which may be a secret.
-fn words(found: &[u8]) -> String {
-    const LONGEST: usize = 40;
+/// The name that a match at `found` of `text` begins with, for people. What follows the name may be a secret and is left out.
+fn words(text: &[u8], found: Range<usize>) -> String {
+    const MAX_NAME_BYTES: usize = 40;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let name: Vec<u8> =
-        found.iter().copied().skip_while(|byte| !is_name(byte)).take_while(is_name).take(LONGEST).collect();
-    String::from_utf8_lossy(&mask_shapes(&name)).into_owned()
+    // A pattern may end amid a key, and a cut key has no shape that could be masked.
+    let rest = text[found.end..].iter().take_while(|byte| is_name(byte)).count();
+    let masked = mask_shapes(&text[found.start..found.end + rest]);
+    let name = masked[..found.len()].iter().copied().skip_while(|byte| !is_name(byte)).take_while(is_name);
+    String::from_utf8_lossy(&name.take(MAX_NAME_BYTES).collect::<Vec<u8>>()).into_owned()
 }

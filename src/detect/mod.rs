@@ -55,7 +55,7 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut judged: Vec<Judged> = Vec::new();
     let mut allows: Vec<usize> = Vec::new();
     let (mut wants, mut is_cut): (Option<usize>, bool) = (None, false);
-    let masks = Masks::of(rules, blob.bytes);
+    let masks = Masks::new(rules, blob.bytes);
     look(rules, &Layer::of(blob), blob.own.clone(), &masks.notes, &mut |layer, found, at| {
         // Nearly always nothing is to be put together, and then nobody asks where that would be.
         let all = match &found {
@@ -295,7 +295,7 @@ fn judge(
                 Some(between) => 0u64.wrapping_sub(memchr::memchr_iter(b'\n', between).count() as u64),
                 None => comment.lines_before,
             },
-            reason: masks.masked(page, &comment.reason).trim().chars().take(120).collect(),
+            reason: masks.comment(page, &comment.reason).trim().chars().take(120).collect(),
         });
         let finding = Finding {
             origin: blob.origin.to_owned(),
@@ -418,7 +418,7 @@ fn verdict(
         (None, None, Whole::Torn) => plain(Confidence::Low, "by its shape, in binary data".to_owned()),
         (None, None, _) => match &matched.name {
             Some(name) => {
-                let name: String = masks.masked(text, name).chars().take(60).collect();
+                let name: String = masks.name(text, name).chars().take(60).collect();
                 plain(rule.confidence, format!("bound to {name}"))
             }
             None if rule.context.is_some() => plain(rule.confidence, "by its shape alone".to_owned()),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// How a key is cut, by language; its pieces stand at `@1@`, `@2@`, `@3@`.
-const JOINTS: &[(&str, &[(&str, &str)])] = &[
+pub(crate) const JOINTS: &[(&str, &[(&str, &str)])] = &[
     (
         "a concatenation",
         &[
@@ -177,7 +177,7 @@ const JOINTS: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// Keys whose prefix, or whose rest, is a constant; the finding is of the rest, `@2@`.
-const CONSTANTS: &[(&str, &str)] = &[
+pub(crate) const CONSTANTS: &[(&str, &str)] = &[
     ("a.js", "const PREFIX = \"@1@\";\nconst k = PREFIX + \"@2@\";"),
     ("b.js", "const prefix = '@1@'\nconst other = 1\nconst k = `${prefix}@2@`"),
     ("c.js", "const p = '@1@', b = '@2@';\nconst k = p + b;"),
@@ -226,7 +226,7 @@ const CONSTANTS: &[(&str, &str)] = &[
 ];
 
 /// A file with a key cut into pieces of these lengths, the last taking what is left; and where its pieces are.
-fn fill(template: &str, key: &str, cuts: &[usize]) -> (String, Vec<Range<usize>>) {
+pub(crate) fn fill(template: &str, key: &str, cuts: &[usize]) -> (String, Vec<Range<usize>>) {
     let count = (1..=3).filter(|n| template.contains(&format!("@{n}@"))).count();
     let mut pieces = Vec::new();
     let mut rest = key;

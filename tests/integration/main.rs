@@ -22,6 +22,7 @@ mod deliver;
 mod disguise;
 mod docs;
 mod encodings;
+mod excerpts;
 mod history_damage;
 mod history_places;
 mod hooks;

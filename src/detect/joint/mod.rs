@@ -123,6 +123,16 @@ impl<'t, 'r> First<'t, 'r> {
         is_alone.then_some(First { text, at, anchor, end, want, may_join, variable, name })
     }
 
+    /// The length of the anchor that the piece begins with, in bytes.
+    pub(super) fn anchor_length(&self) -> usize {
+        self.anchor
+    }
+
+    /// Where the piece ends.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
     /// Reads on, if there is a joint behind the piece.
     pub(super) fn joined(&self) -> Option<Joined> {
         let First { text, at, anchor, end, want, .. } = *self;
