@@ -16,6 +16,8 @@ mod seen;
 mod shard;
 mod staged;
 mod stdin;
+mod threads;
+mod walk;
 mod worktree;
 
 pub use event::{Base, Event};

@@ -9,6 +9,7 @@ use super::git::object::{Entries, EntryKind, Sort, links};
 use super::git::objects::{Content, Objects};
 use super::git::repository::Repository;
 use super::path::native_path;
+use super::threads::on_threads;
 use super::{Limits, NewVisitor, Reader, Source, Visitor, scope_of};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
 use memchr::memchr;
@@ -400,14 +401,10 @@ impl Comparison<'_> {
         }
         let next = AtomicUsize::new(0);
         let new_worker = self.new_worker;
-        std::thread::scope(|scope| {
-            for _ in 0..self.threads {
-                scope.spawn(|| {
-                    let mut worker = new_worker();
-                    while let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        worker.read(change);
-                    }
-                });
+        on_threads(self.threads, || {
+            let mut worker = new_worker();
+            while let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                worker.read(change);
             }
         });
     }

@@ -5,17 +5,19 @@ use super::ignores::{Ignores, Memory};
 use super::path::{native_path, path_bytes, relative};
 use super::seen::Seen;
 use super::shard::Share;
+use super::threads::on_threads;
+use super::walk::{Entry, Next, walk};
 use super::{Limits, NewVisitor, Reader, Source, Visitor, open, scope_of};
 use crate::input::{Kind, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
-use ignore::{DirEntry, WalkBuilder, WalkState};
-use rayon::prelude::*;
 use std::borrow::Cow;
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::Builder;
 
 /// Files and folders on disk.
 #[derive(Clone, Debug)]
@@ -77,21 +79,19 @@ impl Worktree {
         new_visitor: &NewVisitor<'_>,
         read: impl Fn(&mut Worker<'_>, &Path) + Sync,
     ) {
+        /// Fewer paths are not worth another thread.
         const FEW: usize = 16;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads);
-        match (paths.len() > FEW && self.threads > 1).then(|| pool.build()) {
-            Some(Ok(pool)) => pool.install(|| {
-                paths.par_iter().for_each_init(
-                    || Worker::new(self, &self.root, new_visitor),
-                    |worker, path| read(worker, path),
-                );
-            }),
-            _ if paths.is_empty() => {}
-            _ => {
-                let mut worker = Worker::new(self, &self.root, new_visitor);
-                paths.iter().for_each(|path| read(&mut worker, path));
-            }
+        if paths.is_empty() {
+            return;
         }
+        let threads = if paths.len() > FEW { self.threads } else { 1 };
+        let next = AtomicUsize::new(0);
+        on_threads(threads, || {
+            let mut worker = Worker::new(self, &self.root, new_visitor);
+            while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                read(&mut worker, path);
+            }
+        });
     }
 
     /// Reads a folder and returns the repositories nested in it, which are not yet read.
@@ -103,19 +103,25 @@ impl Worktree {
         let (Some(repository), Some(ignores)) = (repository, ignores) else {
             return self.walk_with(folder, None, &seen, new_visitor);
         };
-        // The index tells which files are tracked although they are ignored. It is read when the walk first leaves
-        // something out, beside the walk; where it leaves out nothing, it is not needed.
+        // The index says which files are tracked although they are ignored. It is needed only if the walk leaves something
+        // out, and is read beside the walk; after it, if no thread can be started.
+        let (leaves_out, left_out) = sync_channel(1);
+        let left_out = Mutex::new(left_out);
+        let read_tracked = || {
+            let with_hash = |file: Tracked| (seen.hash(&file.path), file);
+            let is_needed = left_out.lock().is_ok_and(|left_out| left_out.recv().is_ok());
+            let tracked = if is_needed { repository.tracked()? } else { Vec::new() };
+            Ok::<Vec<_>, String>(tracked.into_iter().map(with_hash).collect())
+        };
         let (tracked, mut nested) = std::thread::scope(|scope| {
-            let (leaves_out, left_out) = sync_channel(1);
-            let tracked = scope.spawn(|| {
-                let with_hash = |file: Tracked| (seen.hash(&file.path), file);
-                let is_needed = left_out.into_iter().next().is_some();
-                let tracked = if is_needed { repository.tracked()? } else { Vec::new() };
-                Ok::<Vec<_>, String>(tracked.into_iter().map(with_hash).collect())
-            });
+            let is_beside = self.threads > 1;
+            let beside = is_beside.then(|| Builder::new().spawn_scoped(scope, read_tracked).ok()).flatten();
             let nested = self.walk_with(folder, Some((&ignores, &leaves_out)), &seen, new_visitor);
             drop(leaves_out);
-            let tracked = tracked.join().unwrap_or_else(|_| Err("reading it failed".to_owned()));
+            let tracked = match beside {
+                Some(thread) => thread.join().unwrap_or_else(|_| Err("reading it failed".to_owned())),
+                None => read_tracked(),
+            };
             (tracked, nested)
         });
         match tracked {
@@ -160,48 +166,48 @@ impl Worktree {
         new_visitor: &NewVisitor<'_>,
     ) -> Vec<PathBuf> {
         let nested = Mutex::new(Vec::new());
-        let mut walk = WalkBuilder::new(folder);
-        walk.standard_filters(false).threads(self.threads);
-        walk.build_parallel().run(|| {
+        walk(folder, self.threads, || {
             let mut worker = Worker::new(self, folder, new_visitor);
             let mut sight = seen.sight();
             let nested = &nested;
             let mut memory = Memory::default();
             let in_repository = ignores.is_some();
-            Box::new(move |entry| {
-                match entry {
-                    Ok(entry) => {
-                        let path = entry.path();
-                        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-                        if let Some((ignores, leaves_out)) = ignores
-                            && entry.depth() > 0
-                            && ignores.ignores(path, is_folder, &mut memory)
-                        {
-                            // The channel is full where that was told before.
-                            let _ = leaves_out.try_send(());
-                            return WalkState::Skip;
-                        }
-                        if is_folder {
-                            let state = worker.folder(&entry, nested);
-                            match (ignores, &state) {
-                                (Some((ignores, _)), WalkState::Continue) => ignores.enter(path),
-                                // A nested repository may lie over files that this one tracks.
-                                (Some((_, leaves_out)), _) if entry.file_name() != ".git" => {
-                                    let _ = leaves_out.try_send(());
-                                }
-                                _ => {}
-                            }
-                            return state;
-                        }
-                        let remembers = in_repository || seen.is_settled();
-                        if !remembers || sight.is_new(path) {
-                            worker.entry(&entry);
-                        }
+            move |met| {
+                let entry = match met {
+                    Ok(entry) => entry,
+                    Err((path, error)) => {
+                        worker.skip(path, open::reason(&error));
+                        return Next::PassBy;
                     }
-                    Err(error) => worker.walk_error(folder, &error),
+                };
+                let path = &entry.path;
+                let is_folder = entry.file_type.is_dir();
+                if let Some((ignores, leaves_out)) = ignores
+                    && !entry.is_top
+                    && ignores.ignores(path, is_folder, &mut memory)
+                {
+                    // The channel is full if an earlier message has not been taken. One is enough.
+                    let _ = leaves_out.try_send(());
+                    return Next::PassBy;
                 }
-                WalkState::Continue
-            })
+                if is_folder {
+                    let next = worker.folder(entry, nested);
+                    match (ignores, next) {
+                        (Some((ignores, _)), Next::Enter) => ignores.enter(path),
+                        // A nested repository may lie over files that this one tracks.
+                        (Some((_, leaves_out)), Next::PassBy) if !is_named(path, ".git") => {
+                            let _ = leaves_out.try_send(());
+                        }
+                        _ => {}
+                    }
+                    return next;
+                }
+                let remembers = in_repository || seen.is_settled();
+                if !remembers || sight.is_new(path) {
+                    worker.entry(entry);
+                }
+                Next::PassBy
+            }
         });
         nested.into_inner().unwrap_or_default()
     }
@@ -283,37 +289,36 @@ impl<'w> Worker<'w> {
     }
 
     /// Whether to go into a folder. A repository's own `.git` is not content; a nested repository is read later.
-    fn folder(&mut self, entry: &DirEntry, nested: &Mutex<Vec<PathBuf>>) -> WalkState {
-        let path = entry.path();
-        if entry.depth() == 0 {
-            return WalkState::Continue;
+    fn folder(&mut self, entry: &Entry, nested: &Mutex<Vec<PathBuf>>) -> Next {
+        let path = &entry.path;
+        if entry.is_top {
+            return Next::Enter;
         }
         if is_own_git(path) {
-            return WalkState::Skip;
+            return Next::PassBy;
         }
         if self.tree.excludes(path, true) {
             self.excluded(path);
-            return WalkState::Skip;
+            return Next::PassBy;
         }
         if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
             if let Ok(mut nested) = nested.lock() {
-                nested.push(path.to_owned());
+                nested.push(path.clone());
             }
-            return WalkState::Skip;
+            return Next::PassBy;
         }
-        WalkState::Continue
+        Next::Enter
     }
 
-    fn entry(&mut self, entry: &DirEntry) {
-        let path = entry.path();
-        let Some(file_type) = entry.file_type() else { return };
+    fn entry(&mut self, entry: &Entry) {
+        let path = &entry.path;
         if is_own_git(path) {
             return;
         }
         if self.tree.excludes(path, false) {
             self.excluded(path);
         } else {
-            self.content(path, file_type);
+            self.content(path, entry.file_type);
         }
         if is_named(path, "HEAD") && path.parent().is_some_and(Repository::is_bare) {
             let shown = self.origin(Kind::File, path).shown();
@@ -380,15 +385,6 @@ impl<'w> Worker<'w> {
             self.skip(path, open::reason(&error));
         }
     }
-
-    fn walk_error(&mut self, folder: &Path, error: &ignore::Error) {
-        let path = error_path(error).unwrap_or(folder).to_owned();
-        let reason = match error.io_error() {
-            Some(error) => open::reason(error),
-            None => Reason::Unreadable(error.to_string()),
-        };
-        self.skip(&path, reason);
-    }
 }
 
 /// Whether a path is the `.git` of the repository that it lies at the top of.
@@ -400,14 +396,4 @@ fn is_own_git(path: &Path) -> bool {
 fn is_named(path: &Path, name: &str) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(name.as_bytes())
         && path.file_name().is_some_and(|own| own == name)
-}
-
-fn error_path(error: &ignore::Error) -> Option<&Path> {
-    match error {
-        ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => error_path(err),
-        ignore::Error::Loop { child, .. } => Some(child),
-        ignore::Error::Partial(errors) => errors.iter().find_map(error_path),
-        _ => None,
-    }
 }

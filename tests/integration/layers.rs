@@ -22,7 +22,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("indicatif", &["bin/sf-scan/progress.rs"]),
     ("tempfile", &["bin/sf-scan/deliver.rs"]),
     ("rustix", &["bin/sf-scan/deliver.rs", "source/open.rs"]),
-    ("rayon", &["source/worktree.rs", "source/history/mod.rs", "source/git/walk.rs"]),
+    ("rayon", &["source/threads.rs", "source/history/mod.rs", "source/git/walk.rs"]),
     ("jiff", &["date.rs"]),
     ("gix_pack", &["source/git/pack.rs"]),
     ("libdeflater", &["source/git/inflate.rs", "source/git/walk.rs"]),
@@ -81,7 +81,6 @@ const FENCES: &[(&str, &[&str])] = &[
         "ignore",
         &[
             "source/mod.rs",
-            "source/worktree.rs",
             "source/ignores.rs",
             "rule/mod.rs",
             "rule/file.rs",

@@ -213,7 +213,7 @@ pub(crate) struct Args {
     #[arg(long, group = "what", help_heading = "Other")]
     pub(crate) man: bool,
 
-    /// How many threads read [default: one for each processor]
+    /// How many threads read, at most 4 for each processor and 256 in all [default: one for each processor]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Other")]
     pub(crate) threads: Option<usize>,
 }

@@ -73,6 +73,10 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     }
     let archives = sources::archives(args, &setup.config);
     let source = sources::pick(args, &setup, environment)?;
+    if let Some(asked) = args.threads.filter(|&asked| asked > sources::max_threads() && !args.quiet) {
+        let threads = sources::threads(args.threads);
+        tell(&format!("note: -j {asked} is more than this machine can use; {threads} threads read"));
+    }
     let began = now();
     let progress = Progress::default();
     let visible = match args.progress {

@@ -28,7 +28,7 @@ pub(crate) fn watch<T>(progress: &Progress, visible: bool, work: impl FnOnce() -
     }
     thread::scope(|scope| {
         let (done, wait) = channel::<()>();
-        scope.spawn(move || {
+        let show = move || {
             let begun = Instant::now();
             if wait.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
                 return;
@@ -41,7 +41,9 @@ pub(crate) fn watch<T>(progress: &Progress, visible: bool, work: impl FnOnce() -
                 }
             }
             line.bar.finish_and_clear();
-        });
+        };
+        // If the system starts no further thread, the scan runs without this line.
+        let _ = thread::Builder::new().spawn_scoped(scope, show);
         let result = work();
         drop(done);
         result

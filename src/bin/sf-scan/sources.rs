@@ -23,11 +23,7 @@ pub(crate) fn pick(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Box<dyn Source>, Trouble> {
     let limits = Limits { exclude: exclude(args, setup)?, max_file_size: args.max_file_size };
-    let threads = args
-        .threads
-        .filter(|&threads| threads > 0)
-        .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get))
-        .unwrap_or(1);
+    let threads = threads(args.threads);
     if let Some(file) = &args.commit_msg {
         return Ok(Box::new(Message { file: file.clone() }));
     }
@@ -100,6 +96,22 @@ pub(crate) fn pick(
         return Ok(Box::new(Stdin));
     }
     Ok(Box::new(worktree))
+}
+
+/// How many threads read: one for each processor, or as many as are asked for. More than [`max_threads`] would only cost memory.
+pub(crate) fn threads(asked: Option<usize>) -> usize {
+    asked.filter(|&threads| threads > 0).unwrap_or_else(processors).min(max_threads())
+}
+
+/// The largest number of threads.
+pub(crate) fn max_threads() -> usize {
+    const MAX_THREADS: usize = 256;
+    const MAX_PER_PROCESSOR: usize = 4;
+    processors().saturating_mul(MAX_PER_PROCESSOR).min(MAX_THREADS)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// How much of containers is opened: as the arguments say, else as the configuration does.

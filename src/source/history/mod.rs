@@ -17,6 +17,7 @@ use super::git::repository::Repository;
 use super::git::walk::{Plan, Walker, walk, walk_loose};
 use super::open::{open, reason};
 use super::shard::Share;
+use super::threads::in_pool;
 use super::{Judge, Limits, NewVisitor, Reader, Source, Visitor, Worktree, scope_of};
 use crate::finding::{Finding, SecretId, Sighting};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
@@ -222,13 +223,9 @@ impl History {
         objects: &'o Objects,
         visitor: &mut dyn Visitor,
     ) -> Option<(Ids<'o>, Vec<Plan<'o>>)> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
-        let number =
-            || rayon::join(|| Ids::of(objects), || objects.packs.iter().map(Plan::of).collect::<Vec<_>>());
-        let (ids, plans) = match pool {
-            Ok(pool) => pool.install(number),
-            Err(_) => number(),
-        };
+        let (ids, plans) = in_pool(self.threads, || {
+            rayon::join(|| Ids::of(objects), || objects.packs.iter().map(Plan::of).collect::<Vec<_>>())
+        });
         match ids {
             Ok((ids, damage)) => {
                 for (path, reason) in damage {
