@@ -9,7 +9,7 @@ use super::git::people::People;
 use super::git::refs::Refs;
 use super::git::repository::Repository;
 use super::path::native_path;
-use super::{Judge, Limits, NewVisitor, Reader, Visitor};
+use super::{Judge, Limits, NewVisitor, Reader, Visitor, threads};
 use crate::finding::{self, Finding, Introduction};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
 use crate::rule::RuleId;
@@ -170,11 +170,7 @@ fn on_threads(threads: usize, pieces: usize, work: impl Fn(&dyn Fn() -> Option<u
     if pieces <= FEW || threads < 2 {
         return work(&take);
     }
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| work(&take));
-        }
-    });
+    threads::on_threads(threads, || work(&take));
 }
 
 /// What could not be read.

@@ -379,27 +379,12 @@ fn a_rule_with_the_id_of_another_one_is_pointed_at() {
 #[cfg(unix)]
 mod on_unix {
     use super::*;
-    use crate::support::write_program;
+    use crate::support::{in_time, mode};
     use std::ffi::OsStr;
-    use std::fs::{self, File, Permissions};
+    use std::fs::{self, File};
     use std::os::unix::ffi::OsStrExt as _;
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-    use std::os::unix::process::CommandExt as _;
+    use std::os::unix::fs::symlink;
     use std::path::Path;
-    use std::time::Duration;
-
-    /// Runs the program, which must end by itself.
-    fn in_time(command: &mut Command) -> Run {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let id = child.id().to_string();
-        let (send, receive) = std::sync::mpsc::channel();
-        std::thread::spawn(move || send.send(child.wait_with_output()));
-        let output = receive.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| {
-            let _ = Command::new("kill").args(["-9", &id]).status();
-            panic!("the program hangs");
-        });
-        Run::of(output.unwrap())
-    }
 
     fn json_in_time(project: &Project, args: &[&str]) -> (Run, Value) {
         let run = in_time(project.command().args(["-f", "json"]).args(args));
@@ -407,23 +392,9 @@ mod on_unix {
         (run, report)
     }
 
-    fn mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    }
-
-    /// The program as a user whom permissions bind: root becomes nobody, who is let into the project.
+    /// The program as a user whom permissions bind: root becomes nobody.
     fn bound(project: &Project) -> Command {
-        if fs::metadata(project.root()).unwrap().uid() != 0 {
-            return project.command();
-        }
-        mode(project.root(), 0o755);
-        let program = project.path(".program/sf-scan");
-        if !program.exists() {
-            write_program(&program, &fs::read(env!("CARGO_BIN_EXE_sf-scan")).unwrap(), 0o755);
-        }
-        let mut command = Command::new(program);
-        command.current_dir(project.root()).env_clear().stdin(Stdio::null()).uid(65534).gid(65534);
-        command
+        project.command_as(65534, &[])
     }
 
     fn fifo(project: &Project, name: &str) {

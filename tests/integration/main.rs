@@ -43,5 +43,6 @@ mod shell;
 mod staged;
 mod streams;
 mod text;
+mod threads;
 mod windows;
 mod worktree;

@@ -2,6 +2,7 @@
 //! inflates the same bases again and again. The walk inflates each entry once: it finds the entries that are whole, and
 //! goes from each to its deltas, and on to theirs, keeping only the bases on the way.
 
+use super::super::threads::on_threads;
 use super::delta;
 use super::ids::Ids;
 use super::inflate::{Inflater, ROOM, check_size, stream};
@@ -99,12 +100,7 @@ pub(crate) fn walk<'w>(
             thread.family(root);
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(plan.roots.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
+    on_threads(threads.min(plan.roots.len()), work);
 }
 
 impl<'p> Plan<'p> {
@@ -522,12 +518,7 @@ pub(crate) fn walk_loose<'w>(
             }
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(numbers.len() / 16) {
-            scope.spawn(work);
-        }
-        work();
-    });
+    on_threads(threads.min(numbers.len() / 16), work);
 }
 
 fn read_loose(

@@ -60,7 +60,11 @@ impl Project {
 
     /// The program, to be run in the folder: the environment of whoever runs the tests does not reach it.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sf-scan"));
+        self.prepared(env!("CARGO_BIN_EXE_sf-scan"))
+    }
+
+    fn prepared(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command
             .current_dir(self.root())
             .env_clear()
@@ -70,6 +74,32 @@ impl Project {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);
             }
+        }
+        command
+    }
+
+    /// The program as a user without privileges, started by `wrapper` if that is not empty. The user is let into the project.
+    /// Whoever is not root stays who they are.
+    #[cfg(unix)]
+    pub(crate) fn command_as(&self, user: u32, wrapper: &[&str]) -> Command {
+        use std::os::unix::fs::MetadataExt as _;
+        use std::os::unix::process::CommandExt as _;
+        let is_root = std::fs::metadata(self.root()).expect("metadata").uid() == 0;
+        let mut words: Vec<PathBuf> = wrapper.iter().map(PathBuf::from).collect();
+        words.push(if is_root {
+            self.path(".program/sf-scan")
+        } else {
+            env!("CARGO_BIN_EXE_sf-scan").into()
+        });
+        if is_root && !self.path(".program/sf-scan").exists() {
+            mode(self.root(), 0o755);
+            let program = std::fs::read(env!("CARGO_BIN_EXE_sf-scan")).expect("the program");
+            write_program(&self.path(".program/sf-scan"), &program, 0o755);
+        }
+        let mut command = self.prepared(&words[0]);
+        command.args(&words[1..]);
+        if is_root {
+            command.uid(user).gid(user);
         }
         command
     }
@@ -151,8 +181,34 @@ pub(crate) fn write_program(path: &Path, contents: &[u8], mode: u32) {
     std::io::Write::write_all(&mut stdin, contents).expect("dd reads");
     drop(stdin);
     assert!(child.wait().expect("dd ends").success());
+    self::mode(path, mode);
+}
+
+/// Sets who may do what with a file.
+#[cfg(unix)]
+pub(crate) fn mode(path: &Path, mode: u32) {
     let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode);
     std::fs::set_permissions(path, mode).expect("permissions");
+}
+
+/// Runs the program, which must end by itself.
+#[cfg(unix)]
+#[track_caller]
+pub(crate) fn in_time(command: &mut Command) -> Run {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let id = child.id().to_string();
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || send.send(child.wait_with_output()));
+    let output = receive.recv_timeout(std::time::Duration::from_secs(30)).unwrap_or_else(|_| {
+        let _ = Command::new("kill").args(["-9", &id]).status();
+        panic!("the program hangs");
+    });
+    Run::of(output.expect("output"))
+}
+
+/// Whether a program can be run here. A test that needs it passes without it.
+pub(crate) fn has_program(name: &str) -> bool {
+    Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 /// The findings of a JSON report.
