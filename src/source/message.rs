@@ -23,9 +23,10 @@ impl Source for Message {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
         let mut visitor = new_visitor();
         let origin = Origin::new(Kind::Message, &b"commit message"[..]);
-        let read = open(&self.file, true).and_then(|Opened { mut file, .. }| {
+        let read = open(&self.file, true).and_then(|Opened { mut file, size }| {
             let mut message = message(&mut file).map_err(|error| open::reason(&error))?;
-            let read = Reader::default().read(&mut message, None, &origin, &mut *visitor);
+            let size = Some(size.min(message.limit()));
+            let read = Reader::default().read(&mut message, size, &origin, &mut *visitor);
             read.map_err(|error| open::reason(&error))
         });
         if let Err(reason) = read {

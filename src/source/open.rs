@@ -20,6 +20,12 @@ pub(super) struct Opened {
     pub(super) size: u64,
 }
 
+/// The error for a file of `expected` bytes that ended after `read` of them: somebody has cut it meanwhile.
+pub(super) fn ended_early(read: u64, expected: u64) -> io::Error {
+    let why = format!("it ended after {read} of its {expected} bytes while it was read; scan it again");
+    io::Error::new(io::ErrorKind::UnexpectedEof, why)
+}
+
 /// Opens a regular file for reading. A link at `path` is followed only on demand.
 ///
 /// # Errors
@@ -118,7 +124,11 @@ fn read_within(path: &Path, follow: bool, limit: u64) -> Result<Vec<u8>, String>
         return Err(format!("has {size} bytes; such a file has at most {limit}"));
     }
     let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| reason(&error).to_string())?;
+    (&file).take(limit).read_to_end(&mut bytes).map_err(|error| reason(&error).to_string())?;
+    let read = bytes.len() as u64;
+    if read < size && !has_made_up_size(&file) {
+        return Err(reason(&ended_early(read, size)).to_string());
+    }
     Ok(bytes)
 }
 
@@ -150,6 +160,22 @@ fn size_of_regular(file: &File) -> Option<u64> {
     let stat = rustix::fs::fstat(file).ok()?;
     let is_regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
     u64::try_from(stat.st_size).ok().filter(|_| is_regular)
+}
+
+/// Whether the file is one that the kernel makes up when it is read, with a size that means nothing: in sysfs every file has
+/// 4096 bytes for `stat`, whatever it holds. Such a file may end before its size.
+#[cfg(target_os = "linux")]
+pub(super) fn has_made_up_size(file: &File) -> bool {
+    const PROC: u64 = 0x9fa0;
+    const SYSFS: u64 = 0x6265_6572;
+    const CONFIGFS: u64 = 0x6265_6570;
+    let kind = rustix::fs::fstatfs(file).ok().and_then(|system| u64::try_from(system.f_type).ok());
+    kind.is_some_and(|kind| [PROC, SYSFS, CONFIGFS].contains(&kind))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_made_up_size(_: &File) -> bool {
+    false
 }
 
 #[cfg(not(unix))]

@@ -1,6 +1,7 @@
 //! Reads a file of any size in bounded memory: windows that overlap by what rules look at around a match.
 
 use super::Visitor;
+use super::open::ended_early;
 use crate::input::{Blob, HEAD, MARGIN, Origin};
 use crate::text::{Encoding, Mark, is_cut};
 use std::cell::Cell;
@@ -96,11 +97,11 @@ impl Reader {
         self.look(true, origin, look);
     }
 
-    /// Hands what `input` gives to the visitor. `size` is how many bytes are expected, if that is known: a file of
-    /// that size needs no second read to see its end.
+    /// Hands what `input` gives to the visitor. `size` is how many bytes it has at least, if that is known: a file of that size
+    /// needs no second read to see its end.
     ///
     /// # Errors
-    /// A failed read; what was read before has been looked at.
+    /// A failed read, or fewer bytes than `size`; what was read before has been looked at.
     pub fn read(
         &mut self,
         input: &mut dyn Read,
@@ -109,14 +110,11 @@ impl Reader {
         visitor: &mut dyn Visitor,
     ) -> io::Result<()> {
         self.begin();
+        let size = size.unwrap_or(0);
+        let mut input = Sized { input, size, read: 0 };
         loop {
             let is_first = self.filled == 0;
-            let expected = size.filter(|&size| size > 0).map(|size| size.saturating_sub(self.start.offset));
-            let (more, end) = fill(
-                input,
-                &mut self.buffer[self.filled..],
-                expected.map(|size| size.saturating_sub(self.filled as u64)),
-            );
+            let (more, end) = fill(&mut input, &mut self.buffer[self.filled..]);
             self.filled += more;
             if is_first && visitor.opens(origin, &self.buffer[..self.filled.min(HEAD)]) {
                 let first = &self.buffer[..self.filled];
@@ -156,6 +154,24 @@ impl Reader {
     }
 }
 
+/// An input that has at least `size` bytes, or fails where it ends.
+struct Sized<'i> {
+    input: &'i mut dyn Read,
+    size: u64,
+    read: u64,
+}
+
+impl Read for Sized<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(out)?;
+        self.read += read as u64;
+        if read == 0 && !out.is_empty() && self.read < self.size {
+            return Err(ended_early(self.read, self.size));
+        }
+        Ok(read)
+    }
+}
+
 /// An input that has failed.
 struct Failed(Option<io::Error>);
 
@@ -166,7 +182,7 @@ impl Read for Failed {
 }
 
 /// Reads until the buffer is full or the input ends (with what, is the second part).
-fn fill(input: &mut dyn Read, buffer: &mut [u8], expected: Option<u64>) -> (usize, Option<io::Result<()>>) {
+fn fill(input: &mut Sized<'_>, buffer: &mut [u8]) -> (usize, Option<io::Result<()>>) {
     let mut filled = 0;
     while filled < buffer.len() {
         match input.read(&mut buffer[filled..]) {
@@ -174,7 +190,7 @@ fn fill(input: &mut dyn Read, buffer: &mut [u8], expected: Option<u64>) -> (usiz
             Ok(more) => {
                 filled += more;
                 // A short read of a regular file is its end; to be sure, it is so only at the size that it said.
-                if filled < buffer.len() && expected == Some(filled as u64) {
+                if filled < buffer.len() && input.read == input.size {
                     return (filled, Some(Ok(())));
                 }
             }
@@ -183,4 +199,72 @@ fn fill(input: &mut dyn Read, buffer: &mut [u8], expected: Option<u64>) -> (usiz
         }
     }
     (filled, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Skip;
+
+    /// Takes note of how much it is shown. Opens containers that begin with `PK`.
+    #[derive(Default)]
+    struct Counter {
+        bytes: usize,
+    }
+
+    impl Visitor for Counter {
+        fn blob(&mut self, blob: &Blob<'_>) {
+            self.bytes += blob.own.len();
+        }
+        fn opens(&self, _: &Origin<'_>, head: &[u8]) -> bool {
+            head.starts_with(b"PK")
+        }
+        fn container(&mut self, _: &Origin<'_>, content: &mut dyn Read) -> io::Result<()> {
+            let mut bytes = Vec::new();
+            let read = content.read_to_end(&mut bytes);
+            self.bytes += bytes.len();
+            read.map(|_| ())
+        }
+        fn skip(&mut self, _: Skip) {}
+        fn excluded(&mut self) {}
+        fn note(&mut self, _: String) {}
+    }
+
+    /// What the visitor sees of `bytes`, of which there should be `size`, and how the read ends.
+    fn read(bytes: &[u8], size: Option<u64>) -> (usize, Result<(), String>) {
+        let mut visitor = Counter::default();
+        let read = Reader::with_window(1024).read(&mut &bytes[..], size, &Origin::stdin(), &mut visitor);
+        (visitor.bytes, read.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn a_file_that_ends_early_is_unread() {
+        for start in ["", "PK"] {
+            // The buffer has a window and two margins: shorter, as long, longer.
+            for length in [0, 1, 100, 1024 + 2 * MARGIN, 1025 + 2 * MARGIN, 200_000] {
+                let bytes = [start.as_bytes(), &vec![b'x'; length]].concat();
+                for missing in [1, 5000] {
+                    let size = (bytes.len() + missing) as u64;
+                    let why = format!(
+                        "it ended after {} of its {size} bytes while it was read; scan it again",
+                        bytes.len()
+                    );
+                    assert_eq!(read(&bytes, Some(size)), (bytes.len(), Err(why)), "{start} {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_or_has_no_size_is_read() {
+        for start in ["", "PK"] {
+            for length in [0, 1, 100, 1024 + 2 * MARGIN, 200_000] {
+                let bytes = [start.as_bytes(), &vec![b'x'; length]].concat();
+                let length = bytes.len() as u64;
+                for size in [None, Some(0), Some(length), Some(length / 2), Some(length.saturating_sub(1))] {
+                    assert_eq!(read(&bytes, size), (bytes.len(), Ok(())), "{start} {length} {size:?}");
+                }
+            }
+        }
+    }
 }

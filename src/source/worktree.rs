@@ -13,6 +13,7 @@ use crate::secret::mask_shapes;
 use crate::text::printable;
 use std::borrow::Cow;
 use std::fs::FileType;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -382,7 +383,10 @@ impl<'w> Worker<'w> {
         }
         let origin = Origin::new(Kind::File, self.tree.relative(path));
         if let Err(error) = self.reader.read(&mut file, Some(size), &origin, &mut *self.visitor) {
-            self.skip(path, open::reason(&error));
+            let is_whole = error.kind() == io::ErrorKind::UnexpectedEof && open::has_made_up_size(&file);
+            if !is_whole {
+                self.skip(path, open::reason(&error));
+            }
         }
     }
 }

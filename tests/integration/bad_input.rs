@@ -379,7 +379,8 @@ fn a_rule_with_the_id_of_another_one_is_pointed_at() {
 #[cfg(unix)]
 mod on_unix {
     use super::*;
-    use crate::support::{in_time, mode};
+    use crate::support::archive::gzip;
+    use crate::support::{has_program, in_time, mode};
     use std::ffi::OsStr;
     use std::fs::{self, File};
     use std::os::unix::ffi::OsStrExt as _;
@@ -499,6 +500,48 @@ mod on_unix {
         for path in ["/proc/self/mem", "link"] {
             let name = path.strip_prefix("/proc/self/").unwrap_or(path);
             check(&in_time(project.command().args([path, "a.env"])), 2, &[name, "cannot be read", "a.env"]);
+        }
+    }
+
+    /// A read that gives nothing is how a file ends that somebody has cut since it was opened.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_that_ends_early_is_named() {
+        if !has_program("strace") {
+            return;
+        }
+        let project = Project::new();
+        let long = [vec![b'x'; 3_000_000], token(2).into_bytes()].concat();
+        project.write("short.env", token(1)).write("long.env", &long);
+        project.write("short.gz", gzip(token(3).as_bytes()));
+        for (name, ends) in [("short.env", &[1][..]), ("long.env", &[1, 2, 3]), ("short.gz", &[1])] {
+            for end in ends {
+                let path = project.path(name).display().to_string();
+                let inject = format!("--inject=read:retval=0:when={end}+");
+                let mut command = Command::new("strace");
+                command.args(["-f", "-qq", "-o", "/dev/null", "-P", &path, &inject]);
+                command.arg(env!("CARGO_BIN_EXE_sf-scan")).args(["--no-config", "-j", "1", name]);
+                let run = in_time(command.current_dir(project.root()));
+                check(&run, 2, &[name, "while it was read; scan it again"]);
+            }
+        }
+        check(
+            &in_time(project.command().args(["-q", "short.env", "long.env", "short.gz"])),
+            1,
+            &["short.gz!"],
+        );
+    }
+
+    /// What the kernel makes up says 0 or 4096 bytes, whatever it holds.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn files_of_the_kernel_are_read_to_their_end() {
+        let project = Project::new();
+        let attribute = "/sys/kernel/mm/transparent_hugepage/enabled";
+        for path in ["/proc/self/status", "/proc/self/cmdline", "/proc/version", attribute] {
+            if fs::read(path).is_ok() {
+                check(&in_time(project.command().arg(path)), 0, &["1 file"]);
+            }
         }
     }
 
