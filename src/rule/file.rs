@@ -1,5 +1,6 @@
 //! The text of a rule file becomes a [`Rule`]; whatever is wrong is pointed at.
 
+use super::template::expanded_max_bytes;
 use super::{BodyFilter, Confidence, Context, Level, Pattern, Require, Rule};
 use crate::mistake::Mistake;
 use crate::text::is_hidden;
@@ -88,7 +89,7 @@ struct ContextTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Example {
-    text: String,
+    text: Spanned<String>,
 }
 
 /// Reads the rule in `text`, the contents of the file `name`, to be used beside `others`. A built-in rule's patterns
@@ -150,8 +151,8 @@ pub fn parse(name: &str, text: &str, others: &[Rule], builtin: bool) -> Result<R
             None => None,
         },
         paths: reader.paths(&file.paths)?,
-        matches: file.matches.into_iter().map(|example| example.text).collect(),
-        misses: file.misses.into_iter().map(|example| example.text).collect(),
+        matches: reader.examples(file.matches)?,
+        misses: reader.examples(file.misses)?,
         builtin,
         head: OnceLock::new(),
     })
@@ -219,12 +220,24 @@ impl Reader<'_> {
         Ok(*lines.get_ref())
     }
 
+    /// Each pattern takes a while to compile. Rules may come with what is scanned, and must not keep anybody waiting.
+    fn check_length(&self, items: &[Spanned<String>]) -> Result<(), Mistake> {
+        const MAX_ITEMS: usize = 500;
+        match items.get(MAX_ITEMS) {
+            Some(item) => {
+                Err(self.mistake(format!("a list in a rule has at most {MAX_ITEMS} items"), item.span()))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn anchors(&self, anchors: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Vec<u8>>, Mistake> {
         if anchors.get_ref().is_empty() {
             return Err(self.mistake("a rule needs an anchor", anchors.span()).help(
                 "a literal that every match begins with, such as \"acme_\"; it makes the search fast",
             ));
         }
+        self.check_length(anchors.get_ref())?;
         let long_enough = |anchor: &Spanned<String>| {
             if anchor.get_ref().len() < SHORTEST_ANCHOR || !anchor.get_ref().is_ascii() {
                 let message = format!("an anchor has at least {SHORTEST_ANCHOR} characters, all ASCII");
@@ -246,6 +259,7 @@ impl Reader<'_> {
     }
 
     fn patterns(&self, texts: &[Spanned<String>]) -> Result<Vec<Pattern>, Mistake> {
+        self.check_length(texts)?;
         texts.iter().map(|text| self.pattern(text.get_ref(), text.span())).collect()
     }
 
@@ -254,6 +268,7 @@ impl Reader<'_> {
         if texts.get_ref().is_empty() {
             return Err(self.mistake("a rule needs a pattern", texts.span()));
         }
+        self.check_length(texts.get_ref())?;
         let with_secret = |text: &Spanned<String>| {
             // The line feed ends a comment at the end of a verbose pattern; elsewhere it would mean itself.
             let end = if text.get_ref().contains("(?x") { "\n" } else { "" };
@@ -266,6 +281,26 @@ impl Reader<'_> {
             Ok(pattern)
         };
         texts.get_ref().iter().map(with_secret).collect()
+    }
+
+    fn examples(&self, examples: Vec<Example>) -> Result<Vec<String>, Mistake> {
+        /// Rules may come with what is scanned, and must not keep anybody waiting.
+        const MAX_EXAMPLES_BYTES: usize = 1 << 20;
+        let mut bytes = 0_usize;
+        let mut checked = Vec::new();
+        for Example { text } in examples {
+            bytes = bytes.saturating_add(expanded_max_bytes(text.get_ref()));
+            if bytes > MAX_EXAMPLES_BYTES {
+                let message = format!(
+                    "with their places filled in, these examples have over {MAX_EXAMPLES_BYTES} bytes"
+                );
+                return Err(self
+                    .mistake(message, text.span())
+                    .help("make the numbers in the places smaller"));
+            }
+            checked.push(text.into_inner());
+        }
+        Ok(checked)
     }
 
     fn paths(&self, globs: &[Spanned<String>]) -> Result<Option<ignore::gitignore::Gitignore>, Mistake> {

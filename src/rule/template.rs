@@ -1,6 +1,7 @@
 //! Templates: text with places such as `{key}`, which are filled with random text from a seed. Examples and tests are
 //! written in them, so that no key, not even an invented one, ever stands in a file.
 
+use memchr::memchr;
 use std::ops::Range;
 
 /// Letters and digits.
@@ -31,28 +32,29 @@ pub fn expand_and_mark(template: &str, seed: u64) -> (String, Vec<Range<usize>>)
     let mut out = String::with_capacity(template.len() + 64);
     let mut filled_places = Vec::new();
     let mut rest = template;
-    while let Some(open) = rest.find('{') {
-        out.push_str(&rest[..open]);
-        rest = &rest[open..];
-        let filled = rest
-            .find('}')
-            .and_then(|close| fill(&rest[1..close], seed, &mut random).map(|text| (text, close + 1)));
-        match filled {
-            Some((text, used)) => {
-                if !text.is_empty() {
-                    filled_places.push(out.len()..out.len() + text.len());
-                }
-                out.push_str(&text);
-                rest = &rest[used..];
-            }
-            None => {
-                out.push('{');
-                rest = &rest[1..];
-            }
+    while let Some((before, place, after)) = split_at_place(rest) {
+        out.push_str(before);
+        let text = place.fill(seed, &mut random);
+        if !text.is_empty() {
+            filled_places.push(out.len()..out.len() + text.len());
         }
+        out.push_str(&text);
+        rest = after;
     }
     out.push_str(rest);
     (out, filled_places)
+}
+
+/// The most bytes that `template` may expand to. A number that is too large for this machine counts as the largest one.
+#[must_use]
+pub fn expanded_max_bytes(template: &str) -> usize {
+    let mut rest = template;
+    let mut bytes = 0_usize;
+    while let Some((before, place, after)) = split_at_place(rest) {
+        bytes = bytes.saturating_add(before.len()).saturating_add(place.max_bytes());
+        rest = after;
+    }
+    bytes.saturating_add(rest.len())
 }
 
 /// The key that `{key:NUMBER}` stands for (`{key}` is number 0).
@@ -68,38 +70,99 @@ pub fn webhook_secret(seed: u64) -> String {
     format!("sk_whsec_{}", Random::new(seed ^ 0x5ec2_e700).text(b"0123456789abcdef", 64))
 }
 
-fn fill(place: &str, seed: u64, random: &mut Random) -> Option<String> {
-    let (word, argument) = place.split_once(':').map_or((place, ""), |(word, argument)| (word, argument));
-    match (word, argument) {
-        ("-", "") => return Some(String::new()),
-        ("key", "") => return Some(key(seed, 0)),
-        ("webhook_secret", "") => return Some(webhook_secret(seed)),
-        ("base64", "key") => return Some(base64(key(seed, 0).as_bytes())),
-        ("uuid", "") => {
-            let part = |random: &mut Random, length| random.text(b"0123456789abcdef", length);
-            let parts = [8, 4, 4, 4, 12].map(|length| part(random, length));
-            return Some(parts.join("-"));
+/// A place in a template.
+enum Place<'t> {
+    Nothing,
+    Key(u64),
+    WebhookSecret,
+    Base64Key,
+    Uuid,
+    /// The text, and how many characters.
+    Repeat(&'t str, usize),
+    /// The alphabet, and how many characters.
+    Random(&'static [u8], usize),
+}
+
+/// The text before the first place, the place, and the text after it. `None` if there is no place.
+fn split_at_place(template: &str) -> Option<(&str, Place<'_>, &str)> {
+    /// A longer one is text. Without a bound, a text of open braces would be searched again from each of them.
+    const MAX_PLACE_BYTES: usize = 1024;
+    let mut from = 0;
+    loop {
+        let open = from + template[from..].find('{')?;
+        let inside = &template.as_bytes()[open + 1..];
+        let close = memchr(b'}', &inside[..inside.len().min(MAX_PLACE_BYTES)]);
+        if let Some(close) = close.map(|close| open + 1 + close)
+            && let Some(place) = Place::parse(&template[open + 1..close])
+        {
+            return Some((&template[..open], place, &template[close + 1..]));
         }
-        ("repeat", argument) => {
-            let (text, length) = argument.rsplit_once(':')?;
-            return Some(text.chars().cycle().take(length.parse().ok()?).collect());
-        }
-        _ => {}
+        from = open + 1;
     }
-    let length = argument.parse::<usize>().ok()?;
-    let alphabet: &[u8] = match word {
-        "key" => return Some(key(seed, length as u64)),
-        "base62" => BASE62,
-        "base64" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-        "base32" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
-        "hex" => b"0123456789abcdef",
-        "HEX" => b"0123456789ABCDEF",
-        "digits" => b"0123456789",
-        "lower" => b"abcdefghijklmnopqrstuvwxyz",
-        "upper" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        _ => return None,
-    };
-    Some(random.text(alphabet, length))
+}
+
+impl<'t> Place<'t> {
+    fn parse(place: &'t str) -> Option<Place<'t>> {
+        let (word, argument) = place.split_once(':').unwrap_or((place, ""));
+        match (word, argument) {
+            ("-", "") => return Some(Place::Nothing),
+            ("key", "") => return Some(Place::Key(0)),
+            ("webhook_secret", "") => return Some(Place::WebhookSecret),
+            ("base64", "key") => return Some(Place::Base64Key),
+            ("uuid", "") => return Some(Place::Uuid),
+            ("repeat", argument) => {
+                let (text, length) = argument.rsplit_once(':')?;
+                return Some(Place::Repeat(text, number(length)?));
+            }
+            _ => {}
+        }
+        let length = number(argument)?;
+        let alphabet: &[u8] = match word {
+            "key" => return Some(Place::Key(length as u64)),
+            "base62" => BASE62,
+            "base64" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+            "base32" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+            "hex" => b"0123456789abcdef",
+            "HEX" => b"0123456789ABCDEF",
+            "digits" => b"0123456789",
+            "lower" => b"abcdefghijklmnopqrstuvwxyz",
+            "upper" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            _ => return None,
+        };
+        Some(Place::Random(alphabet, length))
+    }
+
+    fn max_bytes(&self) -> usize {
+        match self {
+            Place::Nothing => 0,
+            Place::Key(_) => 36,
+            Place::WebhookSecret => 73,
+            Place::Base64Key => 48,
+            Place::Uuid => 36,
+            Place::Repeat(text, length) => {
+                length.saturating_mul(text.chars().map(char::len_utf8).max().unwrap_or(0))
+            }
+            Place::Random(_, length) => *length,
+        }
+    }
+
+    fn fill(&self, seed: u64, random: &mut Random) -> String {
+        match self {
+            Place::Nothing => String::new(),
+            Place::Key(number) => key(seed, *number),
+            Place::WebhookSecret => webhook_secret(seed),
+            Place::Base64Key => base64(key(seed, 0).as_bytes()),
+            Place::Uuid => [8, 4, 4, 4, 12].map(|length| random.text(b"0123456789abcdef", length)).join("-"),
+            Place::Repeat(text, length) => text.chars().cycle().take(*length).collect(),
+            Place::Random(alphabet, length) => random.text(alphabet, *length),
+        }
+    }
+}
+
+/// A number in a place. One that is too large for this machine is the largest one, and not text.
+fn number(digits: &str) -> Option<usize> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(usize::MAX))
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -155,6 +218,45 @@ mod tests {
         assert_eq!((words[8], words[9].len()), ("{", 36));
         assert_eq!(expand("{base62:9}", 1), expand("{base62:9}", 1));
         assert_ne!(expand("{base62:9}", 1), expand("{base62:9}", 2));
+    }
+
+    #[test]
+    fn knows_the_size_before_it_expands() {
+        for template in [
+            "{key}{key:7}",
+            "a{webhook_secret}{base64:key}b{uuid}",
+            "{hex:9}{-}{lower:0}",
+            "{x}{{}{repeat:ab:5}",
+        ] {
+            assert_eq!(expanded_max_bytes(template), expand(template, 3).len(), "{template}");
+        }
+        assert!(expanded_max_bytes("{repeat:\u{e9}a:3}") >= expand("{repeat:\u{e9}a:3}", 3).len());
+        for word in [
+            "base62",
+            "base64",
+            "base32",
+            "hex",
+            "HEX",
+            "digits",
+            "lower",
+            "upper",
+            "repeat:x",
+            "repeat:\u{e9}",
+        ] {
+            for number in ["18446744073709551615", "18446744073709551616", "99999999999999999999999999"] {
+                assert_eq!(
+                    expanded_max_bytes(&format!("a{{{word}:{number}}}{{hex:2}}")),
+                    usize::MAX,
+                    "{word}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn text_of_open_braces_takes_no_time() {
+        let text = format!("{}}}", "{".repeat(1 << 20));
+        assert_eq!(expand(&text, 1), text);
     }
 
     #[test]

@@ -368,6 +368,48 @@ fn a_broken_rule_is_pointed_at() {
 }
 
 #[test]
+fn an_example_that_is_too_large_is_pointed_at() {
+    let project = Project::new();
+    let words =
+        ["base62", "base64", "base32", "hex", "HEX", "digits", "lower", "upper", "repeat:x", "repeat:\u{e9}"];
+    for word in words {
+        for number in ["99999999999", "9223372036854775807", "18446744073709551616", "9".repeat(40).as_str()]
+        {
+            for (place, line) in
+                [("acme_{hex:20}", "acme_key.toml:11:"), ("acme_{hex:4}", "acme_key.toml:13:")]
+            {
+                project.write("acme_key.toml", RULE.replace(place, &format!("{place}{{{word}:{number}}}")));
+                check(&project.run(["--rules", "acme_key.toml"]), 2, &[line, "1048576 bytes"]);
+            }
+        }
+    }
+    // Each is allowed, and all together are not.
+    let many = format!("{RULE}{}", "[[misses]]\ntext = '{hex:500000}'\n".repeat(3));
+    project.write("acme_key.toml", many);
+    check(&project.run(["--rules", "acme_key.toml"]), 2, &["acme_key.toml:19:", "1048576 bytes"]);
+}
+
+#[test]
+fn a_pattern_that_is_too_large_is_pointed_at() {
+    let project = Project::new();
+    let nested = format!("{}x{}", "(?:".repeat(5000), ")".repeat(5000));
+    for pattern in [
+        "[a-z]{1000000}",
+        "[a-z]{4294967295}",
+        "[a-z]{99999999999999999999}",
+        "(?:(?:[a-z]{1000}){1000}){1000}",
+        "(?:(?:a?){1000}a{1000}){1000}",
+        &nested,
+    ] {
+        project.write("acme_key.toml", RULE.replace("[a-z0-9]{20}", pattern));
+        check(&project.run(["--rules", "acme_key.toml"]), 2, &["acme_key.toml:9:"]);
+    }
+    let many = "'acme_[a-z]{900}',\n".repeat(501);
+    project.write("acme_key.toml", RULE.replace("[[matches]]", &format!("reject = [{many}]\n[[matches]]")));
+    check(&project.run(["--rules", "acme_key.toml"]), 2, &["acme_key.toml:510:", "at most 500 items"]);
+}
+
+#[test]
 fn a_rule_with_the_id_of_another_one_is_pointed_at() {
     let project = Project::new();
     project.write("r/sixtyfour_api_key.toml", RULE.replace("acme_key\"", "sixtyfour_api_key\""));
