@@ -147,9 +147,11 @@ fn github(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
 
 fn gitlab(event: &str, environment: &Environment<'_>) -> Option<Commits> {
     let ids = |names: &[&str]| names.iter().filter_map(|name| id(environment(name))).collect::<Vec<_>>();
+    // Without a commit there would be nothing to scan.
+    let new = |ids: Vec<String>| if ids.is_empty() { vec!["HEAD".to_owned()] } else { ids };
     match event {
         "merge_request_event" => Some(Commits {
-            new: ids(&["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"]),
+            new: new(ids(&["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"])),
             old: ids(&["CI_MERGE_REQUEST_DIFF_BASE_SHA", "CI_MERGE_REQUEST_TARGET_BRANCH_SHA"]),
             published: environment("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
                 .iter()
@@ -163,7 +165,7 @@ fn gitlab(event: &str, environment: &Environment<'_>) -> Option<Commits> {
             let branch = environment("CI_DEFAULT_BRANCH");
             let is_default = branch == environment("CI_COMMIT_BRANCH");
             Some(Commits {
-                new: ids(&["CI_COMMIT_SHA"]),
+                new: new(ids(&["CI_COMMIT_SHA"])),
                 // GitLab does not say whether a push was forced.
                 is_rewritten: true,
                 old,

@@ -268,6 +268,63 @@ fn an_event_that_cannot_be_read_is_no_clean_scan() {
     assert_eq!(Run::of(command.output().unwrap()).code, 2);
 }
 
+/// An id may be of another repository's length, cut, or no id at all.
+#[test]
+fn an_id_of_any_length_is_no_bug() {
+    let hosted = Hosted::new();
+    let clone = hosted.checkout("refs/heads/main", None);
+    // Only packs are searched for the beginning of an id with code that is not ours.
+    clone.git(["repack", "-qad"]);
+    let check = |(run, _): (Run, Value), id: &str| {
+        // Only an id that names a commit may bring nothing that is new. Without one it is `HEAD`.
+        let is_commit = id.is_empty() || (id.len() >= 4 && hosted.head.starts_with(id));
+        assert!(is_commit || run.code == 1 || run.code == 2, "{id}: {run:?}");
+        assert!(!run.stderr.contains("bug"), "{id}: {run:?}");
+    };
+    for length in [0, 1, 3, 4, 6, 7, 20, 39, 40, 41, 42, 63, 64, 65, 70] {
+        for digits in ["a".repeat(length), format!("{}{}", hosted.head, "0".repeat(30))[..length].to_owned()]
+        {
+            let id = digits.as_str();
+            if length > 0 {
+                let range = clone.json(["--range", id]);
+                check(range, id);
+                check(clone.json(["--range", &format!("{id}..HEAD")]), id);
+                check(
+                    github(&hosted, &clone, "push", &hosted.push(id, id, "refs/heads/x", true), "auto"),
+                    id,
+                );
+            }
+            for environment in [
+                &[
+                    ("GITLAB_CI", "1"),
+                    ("CI_PIPELINE_SOURCE", "push"),
+                    ("CI_COMMIT_SHA", id),
+                    ("CI_COMMIT_BEFORE_SHA", id),
+                ][..],
+                &[("BITBUCKET_BUILD_NUMBER", "1"), ("BITBUCKET_BRANCH", "x"), ("BITBUCKET_COMMIT", id)],
+                &[("JENKINS_URL", "x"), ("GIT_COMMIT", id), ("GIT_PREVIOUS_SUCCESSFUL_COMMIT", id)],
+            ] {
+                check(job(&hosted, &clone, environment, &["--ci", "auto"]), id);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_push_without_a_commit_scans_head() {
+    let hosted = Hosted::new();
+    let clone = hosted.checkout("refs/heads/main", None);
+    for zeros in ["", ZEROS] {
+        let environment = [
+            ("GITLAB_CI", "1"),
+            ("CI_PIPELINE_SOURCE", "push"),
+            ("CI_COMMIT_SHA", zeros),
+            ("CI_COMMIT_BEFORE_SHA", ZEROS),
+        ];
+        check_found(&job(&hosted, &clone, &environment, &["--ci", "auto"]), &["old.txt"]);
+    }
+}
+
 #[test]
 fn names_in_an_event_are_no_revisions() {
     let hosted = Hosted::new();

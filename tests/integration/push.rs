@@ -362,6 +362,23 @@ fn nothing_on_standard_input_is_nothing_pushed() {
 }
 
 #[test]
+fn an_id_of_any_length_is_no_bug() {
+    let push = Push::new("pre-push");
+    let id = push.repo.id("HEAD");
+    for length in [0, 1, 7, 39, 40, 41, 42, 63, 64, 65, 70] {
+        let digits = format!("{id}{}", "a".repeat(30))[..length].to_owned();
+        for (hook, line) in [
+            ("--pre-push", format!("refs/heads/x {digits} refs/heads/x {digits}\n")),
+            ("--pre-receive", format!("{digits} {digits} refs/heads/x\n")),
+        ] {
+            let (run, _) = feed(&push, hook, &line);
+            assert_eq!(run.code == 2, length != 40, "{length}: {run:?}");
+            assert!(!run.stderr.contains("bug"), "{length}: {run:?}");
+        }
+    }
+}
+
+#[test]
 fn a_line_that_is_none_is_told_and_the_others_are_read() {
     let push = Push::new("pre-push");
     push.plant("a.env");

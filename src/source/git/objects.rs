@@ -220,6 +220,10 @@ impl Objects {
     /// The ids that begin with these hexadecimal digits, at most two of them: more is as good as two.
     pub(crate) fn beginning_with(&self, digits: &str) -> BTreeSet<ObjectId> {
         let mut found = BTreeSet::new();
+        // gix-pack panics if it looks for more digits than its ids have.
+        if digits.len() > 2 * self.hash.len_in_bytes() {
+            return found;
+        }
         let Ok(prefix) = gix_hash::Prefix::from_hex(digits) else { return found };
         for pack in &self.packs {
             found.extend(pack.beginning_with(prefix));
