@@ -788,6 +788,80 @@ mod on_unix {
         }
     }
 
+    /// The system sends a signal to whoever writes beyond the limit.
+    #[test]
+    fn a_report_over_the_file_size_limit_is_named() {
+        let project = Project::new();
+        (0..300).for_each(|at| _ = project.write(format!("found/{at}.env"), token(at)));
+        let out = Project::new();
+        let limited = |args: &str| {
+            let mut shell = Command::new("sh");
+            let script = format!("ulimit -f 4; exec \"$0\" --no-config {args} found");
+            shell.args(["-c", &script, env!("CARGO_BIN_EXE_sf-scan"), &out.root().display().to_string()]);
+            in_time(shell.current_dir(project.root()))
+        };
+        for format in Format::ALL {
+            let name = format.name();
+            let run = limited(&format!("-f {name} -o \"$1/file\""));
+            check(&run, 2, &["/file", "ulimit -f"]);
+            let run = limited(&format!("--report {name}=\"$1/file\""));
+            check(&run, 2, &["/file", "ulimit -f", "found/0.env"]);
+            check(&limited(&format!("-f {name} > \"$1/stdout\"")), 2, &["standard output", "ulimit -f"]);
+            fs::remove_file(out.path("stdout")).unwrap();
+        }
+        let run = limited("--write-baseline \"$1/base\"");
+        check(&run, 2, &["/base", "ulimit -f"]);
+        assert_eq!(fs::read_dir(out.root()).unwrap().count(), 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_baseline_on_a_full_disk_is_named() {
+        let project = Project::new();
+        project.write("a.env", token(1));
+        check(&project.run(["--write-baseline", "/dev/full"]), 2, &["/dev/full", "No space left"]);
+    }
+
+    /// Some file systems know no file without a name. A run that is killed leaves one file there, and the next one removes it.
+    #[test]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn a_killed_run_leaves_at_most_one_file() {
+        use std::os::unix::process::ExitStatusExt as _;
+        if !has_program("strace") {
+            return;
+        }
+        let (project, out) = (Project::new(), Project::new());
+        project.write("a.env", token(1));
+        let report = out.path("report").display().to_string();
+        let run = |more: &[&str]| {
+            let mut command = Command::new("strace");
+            command.args(["-f", "-qq", "-o", "/dev/null", "-P", &out.root().display().to_string()]);
+            // The first file that is opened there is the one without a name.
+            command.args(["--inject=open:error=EOPNOTSUPP:when=1"]).args(more);
+            command.arg(env!("CARGO_BIN_EXE_sf-scan")).args(["--no-config", "-q", "-o", &report]);
+            command.current_dir(project.root()).output().unwrap().status
+        };
+        let names = || {
+            let entries = fs::read_dir(out.root()).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let temporary = out.path(".report.sf-scan-tmp").display().to_string();
+        let kill = ["-P", &temporary, "--inject=rename,renameat,renameat2:signal=KILL"];
+        for _ in 0..3 {
+            assert_eq!(run(&kill).signal(), Some(9));
+            assert_eq!(names(), [".report.sf-scan-tmp"]);
+        }
+        assert_eq!(run(&[]).code(), Some(1));
+        assert_eq!(names(), ["report"]);
+        assert_eq!(run(&kill).signal(), Some(9));
+        assert_eq!(names(), [".report.sf-scan-tmp", "report"]);
+        assert_eq!(run(&[]).code(), Some(1));
+        assert_eq!(names(), ["report"]);
+    }
+
     #[test]
     fn a_reader_that_goes_away_changes_no_exit_code() {
         let project = Project::new();

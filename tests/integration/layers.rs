@@ -21,6 +21,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["bin/sf-scan/args.rs"]),
     ("indicatif", &["bin/sf-scan/progress.rs"]),
     ("tempfile", &["bin/sf-scan/deliver.rs"]),
+    ("signal_hook", &["bin/sf-scan/deliver.rs"]),
     ("rustix", &["bin/sf-scan/deliver.rs", "source/open.rs"]),
     ("rayon", &["source/threads.rs", "source/history/mod.rs", "source/git/walk.rs"]),
     ("jiff", &["date.rs"]),

@@ -34,6 +34,7 @@ const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
     quiet_panics();
+    deliver::survive_file_size_limit();
     let args = match Args::from_command_line(environment) {
         Ok(args) => args,
         Err(error) => return answer(&error),
