@@ -85,7 +85,7 @@ impl Source for Staged {
         }
         if store.is_short.load(Ordering::Relaxed) {
             // What is wrong with the database matters only where it lacks something.
-            for (file, reason) in &objects.damage {
+            for (file, reason) in objects.latest_damage() {
                 visitor.skip(repository.skip(file, reason.clone()));
             }
         } else if is_empty {

@@ -2,11 +2,12 @@
 //! commits, tags and trees, and kept in memory as numbers.
 
 use super::ids::Ids;
+use super::inflate::Inflater;
 use super::object::{Entries, EntryKind, Sort, links, target};
 use super::object::{field, signature};
 use super::objects::Objects;
 use super::walk::{Plan, Walker, walk, walk_loose};
-use crate::input::Reason;
+use crate::input::{ObjectId, Reason};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::ops::Range;
@@ -124,15 +125,15 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Reads the graph.
+    /// Reads the graph. Gives the objects that cannot be read, and why: what they lead to is not in it.
     pub(crate) fn of(
         objects: &Objects,
         ids: &Ids<'_>,
         plans: Vec<Plan<'_>>,
         wanted: &Wanted,
         threads: usize,
-    ) -> Graph {
-        let parts = Mutex::new(Vec::new());
+    ) -> (Graph, Vec<(ObjectId, Reason)>) {
+        let (parts, damaged) = (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
         let new_walker = || -> Box<dyn Walker + Send + '_> {
             Box::new(Collect {
                 ids,
@@ -141,13 +142,26 @@ impl Graph {
                 part: Part::default(),
                 interned: HashMap::new(),
                 parts: &parts,
+                damaged: &damaged,
             })
         };
         for (plan, first) in plans.into_iter().zip(ids.starts()) {
             walk(objects, &plan, first, threads, &new_walker);
         }
         walk_loose(ids, threads, &new_walker);
-        Graph::join(parts.into_inner().unwrap_or_default(), ids.len())
+        let damaged = damaged.lock().map(|mut damaged| std::mem::take(&mut *damaged)).unwrap_or_default();
+        let mut unread = Vec::new();
+        let mut walker = new_walker();
+        for (number, reason) in damaged.into_iter().filter(|(number, _)| !ids.is_repeated(*number)) {
+            let id = ids.id(number);
+            // Git may have put a loose object into a pack meanwhile.
+            match objects.read_any(&id, &mut Inflater::new()) {
+                Ok((sort, bytes)) => drop(walker.object(number, sort, &bytes, &[], false)),
+                Err(_) => unread.push((id, reason)),
+            }
+        }
+        drop(walker);
+        (Graph::join(parts.into_inner().unwrap_or_default(), ids.len()), unread)
     }
 
     /// Puts together what the threads collected, and keeps of the trees those that lead to what is sought.
@@ -277,6 +291,8 @@ struct Collect<'c> {
     part: Part,
     interned: HashMap<Vec<u8>, u32>,
     parts: &'c Mutex<Vec<Part>>,
+    /// Objects that cannot be read where they are, and why.
+    damaged: &'c Mutex<BTreeMap<u32, Reason>>,
 }
 
 impl Collect<'_> {
@@ -331,7 +347,7 @@ impl Walker for Collect<'_> {
             Sort::Tree => self.tree(number, bytes),
             Sort::Commit => {
                 if let Some(links) = links(bytes, self.hash_length) {
-                    let number_of = |id: &crate::input::ObjectId| self.ids.number(id.as_bytes());
+                    let number_of = |id: &ObjectId| self.ids.number(id.as_bytes());
                     let time = field(bytes, b"committer").map_or(0, |value| signature(value).time.seconds);
                     self.part.commits.push(Node {
                         number,
@@ -363,8 +379,11 @@ impl Walker for Collect<'_> {
         Ok(())
     }
 
-    /// What cannot be read was told when it was to be looked at.
-    fn unreadable(&mut self, _: u32, _: Reason) {}
+    fn unreadable(&mut self, number: u32, reason: Reason) {
+        if let Ok(mut damaged) = self.damaged.lock() {
+            damaged.insert(number, reason);
+        }
+    }
 }
 
 impl Drop for Collect<'_> {

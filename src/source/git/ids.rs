@@ -1,7 +1,7 @@
 //! All objects of a database, numbered: each has one number, however many packs and folders hold it.
 
 use super::loose;
-use super::objects::Objects;
+use super::objects::{LooseObjects, Objects};
 use crate::input::{ObjectId, Reason};
 use std::path::PathBuf;
 
@@ -25,21 +25,15 @@ pub(crate) struct Ids<'o> {
 }
 
 impl<'o> Ids<'o> {
-    /// Numbers the objects, and tells what of the database cannot be listed.
+    /// Numbers the objects, and gives what of the database cannot be listed.
     ///
     /// # Errors
     /// There are more objects than can be numbered.
-    pub(crate) fn of(objects: &'o Objects) -> Result<(Ids<'o>, Vec<(PathBuf, Reason)>), Reason> {
-        let mut damage = Vec::new();
-        let hash_length = objects.hash.len_in_bytes();
-        let mut loose = Vec::new();
-        for (number, folder) in (0u32..).zip(&objects.folders) {
-            loose.extend(
-                loose::list(folder, hash_length, |path, reason| damage.push((path, reason)))
-                    .into_iter()
-                    .map(|id| (id, number)),
-            );
-        }
+    pub(crate) fn of(
+        objects: &'o Objects,
+        loose: LooseObjects,
+    ) -> Result<(Ids<'o>, Vec<(PathBuf, Reason)>), Reason> {
+        let LooseObjects { ids: loose, mut damage } = loose;
         let mut starts = Vec::new();
         let mut packed = 0u32;
         for pack in &objects.packs {

@@ -8,6 +8,7 @@ use super::inflate::Inflater;
 use super::object::{Entries, EntryKind, Sort, field, links, message, signature, target};
 use super::objects::Objects;
 use super::repository::Repository;
+use crate::date::Time;
 use crate::finding::Commit;
 use crate::input::ObjectId;
 use crate::secret::mask_shapes;
@@ -87,6 +88,11 @@ impl People {
         let Some(entry) = self.entries.get(&email.to_ascii_lowercase()) else { return (name, email) };
         let proper = entry.named.get(&name.to_ascii_lowercase()).unwrap_or(&entry.all);
         (proper.name.as_deref().unwrap_or(name), proper.email.as_deref().unwrap_or(email))
+    }
+
+    /// What is left of the facts of a commit that can no longer be read.
+    pub(crate) fn unread_commit(&self, id: ObjectId, committed: Time) -> Commit {
+        Commit { committed, authored: committed, ..self.commit(id, &[]) }
     }
 
     /// The facts of a commit, from its bytes; of a tag those of who made it.

@@ -10,7 +10,7 @@ use super::git::ids::Ids;
 use super::git::index::Index;
 use super::git::inflate::Inflater;
 use super::git::object::{Sort, links, parse_id};
-use super::git::objects::Objects;
+use super::git::objects::{LooseObjects, Objects};
 use super::git::people::People;
 use super::git::refs::{self, Refs, Target};
 use super::git::repository::Repository;
@@ -96,8 +96,11 @@ impl History {
             Worktree { share, ..worktree.clone() }.drive(new_visitor);
         }
         let mut visitor = new_visitor();
-        let Some(Opened { format, objects }) = self.open(&mut *visitor) else { return };
-        let Some((ids, plans)) = self.number(&objects, &mut *visitor) else { return };
+        let Some(format) = self.format(&mut *visitor) else { return };
+        // Refs are read before objects: a commit that is made meanwhile is not missed then.
+        let refs = if share.has_whole() { self.read_refs(&format, &mut *visitor) } else { Refs::default() };
+        let (objects, loose) = self.open(&format, &mut *visitor);
+        let Some((ids, plans)) = self.number(&objects, loose, &mut *visitor) else { return };
         visitor.expect(ids.distinct().into());
         let (missing, damaged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
         let new_walker = || -> Box<dyn Walker + Send + '_> {
@@ -119,9 +122,8 @@ impl History {
         }
         walk_loose(&ids, self.threads, &new_walker);
         let damaged = damaged.lock().map(|mut damaged| std::mem::take(&mut *damaged)).unwrap_or_default();
-        self.read_copies(damaged, &ids, format.hash, &mut *new_walker(), &mut *visitor);
+        self.read_copies(damaged, &ids, &objects, &mut *new_walker(), &mut *visitor);
         let mut missing = missing.into_inner().unwrap_or_default();
-        let refs = if share.has_whole() { self.read_refs(&format, &mut *visitor) } else { Refs::default() };
         for (name, target) in refs.targets.iter().filter(|_| share.has_whole()) {
             // What git noted on the way (ORIG_HEAD and others) may be gone: it keeps nothing from being pruned.
             let keeps = name.starts_with(b"refs/") || name.ends_with(b"HEAD") && !name.contains(&b'_');
@@ -135,6 +137,11 @@ impl History {
         }
         self.tell_missing(missing, &objects, &ids, &mut *visitor);
     }
+}
+
+/// Where the words in the log of a ref come from.
+fn log_origin(name: &[u8]) -> Origin<'static> {
+    Origin::new(Kind::Ref, [b"logs/", name].concat())
 }
 
 /// Whether a finding is in the log of a ref.
@@ -155,21 +162,22 @@ impl History {
             return findings;
         }
         // What is wrong with the database and was told when it was read is the same skip, and counts once.
-        let Some(Opened { format, objects }) = self.open(visitor) else { return findings };
-        let Some((ids, plans)) = self.number(&objects, visitor) else { return findings };
-        let refs = if format.has_ref_files {
-            Refs::of(&self.repository, objects.hash.len_in_bytes())
-        } else {
-            Refs::default()
-        };
+        let Some(format) = self.format(visitor) else { return findings };
+        let refs = self.refs(&format, visitor);
+        let logged = self.logged(&format, visitor);
+        let (objects, loose) = self.open(&format, visitor);
+        let Some((ids, plans)) = self.number(&objects, loose, visitor) else { return findings };
         let found = Found::of(&sightings, &objects, &ids, judge, visitor);
         let wanted = Wanted::new(
             &ids,
             found.sought.blobs.keys().copied().collect(),
             found.sought.names.keys().cloned().collect(),
         );
-        let graph = Graph::of(&objects, &ids, plans, &wanted, self.threads);
-        let tips = tips(&refs, &self.logged(objects.hash.len_in_bytes()), &ids);
+        let (graph, unread) = Graph::of(&objects, &ids, plans, &wanted, self.threads);
+        for (id, reason) in unread {
+            visitor.skip(Skip { origin: Origin::object(Kind::Object, id), reason });
+        }
+        let tips = tips(&refs, &logged, &ids);
         let attribution = Attribution::of(&graph, &found.sought, &tips);
         if attribution.is_cut() {
             visitor.note("there are too many paths to name each at which a secret is".to_owned());
@@ -191,15 +199,9 @@ impl History {
     }
 }
 
-/// A database that is open.
-struct Opened {
-    format: Format,
-    objects: Objects,
-}
-
 impl History {
-    /// Opens the database and tells what of it cannot be used.
-    fn open(&self, visitor: &mut dyn Visitor) -> Option<Opened> {
+    /// Reads how the repository is written, and reports what of that is unknown.
+    fn format(&self, visitor: &mut dyn Visitor) -> Option<Format> {
         let format = match Format::of(&self.repository.common_dir()) {
             Ok(format) => format,
             Err(reason) => {
@@ -210,22 +212,27 @@ impl History {
         for unknown in &format.unknown {
             visitor.skip(self.repository.skip(&self.repository.root, Reason::Unsupported(unknown.clone())));
         }
-        let objects = Objects::open(&self.databases, format.hash);
+        Some(format)
+    }
+
+    /// Opens the database and reports what of it cannot be used.
+    fn open(&self, format: &Format, visitor: &mut dyn Visitor) -> (Objects, LooseObjects) {
+        let (objects, loose) = Objects::open_with_loose(&self.databases, format.hash);
         for (path, reason) in &objects.damage {
             visitor.skip(self.repository.skip(path, reason.clone()));
         }
-        Some(Opened { format, objects })
+        (objects, loose)
     }
 
     /// Numbers the objects and plans the walks of the packs, both at once.
     fn number<'o>(
         &self,
         objects: &'o Objects,
+        loose: LooseObjects,
         visitor: &mut dyn Visitor,
     ) -> Option<(Ids<'o>, Vec<Plan<'o>>)> {
-        let (ids, plans) = in_pool(self.threads, || {
-            rayon::join(|| Ids::of(objects), || objects.packs.iter().map(Plan::of).collect::<Vec<_>>())
-        });
+        let plans = || objects.packs.iter().map(Plan::of).collect::<Vec<_>>();
+        let (ids, plans) = in_pool(self.threads, || rayon::join(|| Ids::of(objects, loose), plans));
         match ids {
             Ok((ids, damage)) => {
                 for (path, reason) in damage {
@@ -250,15 +257,39 @@ impl History {
         paths
     }
 
-    /// The logs of refs, with the ids in them.
-    fn logged(&self, hash_length: usize) -> Vec<(Vec<u8>, Vec<ObjectId>)> {
-        let logs = refs::logs(&self.repository, |_, _| {});
-        let read = |(name, path): (Vec<u8>, PathBuf)| {
+    /// The logs of refs, with the ids in them. Reports those that cannot be read.
+    fn logged(&self, format: &Format, visitor: &mut dyn Visitor) -> Vec<(Vec<u8>, Vec<ObjectId>)> {
+        let mut logged = Vec::new();
+        for (name, path) in self.logs(visitor) {
             let mut text = Vec::new();
-            open(&path, false).ok()?.file.read_to_end(&mut text).ok()?;
-            Some((name, refs::logged_ids(&text, hash_length).collect()))
-        };
-        logs.into_iter().filter_map(read).collect()
+            let read = open(&path, false)
+                .and_then(|mut opened| opened.file.read_to_end(&mut text).map_err(|error| reason(&error)));
+            match read {
+                Ok(_) => {
+                    let ids = refs::logged_ids(&text, format.hash.len_in_bytes()).collect();
+                    logged.push((name, ids));
+                }
+                Err(reason) => visitor.skip(Skip { origin: log_origin(&name), reason }),
+            }
+        }
+        logged
+    }
+
+    /// The logs of refs: the ref's name and the file. Reports folders that cannot be listed.
+    fn logs(&self, visitor: &mut dyn Visitor) -> Vec<(Vec<u8>, PathBuf)> {
+        refs::logs(&self.repository, |path, reason| visitor.skip(self.repository.skip(&path, reason)))
+    }
+
+    /// The refs. Reports those that cannot be read.
+    fn refs(&self, format: &Format, visitor: &mut dyn Visitor) -> Refs {
+        if !format.has_ref_files {
+            return Refs::default();
+        }
+        let refs = Refs::of(&self.repository, format.hash.len_in_bytes());
+        for (name, reason) in &refs.damage {
+            visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason: reason.clone() });
+        }
+        refs
     }
 }
 
@@ -269,14 +300,10 @@ impl History {
         &self,
         damaged: BTreeMap<u32, Reason>,
         ids: &Ids<'_>,
-        hash: gix_hash::Kind,
+        objects: &Objects,
         walker: &mut dyn Walker,
         visitor: &mut dyn Visitor,
     ) {
-        if damaged.is_empty() {
-            return;
-        }
-        let objects = Objects::open(&self.databases, hash);
         for (number, reason) in damaged.into_iter().filter(|(number, _)| !ids.is_repeated(*number)) {
             let id = ids.id(number);
             let copy = objects.read_any(&id, &mut Inflater::new());
@@ -291,13 +318,9 @@ impl History {
 
     /// Reads refs and their logs: their names and words are content too.
     fn read_refs(&self, format: &Format, visitor: &mut dyn Visitor) -> Refs {
-        let hash_length = format.hash.len_in_bytes();
+        let refs = self.refs(format, visitor);
         if !format.has_ref_files {
-            return Refs::default();
-        }
-        let refs = Refs::of(&self.repository, hash_length);
-        for (name, reason) in &refs.damage {
-            visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason: reason.clone() });
+            return refs;
         }
         for name in refs.targets.keys() {
             if !visitor.is_clean(name, std::slice::from_ref(&(0..name.len()))) {
@@ -309,16 +332,14 @@ impl History {
             }
         }
         let mut reader = Reader::default();
-        let logs =
-            refs::logs(&self.repository, |path, reason| visitor.skip(self.repository.skip(&path, reason)));
-        for (name, path) in logs {
-            let origin = Origin::new(Kind::Ref, [b"logs/", &name[..]].concat());
+        for (name, path) in self.logs(visitor) {
+            let origin = log_origin(&name);
             let read = open(&path, false).and_then(|mut opened| {
                 let read = reader.read(&mut opened.file, Some(opened.size), &origin, visitor);
                 read.map_err(|error| reason(&error))
             });
             if let Err(reason) = read {
-                visitor.skip(Skip { origin: origin.to_owned(), reason });
+                visitor.skip(Skip { origin, reason });
             }
         }
         refs

@@ -372,8 +372,14 @@ impl<'w> Writer<'w> {
             return known.clone();
         }
         let id = self.ids.id(self.graph.commits[commit].number);
-        let bytes = self.objects.read(&id, Sort::Commit, &mut self.inflater).unwrap_or_default();
-        let known = self.people.commit(id, &bytes);
+        let known = match self.objects.read(&id, Sort::Commit, &mut self.inflater) {
+            Ok(bytes) => self.people.commit(id, &bytes),
+            Err(reason) => {
+                self.visitor.skip(gone(id, reason));
+                let committed = Time { seconds: self.graph.commits[commit].time, offset: 0 };
+                self.people.unread_commit(id, committed)
+            }
+        };
         self.commits.insert(commit, known.clone());
         known
     }
