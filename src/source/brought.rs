@@ -3,7 +3,7 @@
 use super::git::commits::{Commit, walk};
 use super::git::format::Format;
 use super::git::inflate::Inflater;
-use super::git::object::{Entries, Entry, EntryKind, Sort};
+use super::git::object::{self, Entries, EntryKind, Sort};
 use super::git::objects::{Content, Objects};
 use super::git::people::People;
 use super::git::refs::Refs;
@@ -16,6 +16,7 @@ use crate::rule::RuleId;
 use crate::secret::Secret;
 use std::cmp::Ordering::{Greater, Less};
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::rc::Rc;
@@ -55,6 +56,9 @@ pub(super) struct Brought {
     /// The newest first.
     commits: Vec<Commit>,
     contents: Vec<Brings>,
+    absent: Absent,
+    /// Whose damage is reported when an object cannot be read.
+    repository: Repository,
 }
 
 /// Something at a path, and the commits that brought it there, by their numbers from the newest on; of what no commit
@@ -96,7 +100,7 @@ pub(super) fn open(
 
 /// Tells what is wrong with a database, which matters where it lacks something.
 pub(super) fn tell_damage(repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
-    for (file, reason) in &objects.damage {
+    for (file, reason) in objects.latest_damage() {
         visitor.skip(repository.skip(file, reason.clone()));
     }
 }
@@ -147,7 +151,8 @@ impl Brought {
         });
         absent.finish(place.repository, &objects, &mut *visitor);
         let people = People::of(place.repository, &objects, head);
-        Brought { objects, people, commits: walk.commits, contents }
+        let repository = place.repository.clone();
+        Brought { objects, people, commits: walk.commits, contents, absent, repository }
     }
 
     /// The paths at which something new stands.
@@ -175,10 +180,16 @@ fn on_threads(threads: usize, pieces: usize, work: impl Fn(&dyn Fn() -> Option<u
 
 /// What could not be read.
 #[derive(Default)]
-struct Absent {
-    /// How many objects a partial clone does not have.
-    partial: AtomicUsize,
-    told: Mutex<BTreeSet<ObjectId>>,
+struct Absent(Mutex<Unread>);
+
+/// The objects that could not be read.
+#[derive(Default)]
+struct Unread {
+    ids: BTreeSet<ObjectId>,
+    /// How many of them a partial clone does not have.
+    partial: usize,
+    /// How many of the others [`Absent::finish`] has not yet seen.
+    unfinished: usize,
 }
 
 impl Absent {
@@ -192,35 +203,39 @@ impl Absent {
         from: &str,
     ) {
         let Some(id) = origin.object_id() else { return visitor.skip(Skip { origin, reason }) };
-        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !told.insert(id) {
+        let mut unread = self.lock();
+        if !unread.ids.insert(id) {
             return;
         }
         let reason = match reason {
             Reason::NotFound if objects.is_partial && origin.kind() != Kind::Commit => {
-                self.partial.fetch_add(1, Ordering::Relaxed);
+                unread.partial += 1;
                 return;
             }
             Reason::NotFound => Reason::Missing(from.to_owned()),
             reason => reason,
         };
-        if told.len() <= NAMED {
+        unread.unfinished += 1;
+        if unread.ids.len() <= NAMED {
             visitor.skip(Skip { origin, reason });
         }
     }
 
-    /// Tells what else is to be said of it.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Unread> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Reports what else is to be said of the objects that could not be read since the last call.
     fn finish(&self, repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
-        let told = self.told.lock().map_or(0, |told| told.len());
-        let partial = self.partial.load(Ordering::Relaxed);
-        if partial > 0 {
-            visitor.skip(repository.skip(&repository.root, Reason::PartialClone(partial as u64)));
+        let mut unread = self.lock();
+        if unread.partial > 0 {
+            visitor.skip(repository.skip(&repository.root, Reason::PartialClone(unread.partial as u64)));
         }
-        if told == partial {
+        if std::mem::take(&mut unread.unfinished) == 0 {
             return;
         }
-        if told > NAMED {
-            let why = format!("{} more objects of it cannot be read", told - NAMED);
+        if unread.ids.len() > NAMED {
+            let why = format!("{} more objects of it cannot be read", unread.ids.len() - NAMED);
             visitor.skip(repository.skip(&repository.root, Reason::Damaged(why)));
         }
         tell_damage(repository, objects, visitor);
@@ -470,8 +485,14 @@ impl Comparison<'_> {
                 }
             };
             let length = self.objects.hash.len_in_bytes();
-            // What a parent has cannot be compared where it cannot be read: then all counts as new.
-            let known: Vec<_> = folder.parents.iter().filter_map(|&id| self.trees.read(id).ok()).collect();
+            let mut known = Vec::new();
+            for &parent in &folder.parents {
+                match self.trees.read(parent) {
+                    Ok(tree) => known.push(tree),
+                    // Nothing can be compared with it, so all counts as new.
+                    Err(reason) => self.cannot(parent, reason, &format!("a parent of {from}")),
+                }
+            }
             let mut known: Vec<_> = known.iter().map(|bytes| Entries::of(bytes, length).peekable()).collect();
             let mut entries = Entries::of(&bytes, length);
             for entry in entries.by_ref() {
@@ -529,8 +550,8 @@ fn distinct(trees: impl Iterator<Item = ObjectId>) -> Vec<ObjectId> {
 }
 
 /// The order of entries in a tree: folders stand as if they ended with a slash.
-fn order(one: &Entry<'_>, other: &Entry<'_>) -> std::cmp::Ordering {
-    let slash = |entry: &Entry<'_>| (entry.kind == EntryKind::Tree).then_some(&b'/');
+fn order(one: &object::Entry<'_>, other: &object::Entry<'_>) -> std::cmp::Ordering {
+    let slash = |entry: &object::Entry<'_>| (entry.kind == EntryKind::Tree).then_some(&b'/');
     one.name.iter().chain(slash(one)).cmp(other.name.iter().chain(slash(other)))
 }
 
@@ -562,18 +583,24 @@ impl<'t> Trees<'t> {
         Ok(tree)
     }
 
-    /// The blob at a path of a tree.
-    fn find(&mut self, tree: ObjectId, path: &[u8]) -> Option<ObjectId> {
+    /// The blob at a path of a tree. `None` if the tree has no blob there.
+    ///
+    /// # Errors
+    /// The tree on the way that cannot be read, and why.
+    fn find(&mut self, tree: ObjectId, path: &[u8]) -> Result<Option<ObjectId>, (ObjectId, Reason)> {
         let length = self.objects.hash.len_in_bytes();
         let mut tree = tree;
         let mut parts = path.split(|&byte| byte == b'/').peekable();
         while let Some(part) = parts.next() {
-            let bytes = self.read(tree).ok()?;
+            let bytes = self.read(tree).map_err(|reason| (tree, reason))?;
             let kind = if parts.peek().is_some() { EntryKind::Tree } else { EntryKind::Blob };
-            let found = Entries::of(&bytes, length).find(|entry| entry.kind == kind && entry.name == part)?;
-            tree = ObjectId::new(found.id);
+            let mut entries = Entries::of(&bytes, length);
+            match entries.find(|entry| entry.kind == kind && entry.name == part) {
+                Some(found) => tree = ObjectId::new(found.id),
+                None => return Ok(None),
+            }
         }
-        Some(tree)
+        Ok(Some(tree))
     }
 }
 
@@ -586,7 +613,14 @@ type Version = (Option<usize>, Finding);
 impl Brought {
     /// Says of findings which commits brought them, and makes one of those that are the same secret at the same path: that
     /// of the newest version. One that a parent has at the path as well was there before, and is none.
-    pub(super) fn attribute(&self, findings: Vec<Finding>, judge: &Judge<'_>) -> Vec<Finding> {
+    ///
+    /// This reads commits, trees and blobs again. Where that fails, the finding stays and the visitor gets a skip.
+    pub(super) fn attribute(
+        &self,
+        findings: Vec<Finding>,
+        judge: &Judge<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Vec<Finding> {
         let origins: BTreeSet<Origin<'_>> =
             findings.iter().map(|finding| finding.origin.outer().to_owned()).collect();
         let numbers: BTreeMap<Origin<'_>, usize> = self
@@ -596,6 +630,14 @@ impl Brought {
             .map(|(number, brings)| (brings.origin(), number))
             .filter(|(origin, _)| origins.contains(origin))
             .collect();
+        let mut before = Before {
+            brought: self,
+            trees: Trees::new(&self.objects),
+            inflater: Inflater::new(),
+            judge,
+            judged: BTreeMap::new(),
+            visitor,
+        };
         let mut kept = Vec::new();
         let mut groups: BTreeMap<Same, Vec<Version>> = BTreeMap::new();
         for mut finding in findings {
@@ -604,7 +646,8 @@ impl Brought {
                     let line = finding.region.start.line;
                     let id = finding.origin.object_id();
                     let commit = self.commits.iter().position(|commit| Some(commit.id) == id);
-                    finding.history = self.history(commit.into_iter().map(|commit| (commit, line)).collect());
+                    let introduced = commit.into_iter().map(|commit| (commit, line)).collect();
+                    finding.history = self.history(introduced, &mut before);
                     kept.push(finding);
                 }
                 kind @ (Kind::Blob | Kind::Name) => {
@@ -615,17 +658,12 @@ impl Brought {
                 _ => kept.push(finding),
             }
         }
-        let mut before = Before {
-            trees: Trees::new(&self.objects),
-            inflater: Inflater::new(),
-            judge,
-            judged: BTreeMap::new(),
-        };
         kept.extend(groups.into_values().filter_map(|versions| self.one(versions, &mut before)));
+        self.absent.finish(&self.repository, &self.objects, before.visitor);
         kept
     }
 
-    /// One finding of all versions of a file that have the same secret; nothing if no commit brought it.
+    /// One finding of all versions of a file that have the same secret. `None` if no commit brought it.
     fn one(&self, mut versions: Vec<Version>, before: &mut Before<'_>) -> Option<Finding> {
         let commits =
             |number: Option<usize>| number.map_or(&[][..], |number| &self.contents[number].commits[..]);
@@ -645,8 +683,9 @@ impl Brought {
                 return versions.into_iter().next().map(|(_, finding)| finding);
             };
             for &commit in commits {
-                let parents = if blob.is_some() { &self.commits[commit].parents[..] } else { &[] };
-                match before.sees(parents, path, finding) {
+                // A path is listed only where no parent has it.
+                let sight = if blob.is_some() { before.sees(commit, path, finding) } else { Sight::Nothing };
+                match sight {
                     Sight::Nothing => brought.push((commit, line)),
                     Sight::Other => changed.push((commit, line)),
                     Sight::Same => {}
@@ -654,24 +693,24 @@ impl Brought {
             }
         }
         // What was there and did not count, because a comment allowed it say, is new when it does.
-        let history = self.history(if brought.is_empty() { changed } else { brought })?;
+        let introduced = if brought.is_empty() { changed } else { brought };
+        let history = self.history(introduced, before)?;
         let (_, mut finding) = versions.into_iter().next()?;
         finding.history = Some(history);
         Some(finding)
     }
 
-    /// The history of what these commits brought, each with the line.
-    fn history(&self, introduced: Vec<(usize, u64)>) -> Option<Box<finding::History>> {
+    /// The history of what these commits brought, each with the line. `None` if there are no commits.
+    fn history(
+        &self,
+        introduced: Vec<(usize, u64)>,
+        before: &mut Before<'_>,
+    ) -> Option<Box<finding::History>> {
         /// Of very many commits the oldest are told.
         const MOST: usize = 100;
-        let mut inflater = Inflater::new();
         let mut introduced: Vec<(Reverse<usize>, Introduction)> = introduced
             .into_iter()
-            .filter_map(|(number, line)| {
-                let id = self.commits[number].id;
-                let bytes = self.objects.read(&id, Sort::Commit, &mut inflater).ok()?;
-                Some((Reverse(number), Introduction { commit: self.people.commit(id, &bytes), line }))
-            })
+            .map(|(number, line)| (Reverse(number), Introduction { commit: before.facts(number), line }))
             .collect();
         introduced.sort_by(|(a, one), (b, other)| {
             (one.commit.committed, a, one.line).cmp(&(other.commit.committed, b, other.line))
@@ -697,23 +736,60 @@ enum Sight {
     Same,
 }
 
-/// Looks at what was there before.
+/// Reads again for the facts of findings: what was there before, and which commits brought them.
 struct Before<'b> {
+    brought: &'b Brought,
     trees: Trees<'b>,
     inflater: Inflater,
     judge: &'b Judge<'b>,
     /// What was found in blobs at paths.
     judged: BTreeMap<(ObjectId, Vec<u8>), Vec<Finding>>,
+    visitor: &'b mut dyn Visitor,
 }
 
 impl Before<'_> {
-    /// What the trees of parents have at a path of what was found there.
-    fn sees(&mut self, parents: &[ObjectId], path: &[u8], finding: &Finding) -> Sight {
+    /// Reports an object that cannot be read again.
+    fn cannot(&mut self, origin: Origin<'static>, reason: Reason, from: &str) {
+        // The objects that a partial clone lacks were counted before: here each has a name.
+        let reason = match reason {
+            Reason::NotFound => Reason::Missing(from.to_owned()),
+            reason => reason,
+        };
+        self.brought.absent.tell(self.visitor, &self.brought.objects, origin, reason, from);
+    }
+
+    /// The facts of a commit. Of one that cannot be read again only those from the first read are left.
+    fn facts(&mut self, commit: usize) -> finding::Commit {
+        let Commit { id, committed, .. } = self.brought.commits[commit];
+        let people = &self.brought.people;
+        match self.brought.objects.read(&id, Sort::Commit, &mut self.inflater) {
+            Ok(bytes) => people.commit(id, &bytes),
+            Err(reason) => {
+                self.cannot(Origin::object(Kind::Commit, id), reason, "the range");
+                people.unread_commit(id, committed)
+            }
+        }
+    }
+
+    /// What the parents of a commit have at a path of what was found there. A parent that cannot be read again counts as
+    /// one that does not have it, so that the finding is reported.
+    fn sees(&mut self, commit: usize, path: &[u8], finding: &Finding) -> Sight {
+        let brought = self.brought;
         let weight = |finding: &Finding| (finding.level, finding.confidence, finding.allowed.is_some());
         let mut sight = Sight::Nothing;
-        for &parent in parents {
-            let Some(blob) = self.trees.find(parent, path) else { continue };
-            let known = self.findings(blob, path);
+        for &parent in &brought.commits[commit].parents {
+            let known = self.trees.find(parent, path).and_then(|blob| match blob {
+                Some(blob) => self.findings(blob, path).map_err(|reason| (blob, reason)),
+                None => Ok(&[][..]),
+            });
+            let known = match known {
+                Ok(known) => known,
+                Err((id, reason)) => {
+                    let from = format!("a parent of the commit {}", brought.commits[commit].id);
+                    self.cannot(Origin::object(Kind::Object, id), reason, &from);
+                    continue;
+                }
+            };
             let is_same = |known: &&Finding| {
                 known.rule == finding.rule
                     && known.secret == finding.secret
@@ -727,17 +803,22 @@ impl Before<'_> {
         sight
     }
 
-    /// What is found in a blob; nothing where it is too large to be held or cannot be read.
-    fn findings(&mut self, blob: ObjectId, path: &[u8]) -> &[Finding] {
-        let Before { trees, inflater, judge, judged } = self;
-        judged.entry((blob, path.to_vec())).or_insert_with(|| {
-            let origin = Origin::new(Kind::Blob, path).in_object(blob);
-            let mut found = Vec::new();
-            if let Ok(Content::Whole(bytes)) = trees.objects.blob(&blob, inflater) {
-                // Memory can be read to its end.
-                let _ = judge(&origin, &mut &bytes[..], &mut |finding| found.push(finding));
+    /// What is found in a blob; empty if it is too large to be held.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn findings(&mut self, blob: ObjectId, path: &[u8]) -> Result<&[Finding], Reason> {
+        match self.judged.entry((blob, path.to_vec())) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(vacant) => {
+                let origin = Origin::new(Kind::Blob, path).in_object(blob);
+                let mut found = Vec::new();
+                if let Content::Whole(bytes) = self.brought.objects.blob(&blob, &mut self.inflater)? {
+                    // Memory can be read to its end.
+                    let _ = (self.judge)(&origin, &mut &bytes[..], &mut |finding| found.push(finding));
+                }
+                Ok(vacant.insert(found))
             }
-            found
-        })
+        }
     }
 }

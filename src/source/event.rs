@@ -201,7 +201,7 @@ impl Source for Event {
         let Some(brought) = self.found.0.get() else {
             return self.all.attribute(findings, sightings, judge, visitor);
         };
-        let findings = brought.attribute(findings, judge);
+        let findings = brought.attribute(findings, judge, visitor);
         tell_allowed(&findings, visitor);
         findings
     }

@@ -65,10 +65,10 @@ impl Source for CommitRange {
         findings: Vec<Finding>,
         _: Vec<Sighting>,
         judge: &Judge<'_>,
-        _: &mut dyn Visitor,
+        visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
         match self.found.0.get() {
-            Some(brought) => brought.attribute(findings, judge),
+            Some(brought) => brought.attribute(findings, judge, visitor),
             None => findings,
         }
     }

@@ -5,6 +5,7 @@
 use super::inflate::Inflater;
 use super::object::{Links, Sort, field, links, signature};
 use super::objects::Objects;
+use crate::date::Time;
 use crate::input::{ObjectId, Reason};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -25,6 +26,8 @@ pub(crate) struct Commit {
     pub(crate) tree: ObjectId,
     /// The trees of its parents, as far as these can be read.
     pub(crate) parents: Vec<ObjectId>,
+    /// When it was committed.
+    pub(crate) committed: Time,
 }
 
 /// The commits that are known so far.
@@ -40,6 +43,8 @@ struct Node {
     links: Result<Links, Reason>,
     /// When it was committed; of one that cannot be read the time of what led to it.
     date: i64,
+    /// The same with its zone.
+    committed: Time,
     /// What led to it first.
     from: Option<usize>,
     marks: u8,
@@ -69,13 +74,16 @@ impl<'g> Graph<'g> {
             return number;
         }
         let mut date = from.map_or(i64::MAX, |from| self.nodes[from].date);
+        let mut committed = Time { seconds: 0, offset: 0 };
         let links = self.objects.read(&id, Sort::Commit, &mut self.inflater).and_then(|bytes| {
-            let committer = field(&bytes, b"committer").map(|line| signature(line).time.seconds);
-            date = committer.unwrap_or(date);
+            if let Some(line) = field(&bytes, b"committer") {
+                committed = signature(line).time;
+                date = committed.seconds;
+            }
             links(&bytes, self.objects.hash.len_in_bytes())
                 .ok_or_else(|| Reason::Damaged("it does not begin as a commit".to_owned()))
         });
-        self.nodes.push(Node { id, links, date, from, marks: 0 });
+        self.nodes.push(Node { id, links, date, committed, from, marks: 0 });
         self.numbers.insert(id, self.nodes.len() - 1);
         self.nodes.len() - 1
     }
@@ -181,6 +189,7 @@ pub(crate) fn walk(objects: &Objects, want: &[ObjectId], hide: &[ObjectId]) -> W
                 id: node.id,
                 tree: links.tree,
                 parents: parents.into_iter().filter_map(tree).collect(),
+                committed: node.committed,
             }),
             Err(reason) => {
                 let from = node.from.map(|from| graph.nodes[from].id);
