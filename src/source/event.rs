@@ -67,15 +67,19 @@ impl Ends {
         }
         ends.hide.extend(commits.old.iter().filter_map(commit).map(|(id, _)| id));
         // What is checked out for a pull request is its merge into the branch that it is for.
-        if commits.is_proposal
-            && let Some(head) = refs.resolve(b"HEAD")
-            && !ends.want.contains(&head)
-            && let Some([first, second]) = parents(objects, head).as_deref()
-            && ends.want.contains(second)
-            && objects.has(first)
-        {
-            ends.want.push(head);
-            ends.hide.insert(0, *first);
+        if commits.is_proposal {
+            match refs.follow(b"HEAD") {
+                Ok(Some(head)) if !ends.want.contains(&head) => match parents(objects, head).as_deref() {
+                    Some([first, second]) if ends.want.contains(second) && objects.has(first) => {
+                        ends.want.push(head);
+                        ends.hide.insert(0, *first);
+                    }
+                    Some(_) => {}
+                    None => ends.missing.push("HEAD".to_owned()),
+                },
+                Ok(_) => {}
+                Err(_) => ends.missing.push("HEAD".to_owned()),
+            }
         }
         let is_shallow = repository.common_dir().join("shallow").symlink_metadata().is_ok();
         if ends.hide.is_empty() && (is_shallow || !commits.is_rewritten) {

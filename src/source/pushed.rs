@@ -119,7 +119,7 @@ impl Pushed {
     ) -> Option<(Wanted, bool)> {
         match revisions.range(revision) {
             Ok(ends) => {
-                let known = self.known(&[], revisions).into_iter();
+                let known = self.known(&[], revisions, visitor).into_iter();
                 let known = known.filter_map(|id| match revisions.peeled(id) {
                     Ok((id, Sort::Commit, _)) => Some(id),
                     _ => None,
@@ -175,7 +175,7 @@ impl Pushed {
         let mut wanted = Wanted::default();
         let mut is_missing = false;
         let mut there: BTreeSet<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
-        there.extend(self.known(updates, revisions));
+        there.extend(self.known(updates, revisions, visitor));
         for &id in &there {
             // What is not here hides nothing.
             if let Ok((id, Sort::Commit, _)) = revisions.peeled(id) {
@@ -210,8 +210,13 @@ impl Pushed {
 
     /// What the side that receives is known to have: its own refs, or for who pushes the refs of the remote. If it
     /// is not said which remote that is, it is taken for one that has what the push says is there, and if there is none,
-    /// for any.
-    fn known(&self, updates: &[Update], revisions: &Revisions<'_>) -> Vec<ObjectId> {
+    /// for any. A ref that cannot be read is reported and hides nothing.
+    fn known(
+        &self,
+        updates: &[Update],
+        revisions: &Revisions<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Vec<ObjectId> {
         const REMOTES: &[u8] = b"refs/remotes/";
         let names = revisions.refs.targets.keys();
         let mut folders: Vec<Vec<u8>> = Vec::new();
@@ -234,6 +239,9 @@ impl Pushed {
             if folders.is_empty() {
                 folders.push(REMOTES.to_vec());
             }
+        }
+        for (name, reason) in revisions.refs.damage_within(&folders) {
+            visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason: reason.clone() });
         }
         let known = names.filter(|name| folders.iter().any(|folder| name.starts_with(folder)));
         known.filter_map(|name| revisions.refs.resolve(name)).collect()

@@ -7,7 +7,7 @@ use super::object::parse_id;
 use super::repository::Repository;
 use crate::input::{ObjectId, Reason};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a ref points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +20,14 @@ pub(crate) enum Target {
 /// The refs of a repository.
 #[derive(Debug, Default)]
 pub(crate) struct Refs {
-    /// By whole name: `HEAD`, `refs/heads/main`.
+    /// By whole name: `HEAD`, `refs/heads/main`. Of a ref with damage it is the packed value, which may be out of date.
     pub(crate) targets: BTreeMap<Vec<u8>, Target>,
-    /// Refs that cannot be read, and why.
+    /// Refs, folders of refs, and `packed-refs`, as far as they cannot be read, and why. Sorted.
     pub(crate) damage: Vec<(Vec<u8>, Reason)>,
 }
+
+/// The file that has the refs which git has packed.
+const PACKED: &[u8] = b"packed-refs";
 
 /// Names that git keeps beside `refs/`.
 const SPECIAL: [&str; 7] =
@@ -38,28 +41,32 @@ impl Refs {
     pub(crate) fn of(repository: &Repository, hash_length: usize) -> Refs {
         let mut refs = Refs::default();
         let (own, shared) = (repository.git_dir(), repository.common_dir());
+        // The main working tree keeps its own `HEAD` in the shared folder. Git names it so in a linked one.
+        let main: &[u8] = if shared == own { b"" } else { b"main-worktree/" };
+        refs.read_special(&shared, main, hash_length);
+        refs.read_folder(&shared, b"", hash_length);
+        if shared != own {
+            // What a linked working tree has for itself comes last and counts.
+            refs.read_special(own, b"", hash_length);
+            refs.read_folder(own, b"", hash_length);
+        }
+        let (linked, damage) = linked(&shared);
+        for (folder, prefix) in linked {
+            refs.read_special(&folder, &prefix, hash_length);
+            refs.read_folder(&folder, &prefix, hash_length);
+        }
+        refs.damage.extend(damage.map(|reason| (WORKTREES.to_vec(), reason)));
+        // Git writes `packed-refs` before it removes a loose ref. Read first, it could lack a ref that is packed meanwhile.
         refs.read_packed(repository, hash_length);
-        // What a linked working tree has for itself comes last and counts.
-        for folder in std::iter::once(shared.as_path()).chain((shared != own).then_some(own)) {
-            for name in SPECIAL {
-                refs.read_one(folder.join(name), name.as_bytes().to_vec(), hash_length);
-            }
-            refs.read_folder(folder, b"", hash_length);
-        }
-        let linked = shared.join("worktrees");
-        if let Ok(entries) = linked.read_dir() {
-            for entry in entries.filter_map(Result::ok) {
-                let folder = entry.path();
-                let name = relative(&shared, &folder).map(|name| name.into_owned()).unwrap_or_default();
-                let prefix = [&name[..], b"/"].concat();
-                for special in SPECIAL {
-                    let name = [&prefix[..], special.as_bytes()].concat();
-                    refs.read_one(folder.join(special), name, hash_length);
-                }
-                refs.read_folder(&folder, &prefix, hash_length);
-            }
-        }
+        refs.damage.sort();
         refs
+    }
+
+    /// Reads what git keeps beside `refs/`; names get the prefix.
+    fn read_special(&mut self, folder: &Path, prefix: &[u8], hash_length: usize) {
+        for name in SPECIAL {
+            self.read_one(folder.join(name), [prefix, name.as_bytes()].concat(), hash_length);
+        }
     }
 
     /// Reads one file of a ref, if it is there.
@@ -82,11 +89,10 @@ impl Refs {
     }
 
     /// Reads the files in `refs/`; names get the prefix.
-    fn read_folder(&mut self, git_dir: &std::path::Path, prefix: &[u8], hash_length: usize) {
+    fn read_folder(&mut self, git_dir: &Path, prefix: &[u8], hash_length: usize) {
         let mut folders = vec![git_dir.join("refs")];
         while let Some(folder) = folders.pop() {
-            let name =
-                |path: &std::path::Path| [prefix, &relative(git_dir, path).unwrap_or_default()].concat();
+            let name = |path: &Path| [prefix, &relative(git_dir, path).unwrap_or_default()].concat();
             let entries = match folder.read_dir() {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -117,8 +123,8 @@ impl Refs {
     fn read_packed(&mut self, repository: &Repository, hash_length: usize) {
         /// Far more than any repository has, and not too much to read.
         const LIMIT: u64 = 1 << 30;
-        let file = repository.common_dir().join("packed-refs");
-        let name = b"packed-refs".to_vec();
+        let file = repository.common_dir().join(native(PACKED));
+        let name = PACKED.to_vec();
         let opened = match open(&file, true) {
             Err(Reason::NotFound) => return,
             Err(reason) => return self.damage.push((name, reason)),
@@ -138,10 +144,11 @@ impl Refs {
             let id = line.get(..2 * hash_length).and_then(|digits| parse_id(digits, hash_length));
             match (id, line.get(2 * hash_length), line.get(2 * hash_length + 1..)) {
                 (Some(id), Some(b' '), Some(name)) if !name.is_empty() => {
-                    self.targets.insert(name.to_vec(), Target::Object(id));
+                    // A loose ref is newer than its packed value.
+                    self.targets.entry(name.to_vec()).or_insert(Target::Object(id));
                 }
                 _ => {
-                    let why = format!("its line {} is none", number + 1);
+                    let why = format!("its line {} has no id and name of a ref", number + 1);
                     self.damage.push((name.clone(), Reason::Damaged(why)));
                 }
             }
@@ -162,17 +169,84 @@ impl Refs {
         false
     }
 
-    /// The object that a ref leads to.
+    /// The object that a ref leads to, if that can be read.
     pub(crate) fn resolve(&self, name: &[u8]) -> Option<ObjectId> {
+        self.follow(name).ok().flatten()
+    }
+
+    /// The object that a ref leads to. `None` if there is no such ref.
+    ///
+    /// # Errors
+    /// What on the way to it cannot be read, and why.
+    pub(crate) fn follow(&self, name: &[u8]) -> Result<Option<ObjectId>, &(Vec<u8>, Reason)> {
         let mut name = name;
         for _ in 0..=DEPTH {
-            match self.targets.get(name)? {
-                Target::Object(id) => return Some(*id),
-                Target::Ref(next) => name = next,
+            if let Some(damage) = self.damage_of(name) {
+                return Err(damage);
+            }
+            match self.targets.get(name) {
+                Some(Target::Object(id)) => return Ok(Some(*id)),
+                Some(Target::Ref(next)) => name = next,
+                None => {
+                    return self.packed_damage().filter(|_| name.starts_with(b"refs/")).map_or(Ok(None), Err);
+                }
             }
         }
-        None
+        Ok(None)
     }
+
+    /// Why a ref cannot be read: the damage of its own file, or of a folder that it may be in. A packed value does not count
+    /// then, because git may have written a newer one.
+    pub(crate) fn damage_of(&self, name: &[u8]) -> Option<&(Vec<u8>, Reason)> {
+        if self.damage.is_empty() {
+            return None;
+        }
+        let folders = memchr::memchr_iter(b'/', name);
+        folders.chain([name.len()]).find_map(|end| self.exact_damage(&name[..end]))
+    }
+
+    /// Why refs may be missing that git has packed.
+    pub(crate) fn packed_damage(&self) -> Option<&(Vec<u8>, Reason)> {
+        self.exact_damage(PACKED)
+    }
+
+    fn exact_damage(&self, name: &[u8]) -> Option<&(Vec<u8>, Reason)> {
+        let at = self.damage.partition_point(|(damaged, _)| &damaged[..] < name);
+        self.damage.get(at).filter(|(damaged, _)| damaged == name)
+    }
+
+    /// The damage that can hide a ref in one of these folders, whose names end with a slash.
+    pub(crate) fn damage_within(&self, folders: &[Vec<u8>]) -> impl Iterator<Item = &(Vec<u8>, Reason)> {
+        self.damage.iter().filter(move |(damaged, _)| {
+            let is_around = |folder: &[u8]| folder.starts_with(&[&damaged[..], b"/"].concat());
+            damaged == PACKED || folders.iter().any(|folder| damaged.starts_with(folder) || is_around(folder))
+        })
+    }
+}
+
+/// The folder with git's files of linked working trees.
+const WORKTREES: &[u8] = b"worktrees";
+
+/// The folders of linked working trees, each with the prefix that names in it get; and why not all can be listed.
+fn linked(shared: &Path) -> (Vec<(PathBuf, Vec<u8>)>, Option<Reason>) {
+    let mut folders = Vec::new();
+    let mut damage = None;
+    match shared.join(native(WORKTREES)).read_dir() {
+        Ok(entries) => {
+            for entry in entries {
+                match entry {
+                    Ok(entry) => {
+                        let name = relative(shared, &entry.path()).unwrap_or_default().into_owned();
+                        folders.push((entry.path(), [&name[..], b"/"].concat()));
+                    }
+                    Err(error) => damage = Some(open::reason(&error)),
+                }
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => damage = Some(open::reason(&error)),
+    }
+    (folders, damage)
 }
 
 /// What the text of a ref's file says.
@@ -198,11 +272,10 @@ pub(crate) fn logs(
     let mut logs = Vec::new();
     let shared = repository.common_dir();
     let mut tops = vec![(shared.join("logs"), Vec::new())];
-    if let Ok(entries) = shared.join("worktrees").read_dir() {
-        for entry in entries.filter_map(Result::ok) {
-            let prefix = relative(&shared, &entry.path()).map(|name| [&name[..], b"/"].concat());
-            tops.push((entry.path().join("logs"), prefix.unwrap_or_default()));
-        }
+    let (linked, damage) = linked(&shared);
+    tops.extend(linked.into_iter().map(|(folder, prefix)| (folder.join("logs"), prefix)));
+    if let Some(reason) = damage {
+        unreadable(shared.join(native(WORKTREES)), reason);
     }
     if repository.git_dir() != shared && !repository.git_dir().starts_with(&shared) {
         tops.push((repository.git_dir().join("logs"), Vec::new()));
@@ -218,7 +291,14 @@ pub(crate) fn logs(
                     continue;
                 }
             };
-            for entry in entries.filter_map(Result::ok) {
+            for entry in entries {
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        unreadable(folder.clone(), open::reason(&error));
+                        continue;
+                    }
+                };
                 let path = entry.path();
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push(path);

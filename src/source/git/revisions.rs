@@ -1,7 +1,7 @@
 //! Revisions: the names that people give commits (gitrevisions), and ranges of them. Names are looked up in the repository's
 //! own files, so that no setting and no link of a stranger has a say.
 
-use super::super::open::{open, read_bytes};
+use super::super::open::{open, read_bytes, reason};
 use super::commits::common;
 use super::format::settings_of;
 use super::head::Head;
@@ -11,6 +11,8 @@ use super::objects::Objects;
 use super::refs::{Refs, Target, expanded, native};
 use super::repository::Repository;
 use crate::input::{ObjectId, Reason};
+use crate::secret::mask_shapes;
+use crate::text::printable;
 use std::io::Read as _;
 
 /// A repository in which revisions are looked up.
@@ -226,10 +228,11 @@ impl Revisions<'_> {
                 );
             }
             Some(Named::Id(id)) => id,
-            Some(Named::Ref(name)) => match self.refs.resolve(&name) {
-                Some(id) => id,
-                None if name == b"HEAD" => return wrong("has no commit yet"),
-                None => return wrong(format!("leads to no commit; {}", self.advice())),
+            Some(Named::Ref(name)) => match self.refs.follow(&name) {
+                Ok(Some(id)) => id,
+                Ok(None) if name == b"HEAD" => return wrong("has no commit yet"),
+                Ok(None) => return wrong(format!("leads to no commit; {}", self.advice())),
+                Err(damage) => return Err(refused(damage)),
             },
         };
         while !rest.is_empty() {
@@ -297,11 +300,11 @@ impl Revisions<'_> {
         }
         let base = if base == "@" { "HEAD" } else { base };
         for name in expanded(base) {
+            if let Some(damage) = self.refs.damage_of(&name) {
+                return Err(refused(damage));
+            }
             if self.refs.targets.contains_key(&name) {
                 return Ok(Named::Ref(name));
-            }
-            if let Some((_, reason)) = self.refs.damage.iter().find(|(damaged, _)| *damaged == name) {
-                return Err(reason.clone());
             }
         }
         if base == "main-worktree/HEAD"
@@ -313,12 +316,21 @@ impl Revisions<'_> {
         // Git also keeps ids beside the refs: FETCH_HEAD, say.
         if base.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
             for folder in [self.repository.git_dir().to_owned(), self.repository.common_dir()] {
-                let text = read_bytes(&folder.join(base), true).unwrap_or_default();
+                let file = folder.join(base);
+                let text = match open(&file, true) {
+                    Err(Reason::NotFound) => continue,
+                    Err(reason) => return Err(reason),
+                    Ok(_) => read_bytes(&file, true).map_err(Reason::Unreadable)?,
+                };
                 let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
                 if let Some(id) = parse_id(word, hash_length) {
                     return Ok(Named::Id(id));
                 }
             }
+        }
+        // The name may be that of a packed ref, which comes before the beginning of an id.
+        if let Some(damage) = self.refs.packed_damage() {
+            return Err(refused(damage));
         }
         // `git describe` writes v1.0-3-gabcdef.
         let digits = base.rsplit_once("-g").map_or(base, |(_, digits)| digits).to_ascii_lowercase();
@@ -358,7 +370,10 @@ impl Revisions<'_> {
             },
             Some(Named::Id(_)) => return wrong("asks for the log of what is no ref"),
         };
-        let log = self.log(&name);
+        if let Some(damage) = self.refs.damage_of(&name) {
+            return Err(refused(damage));
+        }
+        let log = self.log(&name)?;
         let lines: Vec<&[u8]> = log.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
         let digits = 2 * self.objects.hash.len_in_bytes();
         let id = |line: &[u8], start: usize| {
@@ -380,6 +395,9 @@ impl Revisions<'_> {
 
     /// The branch that a name stands for: the whole name of its ref.
     fn branch(&self, named: Option<Named>) -> Result<Vec<u8>, Wrong> {
+        if let (None, Some(damage)) = (&named, self.refs.damage_of(b"HEAD")) {
+            return Err(refused(damage));
+        }
         let head = self.refs.targets.get(&b"HEAD"[..]);
         let name = match (named, head) {
             (Some(Named::Ref(name)), _) if name != b"HEAD" => name,
@@ -428,7 +446,7 @@ impl Revisions<'_> {
                 "asks for the upstream of the branch {short}: {merge} of {remote} is not fetched"
             ));
         };
-        if self.refs.targets.contains_key(&name) {
+        if self.refs.targets.contains_key(&name) || self.refs.follow(&name).is_err() {
             return Ok(name);
         }
         let name = String::from_utf8_lossy(&name).into_owned();
@@ -437,7 +455,7 @@ impl Revisions<'_> {
 
     /// Where `HEAD` was so many checkouts ago.
     fn left(&self, number: usize) -> Result<Named, Wrong> {
-        let log = self.log(b"HEAD");
+        let log = self.log(b"HEAD")?;
         let mut left = log.split(|&byte| byte == b'\n').rev().filter_map(|line| {
             let text = String::from_utf8_lossy(line);
             let (_, words) = text.split_once("\tcheckout: moving from ")?;
@@ -456,22 +474,38 @@ impl Revisions<'_> {
         }
     }
 
-    /// The log of a ref; nothing if it has none.
-    fn log(&self, name: &[u8]) -> Vec<u8> {
-        const LIMIT: u64 = 256 << 20;
+    /// The log of a ref; empty if it has none.
+    ///
+    /// # Errors
+    /// Why it cannot be read to its end. Entries count from the end, so a part of it would name other commits.
+    fn log(&self, name: &[u8]) -> Result<Vec<u8>, Wrong> {
+        const LIMIT_BYTES: u64 = 256 << 20;
         let mut text = Vec::new();
         if name.split(|&byte| byte == b'/').any(|part| part == b"..") {
-            return text;
+            return Ok(text);
         }
         for folder in [self.repository.git_dir().to_owned(), self.repository.common_dir()] {
-            if let Ok(opened) = open(&folder.join("logs").join(native(name)), false) {
-                // What is read up to an error is the part of the log that there is.
-                let _ = opened.file.take(LIMIT).read_to_end(&mut text);
-                break;
+            match open(&folder.join("logs").join(native(name)), false) {
+                Err(Reason::NotFound) => {}
+                Err(reason) => return Err(reason),
+                Ok(opened) => {
+                    if opened.size > LIMIT_BYTES {
+                        let why = format!("its log has {} bytes, more than {LIMIT_BYTES}", opened.size);
+                        return Err(Reason::Unreadable(why));
+                    }
+                    opened.file.take(LIMIT_BYTES).read_to_end(&mut text).map_err(|error| reason(&error))?;
+                    break;
+                }
             }
         }
-        text
+        Ok(text)
     }
+}
+
+/// Why a revision cannot be used whose ref, or a folder or file that may have the ref, is damaged.
+fn refused((name, reason): &(Vec<u8>, Reason)) -> Wrong {
+    let name = printable(&mask_shapes(name));
+    Reason::Revision(format!("cannot be used, because {name} {reason}"))
 }
 
 /// Where a remote's ref is kept, by a refspec such as `+refs/heads/*:refs/remotes/origin/*`.

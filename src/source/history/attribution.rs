@@ -131,6 +131,7 @@ pub(super) fn tips(refs: &Refs, logged: &[(Vec<u8>, Vec<ObjectId>)], ids: &Ids<'
             name if name.starts_with(b"refs/remotes/") => Exposure::Remote,
             name if name.starts_with(b"refs/") => Exposure::OtherRef,
             // Another working tree's own HEAD is one all the same; what git noted on the way is not.
+            b"main-worktree/HEAD" => Exposure::OtherRef,
             name if name.starts_with(b"worktrees/") && name.ends_with(b"/HEAD") => Exposure::OtherRef,
             _ => Exposure::Reflog,
         };
