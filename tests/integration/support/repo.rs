@@ -2,11 +2,11 @@
 
 use super::{Project, Run, check_region, findings};
 use serde_json::Value;
-use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a run may take before it counts as hanging.
@@ -20,7 +20,7 @@ pub(crate) struct Repo {
     pub(crate) project: Project,
     /// Where git and the program are run.
     pub(crate) folder: PathBuf,
-    days: Cell<u64>,
+    days: AtomicU64,
 }
 
 impl Repo {
@@ -39,7 +39,7 @@ impl Repo {
         let project = Project::new();
         let folder = project.path("repo");
         std::fs::create_dir(&folder).expect("a folder");
-        let repo = Repo { project, folder, days: Cell::new(0) };
+        let repo = Repo { project, folder, days: AtomicU64::new(0) };
         repo.git([&["init", "-q", "-b", "main"], init].concat());
         repo
     }
@@ -82,7 +82,7 @@ impl Repo {
 
     /// Git, to be run in the folder.
     pub(crate) fn git_command(&self, environment: &[(&str, &str)]) -> Command {
-        let date = format!("{} +0000", EPOCH + self.days.replace(self.days.get() + 1) * 86_400);
+        let date = format!("{} +0000", EPOCH + self.days.fetch_add(1, Ordering::Relaxed) * 86_400);
         let mut command = Command::new("git");
         command.current_dir(&self.folder).env_clear().env("HOME", self.project.path("no-home"));
         for kept in ["PATH", "TMPDIR"] {
