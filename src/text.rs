@@ -22,8 +22,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Guesses from the first bytes of a file (a kilobyte is plenty): by the byte order mark, else by the zero bytes
-    /// that Western text in UTF-16 and UTF-32 is full of. A wrong guess moves columns; it never hides a key.
+    /// Guesses from the first bytes of a file: by the byte order mark, else by what the bytes decode to.
+    /// One kilobyte is enough. A wrong guess moves lines and columns; it never hides a key.
     #[must_use]
     pub fn guess(head: &[u8]) -> Encoding {
         match head {
@@ -31,28 +31,38 @@ impl Encoding {
             [0, 0, 0xFE, 0xFF, ..] => return Encoding::Utf32Be,
             [0xFF, 0xFE, ..] => return Encoding::Utf16Le,
             [0xFE, 0xFF, ..] => return Encoding::Utf16Be,
+            // CPython bytecode (.pyc). Its instructions look like UTF-16: a letter, then a small number.
+            [_, _, b'\r', b'\n', ..] => return Encoding::Utf8,
             _ => {}
         }
         let head = &head[..head.len().min(1024)];
         if head.len() < 8 || memchr::memchr(0, head).is_none() {
             return Encoding::Utf8;
         }
-        // How many bytes at this place of each unit are zero, in percent.
-        let zeros = |unit: usize, place: usize| {
-            let units = head.chunks_exact(unit);
-            let count = units.len();
-            units.filter(|bytes| bytes[place] == 0).count() * 100 / count
-        };
-        match (zeros(4, 0), zeros(4, 1).min(zeros(4, 2)), zeros(4, 3)) {
-            (first, 95.., 95..) if first <= 5 => return Encoding::Utf32Le,
-            (95.., 95.., last) if last <= 5 => return Encoding::Utf32Be,
-            _ => {}
+        [Encoding::Utf32Le, Encoding::Utf32Be, Encoding::Utf16Le, Encoding::Utf16Be]
+            .into_iter()
+            .find(|encoding| encoding.is_plausible(head))
+            .unwrap_or(Encoding::Utf8)
+    }
+
+    /// Whether bytes without a byte order mark decode to text: at least 40 % ASCII, at most 5 % control characters.
+    ///
+    /// Zero bytes alone prove nothing: tables of numbers are full of them. The index of a static library holds
+    /// offsets such as `00 41 12 23`. In UTF-16 that is an `A` and a CJK character. But text has ASCII in even and
+    /// in odd units. In a table of 32-bit numbers, only one half of each number looks like ASCII.
+    fn is_plausible(self, bytes: &[u8]) -> bool {
+        let (mut ascii, mut no_text) = ([0, 0], 0);
+        for (at, unit) in self.units(bytes).enumerate() {
+            match unit {
+                // Control characters that occur in text: BEL to CR, and ESC, as in `file` (encoding.c).
+                0x07..=0x0D | 0x1B | 0x20..=0x7E => ascii[at % 2] += 1,
+                0x00..=0x9F | 0xE000..=0xF8FF | 0xFFFE..=0xFFFF | 0x11_0000.. => no_text += 1,
+                _ => {}
+            }
         }
-        match (zeros(2, 0), zeros(2, 1)) {
-            (even, 40..) if even <= 5 => Encoding::Utf16Le,
-            (40.., odd) if odd <= 5 => Encoding::Utf16Be,
-            _ => Encoding::Utf8,
-        }
+        let units = bytes.len() / self.unit();
+        let [even, odd] = ascii.map(|count| count * 100 / units);
+        even + odd >= 40 && even.min(odd) >= 5 && no_text * 20 <= units
     }
 
     /// How many bytes each unit of the text has.
@@ -448,6 +458,123 @@ mod tests {
         assert_eq!(Encoding::guess(b"k\0\0\0e\0\0\0y\0\0\0"), Encoding::Utf32Le);
         assert_eq!(Encoding::guess(b"\0\0\0k\0\0\0e\0\0\0y"), Encoding::Utf32Be);
         assert_eq!(Encoding::guess(&[0; 64]), Encoding::Utf8);
+    }
+
+    /// Text as UTF-16, with the bytes of each unit in this order.
+    fn utf16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(order).collect()
+    }
+
+    /// Text as UTF-32, with the bytes of each unit in this order.
+    fn utf32(text: &str, order: fn(u32) -> [u8; 4]) -> Vec<u8> {
+        text.chars().flat_map(|character| order(character.into())).collect()
+    }
+
+    /// 256 numbers of 32 bits in both byte orders.
+    fn tables(number: impl Fn(u32) -> u32) -> [Vec<u8>; 2] {
+        let numbers = || (0..256).map(&number);
+        [numbers().flat_map(u32::to_le_bytes).collect(), numbers().flat_map(u32::to_be_bytes).collect()]
+    }
+
+    /// Numbers without a pattern, the same in each run.
+    fn scattered(seed: u32) -> u32 {
+        let mixed = seed.wrapping_mul(0x9E37_79B9) ^ seed.wrapping_mul(0x85EB_CA6B).rotate_left(13);
+        (mixed ^ mixed >> 15).wrapping_mul(0xC2B2_AE35)
+    }
+
+    #[test]
+    fn guesses_wide_text_of_many_alphabets() {
+        let texts = [
+            "k=v\n",
+            "key = value\r\n",
+            "\u{1b}[31merror\u{1b}[0m: no such file\r\n",
+            "PATH=/usr/local/bin:/usr/bin\0HOME=/home/somebody\0",
+            "nombre = \"año único\"\r\nprix = 12 €; naïveté, déjà vu\r\n",
+            "Größe: 12 µm, Straße, Ångström, smørrebrød\n",
+            "api_key=value # это ключ\n",
+            "user = Γιώργος; name = value\r\n",
+            "name=値 # 設定ファイル\r\n",
+            "key=val 열쇠 password=secret\n",
+            "status: ok 😀 and more text 🎉\r\n",
+            "ab\tשלום cd = ef\n",
+        ];
+        for text in texts {
+            for count in [1, 2, 7, 300] {
+                let text = text.repeat(count);
+                let (little, big) = (utf16(&text, u16::to_le_bytes), utf16(&text, u16::to_be_bytes));
+                if little.len() >= 8 {
+                    assert_eq!(Encoding::guess(&little), Encoding::Utf16Le, "{text:?}");
+                    assert_eq!(Encoding::guess(&big), Encoding::Utf16Be, "{text:?}");
+                }
+                let (little, big) = (utf32(&text, u32::to_le_bytes), utf32(&text, u32::to_be_bytes));
+                assert_eq!(Encoding::guess(&little), Encoding::Utf32Le, "{text:?}");
+                assert_eq!(Encoding::guess(&big), Encoding::Utf32Be, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn takes_no_table_of_numbers_for_wide_text() {
+        let mut wrong = Vec::new();
+        let mut check = |name: &str, bytes: &[u8]| match Encoding::guess(bytes) {
+            Encoding::Utf8 => {}
+            other => wrong.push(format!("{name}: {other:?}")),
+        };
+        for (name, step) in [("bytes", 1), ("words", 4), ("members", 0x137), ("pages", 0x1000)] {
+            for high in 0..=0xFF {
+                let table = tables(|at| (high << 16) + 0x1223 + at * step);
+                check(&format!("{name} from {high:#x}0000, little"), &table[0]);
+                check(&format!("{name} from {high:#x}0000, big"), &table[1]);
+            }
+        }
+        for bits in 1..=32 {
+            let table = tables(|at| scattered(at) >> (32 - bits));
+            check(&format!("{bits} random bits, little"), &table[0]);
+            check(&format!("{bits} random bits, big"), &table[1]);
+        }
+        for high in 0..=0xFF {
+            let table = tables(|at| high << 16 | scattered(at) >> 16);
+            check(&format!("random from {high:#x}0000, little"), &table[0]);
+            check(&format!("random from {high:#x}0000, big"), &table[1]);
+        }
+        let floats: [fn(f32) -> f32; 4] = [|n| n, |n| n / 256.0, |n| n * 1000.5, f32::sqrt];
+        for (place, float) in floats.into_iter().enumerate() {
+            let table = tables(|at| float(at as f32).to_bits());
+            check(&format!("floats {place}, little"), &table[0]);
+            check(&format!("floats {place}, big"), &table[1]);
+        }
+        // Samples of sound and indices: numbers of 16 bits, most of them small.
+        for bits in 4..=16 {
+            let samples = (0..512).map(|at| (scattered(at) >> (32 - bits)) as u16);
+            check(
+                &format!("samples of {bits} bits, little"),
+                &samples.clone().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+            );
+            check(
+                &format!("samples of {bits} bits, big"),
+                &samples.flat_map(u16::to_be_bytes).collect::<Vec<_>>(),
+            );
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn takes_no_index_of_a_library_for_wide_text() {
+        for offset in (0..=0x80).map(|high| high << 16) {
+            let mut library =
+                b"!<arch>\n/               0           0     0     0       12004     `\n".to_vec();
+            library
+                .extend(tables(|at| if at == 0 { 3000 } else { offset + 0x1223 + at / 3 * 0x137 })[1].iter());
+            assert_eq!(Encoding::guess(&library), Encoding::Utf8, "members from {offset:#x}");
+        }
+    }
+
+    #[test]
+    fn takes_no_python_bytecode_for_wide_text() {
+        let mut bytecode = b"\xCB\r\r\n\0\0\0\0\x80\x16\xCF\x12\r\x57\0\0\xE3".to_vec();
+        bytecode.extend([0; 15]);
+        bytecode.extend((0..600).flat_map(|at| [b'd', (scattered(at) % 6) as u8]));
+        assert_eq!(Encoding::guess(&bytecode), Encoding::Utf8);
     }
 
     #[test]

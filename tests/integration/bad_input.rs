@@ -155,6 +155,49 @@ fn a_key_is_found_in_whatever_bytes_surround_it() {
     }
 }
 
+/// A static library whose index has hundreds of offsets above 2 MiB: made by the system's tools, if it has them.
+fn static_library(project: &Project, text: &str) -> Vec<u8> {
+    let symbols: String = (0..400).map(|at| format!("int symbol_{at} = {at};\n")).collect();
+    project.write("data.c", "char data[0x210000] = {1};\n");
+    project.write("symbols.c", format!("const char text[] = {text:?};\n{symbols}"));
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).current_dir(project.root()).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let is_built =
+        run("cc", &["-c", "data.c", "symbols.c"]) && run("ar", &["rcs", "made.a", "data.o", "symbols.o"]);
+    if is_built {
+        return std::fs::read(project.path("made.a")).unwrap();
+    }
+    let header = |name: &str, size: usize| format!("{name:<16}0           0     0     644     {size:<10}`\n");
+    let index: Vec<u8> = (0..400).flat_map(|at: u32| (0x0021_1223 + at * 0x136).to_be_bytes()).collect();
+    let index = [&400_u32.to_be_bytes()[..], &index].concat();
+    let member = format!("{}{text}", "int main(void) { return 0; }\n".repeat(80_000));
+    [
+        b"!<arch>\n",
+        header("/", index.len()).as_bytes(),
+        &index,
+        header("a.o/", member.len()).as_bytes(),
+        member.as_bytes(),
+    ]
+    .concat()
+}
+
+#[test]
+fn finds_line_of_key_in_static_library() {
+    let project = Project::new();
+    let secret = key(1, 0);
+    let library = static_library(&project, &format!("\nSIXTYFOUR_API_KEY={secret}\n"));
+    project.write("lib.a", &library);
+    let (run, report) = project.json(["--archive-depth", "0", "lib.a"]);
+    check(&run, 1, &[]);
+    let [finding] = findings(&report) else { panic!("{:?}", paths(&report)) };
+    let at = library.windows(secret.len()).position(|part| part == secret.as_bytes()).unwrap();
+    let line = library[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let start = &finding["start"];
+    assert!(start["offset"] == at && start["line"] == line && start["column"] == 19, "{line}: {start}");
+}
+
 #[test]
 fn the_column_is_exact_at_the_end_of_a_very_long_line() {
     let project = Project::new();
