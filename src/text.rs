@@ -36,7 +36,9 @@ impl Encoding {
             _ => {}
         }
         let head = &head[..head.len().min(1024)];
-        if head.len() < 8 || memchr::memchr(0, head).is_none() {
+        // Where 40 % of the units are ASCII, a fifth of the bytes is zero. Few other files have that many.
+        let zeros = memchr::memchr_iter(0, head).count();
+        if head.len() < 8 || zeros * 5 < head.len() {
             return Encoding::Utf8;
         }
         [Encoding::Utf32Le, Encoding::Utf32Be, Encoding::Utf16Le, Encoding::Utf16Be]
@@ -51,6 +53,7 @@ impl Encoding {
     /// offsets such as `00 41 12 23`. In UTF-16 that is an `A` and a CJK character. But text has ASCII in even and
     /// in odd units. In a table of 32-bit numbers, only one half of each number looks like ASCII.
     fn is_plausible(self, bytes: &[u8]) -> bool {
+        let units = bytes.len() / self.unit();
         let (mut ascii, mut no_text) = ([0, 0], 0);
         for (at, unit) in self.units(bytes).enumerate() {
             match unit {
@@ -59,10 +62,12 @@ impl Encoding {
                 0x00..=0x9F | 0xE000..=0xF8FF | 0xFFFE..=0xFFFF | 0x11_0000.. => no_text += 1,
                 _ => {}
             }
+            if no_text * 20 > units {
+                return false;
+            }
         }
-        let units = bytes.len() / self.unit();
-        let [even, odd] = ascii.map(|count| count * 100 / units);
-        even + odd >= 40 && even.min(odd) >= 5 && no_text * 20 <= units
+        let [even, odd] = ascii.map(|count: usize| count * 100 / units);
+        even + odd >= 40 && even.min(odd) >= 5
     }
 
     /// How many bytes each unit of the text has.
