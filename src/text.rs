@@ -226,13 +226,24 @@ impl Mark {
             (self.column, self.utf16) = (0, 0);
             tail = &bytes[last + 1..];
         }
-        if tail.is_ascii() {
-            self.column += tail.len() as u64;
-            self.utf16 += tail.len() as u64;
-            return;
+        while !tail.is_empty() {
+            // An ASCII byte is always a character of its own, so the text can be cut before it.
+            let block = tail.len().min(64);
+            let cut = tail[block..].iter().position(u8::is_ascii).map_or(tail.len(), |more| block + more);
+            let part;
+            (part, tail) = tail.split_at(cut);
+            if part.is_ascii() {
+                self.column += part.len() as u64;
+                self.utf16 += part.len() as u64;
+            } else {
+                self.count_lossy(part);
+            }
         }
-        // What is no UTF-8 is decoded to a replacement character each (WHATWG Encoding), which counts as one.
-        for chunk in tail.utf8_chunks() {
+    }
+
+    /// Counts the characters of one line. Each invalid sequence counts as one replacement character (WHATWG Encoding).
+    fn count_lossy(&mut self, part: &[u8]) {
+        for chunk in part.utf8_chunks() {
             let valid = chunk.valid().as_bytes();
             let characters = valid.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() as u64;
             let beyond_16_bits = valid.iter().filter(|&&byte| byte >= 0xF0).count() as u64;
@@ -449,6 +460,30 @@ mod tests {
             let mut whole = Mark::START;
             whole.advance(text, Encoding::Utf8);
             assert_eq!(mark, whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn counts_invalid_bytes_like_lossy_decoding() {
+        // All mixtures of ASCII, characters of two to four bytes, cut ones and stray bytes, in lines of many lengths.
+        let pieces: [&[u8]; 7] = [
+            b"plain",
+            "\u{e9}".as_bytes(),
+            "\u{4e00}".as_bytes(),
+            "\u{1f600}".as_bytes(),
+            b"\xE4\xB8",
+            b"\x80",
+            b"\xFF\0",
+        ];
+        for seed in 0..2000 {
+            let length = 1 + seed % 97;
+            let line: Vec<u8> = (0..length)
+                .flat_map(|at| pieces[(scattered(seed << 8 | at) % 7) as usize])
+                .copied()
+                .collect();
+            let decoded = String::from_utf8_lossy(&line);
+            let right = (1, decoded.chars().count() as u64, decoded.encode_utf16().count() as u64);
+            assert_eq!(mark(&line, Encoding::Utf8), right, "{line:?}");
         }
     }
 
