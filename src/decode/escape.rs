@@ -1,6 +1,5 @@
 //! Escapes: single characters that are written as something else, in text that stands as it is.
 
-use super::buffer::Buffer;
 use super::hex::digit;
 use super::{Form, Skim};
 use crate::text::View;
@@ -74,7 +73,7 @@ pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
 
 /// The same without the way back.
 pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -> Skim {
-    let mut said = Buffer::with_capacity(part.len());
+    let mut said = Vec::with_capacity(part.len());
     let (mut own, mut next) = (None, part.end);
     each(form, text, part.clone(), |meaning, written| {
         if own.is_none() && written.end > border {

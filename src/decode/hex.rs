@@ -1,14 +1,11 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
-use super::buffer::Buffer;
+use super::Skim;
 use super::character::HEX;
-use super::digits::{Digits, Lines};
-use super::{Form, Known, Skim};
-use crate::class::{BLOCK, LEVEL, order, put_ordered};
+use super::digits::Digits;
 use crate::text::View;
-use fearless_simd::{Simd, dispatch, prelude::*, u8x64, u16x32};
+use faster_hex::hex_decode;
 use std::ops::Range;
-use std::rc::Rc;
 
 /// What each hexadecimal digit stands for; no other byte stands for one below sixteen.
 const VALUES: [u8; 256] = {
@@ -43,55 +40,13 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
 /// The same without the way back.
 pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
     let digits = Digits::around(&HEX, text, at, reach, 2);
-    let mut buffer = None;
-    let joined = digits.joined(text, &mut buffer);
-    skim_of(joined, Rc::new(digits), 0, at, border)
-}
-
-/// The same in lines whose digits are known.
-pub(super) fn skim_lines(lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-    let (digits, first, joined) = lines.around(Form::Hex, at, reach, 2);
-    skim_of(joined, Rc::clone(digits), first, at, border)
-}
-
-/// Reads digits one behind the other, the first of which is `first` of all.
-fn skim_of(joined: &[u8], digits: Rc<Digits>, first: usize, at: usize, border: usize) -> Skim {
-    let text = said(joined);
-    let own = digits.before(border).0.saturating_sub(first).div_ceil(2).min(text.len());
-    Skim::of_digits(text, own, 2 * own, joined.len(), Known { digits, first }, at)
-}
-
-/// What hexadecimal digits say.
-fn said(digits: &[u8]) -> Buffer {
-    let (blocks, rest) = digits.as_chunks();
-    let mut said = Buffer::of(blocks.len() * SAID + BLOCK);
-    dispatch!(*LEVEL, simd => said_by_blocks(simd, blocks, &mut said));
-    said.truncate(blocks.len() * SAID);
-    rest.as_chunks().0.iter().for_each(|&[high, low]| said.push(byte(high, low)));
-    said
-}
-
-/// How many bytes a block says.
-const SAID: usize = BLOCK / 2;
-
-/// Of sixteen bytes those that say something, where two digits have become the lower byte of a pair.
-const ORDER: [u8; BLOCK] = order([0, 2, 4, 6, 8, 10, 12, 14]);
-
-/// Writes what the blocks say to the start of `said`, which has room for a block behind that.
-#[inline(always)]
-fn said_by_blocks<S: Simd>(simd: S, blocks: &[[u8; BLOCK]], mut said: &mut [u8]) {
-    for block in blocks {
-        let digits = u8x64::from_slice(simd, block);
-        // Of letters nine more, as `byte` tells; few machines multiply bytes.
-        let nine = u8x64::splat(simd, 9);
-        let letters = digits.simd_gt(u8x64::splat(simd, b'9'));
-        let values = (digits & 15) + letters.select(nine, u8x64::splat(simd, 0));
-        let pairs: u16x32<S> = values.bitcast();
-        let pairs = pairs << 4 | pairs >> 8;
-        let Some(to) = said.first_chunk_mut() else { return };
-        put_ordered::<S, { SAID / 4 }>(simd, pairs.bitcast(), &ORDER, to);
-        said = &mut said[SAID..];
-    }
+    let joined = digits.joined(text);
+    let mut said = vec![0; joined.len() / 2];
+    // All of them are digits.
+    let is_read = hex_decode(&joined[..2 * said.len()], &mut said).is_ok();
+    said.truncate(if is_read { said.len() } else { 0 });
+    let own = digits.before(border).0.div_ceil(2).min(said.len());
+    Skim::of_digits(said, own, 2 * own, digits, at)
 }
 
 /// The byte that two hexadecimal digits say.
@@ -160,20 +115,6 @@ fn byte_before(text: &[u8], floor: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fearless_simd::Level;
-
-    #[test]
-    fn every_machine_reads_the_same() {
-        let bytes: Vec<u8> = (0..=u8::MAX).collect();
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        for digits in [digits.to_uppercase(), digits] {
-            for level in [*LEVEL, Level::baseline()] {
-                let mut said = vec![0; bytes.len() + BLOCK];
-                dispatch!(level, simd => said_by_blocks(simd, digits.as_bytes().as_chunks().0, &mut said));
-                assert!(said.starts_with(&bytes), "{level:?}");
-            }
-        }
-    }
 
     #[test]
     fn digits_are_read_to_both_sides() {

@@ -4,7 +4,6 @@
 //! [`runs`] finds the places that no literal leads to.
 
 mod base64;
-mod buffer;
 mod character;
 mod digits;
 mod escape;
@@ -15,17 +14,14 @@ mod samples;
 mod stream;
 
 pub use base64::{alignments, text_in_base64};
-pub use digits::{AROUND_LINES, Lines};
 pub use glance::Hints;
 pub(crate) use glance::{Glance, TOGETHER, glance};
 pub use run::{LEAST, Place, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 
 use crate::text::{Encoding, View};
-use buffer::Buffer;
 use digits::Digits;
 use std::ops::Range;
-use std::rc::Rc;
 
 /// How text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,38 +65,29 @@ pub struct Decoded {
 #[derive(Debug)]
 pub struct Skim {
     /// The text: the same that [`Form::decode`] gives.
-    pub text: Buffer,
+    pub text: Vec<u8>,
     /// How much of it is written before the border that was asked about.
     pub own: usize,
     /// Where what follows is written; decoding may go on there.
     pub next: usize,
     /// The digits, of what is written in digits.
-    digits: Option<Known>,
+    digits: Option<Digits>,
     /// The part of the text that was decoded.
     part: Range<usize>,
 }
 
-/// Digits that are known, and which is the first of them that was decoded.
-#[derive(Debug)]
-struct Known {
-    digits: Rc<Digits>,
-    first: usize,
-}
-
 impl Skim {
-    /// What `count` digits say that are around `at`; `next` is how many are its own.
-    fn of_digits(text: Buffer, own: usize, next: usize, count: usize, known: Known, at: usize) -> Skim {
-        let place = |number: usize| known.digits.place(known.first + number).unwrap_or(at);
-        let part = place(0)..count.checked_sub(1).map_or(at, |last| place(last) + 1);
-        Skim { text, own, next: place(next), part, digits: Some(known) }
+    /// What `digits` around `at` say; `next` is how many of them are its own.
+    fn of_digits(text: Vec<u8>, own: usize, next: usize, digits: Digits, at: usize) -> Skim {
+        let next = digits.place(next).unwrap_or(at);
+        Skim { text, own, next, part: digits.run(at), digits: Some(digits) }
     }
 
     /// Where in the text that was decoded its first `length` bytes end.
     #[must_use]
     pub fn end_of(&self, form: Form, length: usize) -> usize {
         let number = if form == Form::Base64 { length.div_ceil(3) * 4 } else { 2 * length };
-        let known = self.digits.as_ref();
-        known.and_then(|known| known.digits.place(known.first + number)).unwrap_or(self.part.end)
+        self.digits.as_ref().and_then(|digits| digits.place(number)).unwrap_or(self.part.end)
     }
 
     /// Where the part of the text that was decoded ends.
@@ -118,10 +105,9 @@ impl Skim {
     /// Whether the place `at` of the text was decoded as the start of a group of this form.
     #[must_use]
     pub fn has_read(&self, form: Form, text: &[u8], at: usize) -> bool {
-        if let Some(Known { digits, first }) = &self.digits {
+        if let Some(digits) = &self.digits {
             let (before, is_digit) = digits.before(at);
-            let group = if form == Form::Base64 { 4 } else { 2 };
-            return is_digit && before >= *first && (before - first).is_multiple_of(group);
+            return is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 });
         }
         self.part.contains(&at)
             && match form {
@@ -197,22 +183,13 @@ impl Form {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;
                 let (text, own, next) = encoding.text(&text[start..reach.end], border.saturating_sub(start));
-                Skim { text: text.into(), own, next: start + next, digits: None, part: start..reach.end }
+                Skim { text, own, next: start + next, digits: None, part: start..reach.end }
             }
             Form::Plain | Form::Parts | Form::HexBytes | Form::Gzip | Form::Zlib => {
                 let Decoded { view, run } = self.decode(text, at, reach);
                 let own = view.position(border);
-                Skim { own, next: view.start(own), text: view.text.into(), digits: None, part: run }
+                Skim { own, next: view.start(own), text: view.text, digits: None, part: run }
             }
-        }
-    }
-
-    /// The same where the lines are known: those of a run in this form that [`runs`] told.
-    #[must_use]
-    pub fn skim_lines(self, lines: &Lines, at: usize, reach: &Range<usize>, border: usize) -> Skim {
-        match self {
-            Form::Hex => hex::skim_lines(lines, at, reach, border),
-            _ => base64::skim_lines(lines, at, reach, border),
         }
     }
 
@@ -322,7 +299,7 @@ mod tests {
                 let skim = form.skim(&text, at, start..end, border);
                 let own = decoded.view.position(border);
                 assert_eq!(
-                    *skim.text,
+                    skim.text,
                     decoded.view.text,
                     "{form:?} {:?} {at} {start}..{end}",
                     text.escape_ascii()
@@ -330,42 +307,5 @@ mod tests {
                 assert_eq!(skim.own, own, "{form:?} {:?} {at} {start}..{end} {border}", text.escape_ascii());
             }
         }
-    }
-
-    #[test]
-    fn lines_that_are_known_say_what_they_do() {
-        let mut random = numbers();
-        let mut known = 0;
-        for round in 0..2000 {
-            let word: &[u8] = [&b"Y2xpZW50"[..], b"70616765"][round % 2];
-            let mut text = b"x = \"\n".to_vec();
-            let width = 48 + random(40);
-            for _ in 0..2 + random(200) {
-                text.extend((0..width).map(|at| word[at % word.len()]));
-                match random(30) {
-                    0 => text.extend_from_slice(b" and"),
-                    1 => text.push(b'='),
-                    2 => text.truncate(text.len() - random(width)),
-                    3 => text.extend_from_slice(b"ffeF"),
-                    _ => {}
-                }
-                text.extend_from_slice([&b"\n"[..], b"\r\n", b"\n  "][round % 3]);
-            }
-            runs(&text, &(0..text.len()), &Hints::unknown(0), |Place { form, at, run, lines, .. }| {
-                let Some(lines) = lines else { return };
-                known += 1;
-                let start = at.saturating_sub(random(AROUND_LINES));
-                let border = at + random(run.end - at + 1);
-                // What follows the border is there, as it is wherever more follows.
-                let reach = start..border + 200 + random(AROUND_LINES - 200);
-                let (skim, other) =
-                    (form.skim_lines(lines, at, &reach, border), form.skim(&text, at, reach, border));
-                let told = |skim: &Skim| (skim.text.to_vec(), skim.own, skim.next, skim.part.clone());
-                assert!(told(&skim) == told(&other), "{form:?} at {at} in {run:?}, round {round}");
-                let place = at + random(border - at + 1).min((border - at).saturating_sub(1));
-                assert_eq!(skim.has_read(form, &text, place), other.has_read(form, &text, place));
-            });
-        }
-        assert!(known > 2000, "{known}");
     }
 }

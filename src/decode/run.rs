@@ -1,12 +1,12 @@
 //! Runs: long stretches of characters that encodings are written in. What is encoded stands in one.
 
 use super::Form;
-use super::character::{BASE64, CLASSES, HEX, IN_RUN, PLAIN, in_run, is_ruler};
-use super::digits::{Lines, Spans};
+use super::character::{BASE64, HEX, IN_RUN, PLAIN, is_ruler};
+use super::digits::wrapped_lines;
 use super::escape;
 use super::glance::Hints;
 use super::samples::{SAMPLE, SAMPLES, Sampled};
-use crate::class::{BLOCK, Class, span, span_back};
+use crate::class::{Class, span, span_back};
 use std::ops::Range;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
@@ -16,7 +16,7 @@ const _: () = assert!(LEAST == 2 * SAMPLE - 1);
 
 /// A place where something is written in an encoding.
 #[derive(Clone, Debug)]
-pub struct Place<'l> {
+pub struct Place {
     /// The encoding.
     pub form: Form,
     /// Where what is decoded as one begins.
@@ -25,56 +25,38 @@ pub struct Place<'l> {
     pub end: Option<usize>,
     /// The run that it stands in.
     pub run: Range<usize>,
-    /// The lines of the run, if it has several.
-    pub lines: Option<&'l Lines>,
 }
 
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding. Whether it says anything is
 /// not known yet; but wherever a text of 36 characters is encoded in a run, it is told.
-pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnMut(Place<'_>)) {
+pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnMut(Place)) {
     let end = text.len().min(part.end + LEAST);
     // Where the last run that was looked at ends.
     let mut from = part.start.min(end);
-    let mut block = hints.next(from);
-    while block < end {
-        for sample in SAMPLES.map(|sample| block + sample) {
-            if sample < from || sample > end {
-                continue;
-            }
-            // Most long runs are digits and nothing else.
-            let digits = span(&BASE64, &text[sample..end]);
-            let behind = &text[sample + digits..end];
-            let goes_on = behind.first().is_some_and(|&next| in_run(next));
-            let length = digits + if goes_on { span(&CLASSES[IN_RUN], behind) } else { 0 };
-            if length >= SAMPLE {
-                let back = span_back(&CLASSES[IN_RUN], &text[from..sample]);
-                let run = sample - back..sample + length;
-                from = run.end;
-                if run.len() >= LEAST {
-                    let is_base64 = !goes_on && span(&BASE64, &text[run.start..sample]) == back;
-                    from = forms(text, run, is_base64, end, &mut visit);
-                }
-            }
+    for sample in hints.blocks(end).flat_map(|block| SAMPLES.map(|sample| block + sample)) {
+        if sample < from || sample > end {
+            continue;
         }
-        block = hints.next(from.max(block + BLOCK));
+        let length = span(&IN_RUN, &text[sample..end]);
+        if length < SAMPLE {
+            continue;
+        }
+        let run = sample - span_back(&IN_RUN, &text[from..sample])..sample + length;
+        from = run.end;
+        if run.len() >= LEAST {
+            from = forms(text, run, end, &mut visit);
+        }
     }
 }
 
 /// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it.
-/// It is known whether all of it is digits of base64.
-fn forms(
-    text: &[u8],
-    mut run: Range<usize>,
-    is_base64: bool,
-    end: usize,
-    visit: &mut impl FnMut(Place<'_>),
-) -> usize {
+fn forms(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnMut(Place)) -> usize {
     let bytes = &text[run.clone()];
     if is_ruler(bytes) {
         return run.end;
     }
-    let escape = |form, at, run| Place { form, at, end: None, run, lines: None };
-    if !is_base64 && span(&CLASSES[PLAIN], bytes) < bytes.len() {
+    let escape = |form, at| Place { form, at, end: None, run: run.clone() };
+    if span(&PLAIN, bytes) < bytes.len() {
         for (form, opener) in [
             (Form::Percent, b'%'),
             (Form::Backslash, b'\\'),
@@ -83,75 +65,58 @@ fn forms(
         ] {
             let mut openers = memchr::memchr_iter(opener, bytes);
             if let Some(at) = openers.find(|&at| escape::length(form, &bytes[at..]).is_some()) {
-                visit(escape(form, run.start + at, run.clone()));
+                visit(escape(form, run.start + at));
             }
         }
     }
     // What a line's end cuts goes on from the line before.
     let before = text[..run.start].strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
     if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
-        visit(escape(Form::QuotedPrintable, before.len() - 1, run.clone()));
+        visit(escape(Form::QuotedPrintable, before.len() - 1));
     }
     // What the ends of lines cut may say something where no line does.
-    let lines = if is_base64 { Lines::from(text, &run, end) } else { None };
-    let Some(lines) = &lines else {
-        let sampled = Sampled::of(text, &run);
-        for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
-            let is_all = if form == Form::Base64 { is_base64 } else { span(class, bytes) == bytes.len() };
-            if is_all {
-                tell(&sampled, form, &run, visit);
-            } else {
-                stretches(form, class, text, &run, visit);
-            }
-        }
-        return run.end;
-    };
-    run.end = lines.end;
-    let sampled = Sampled::of(&lines.joined, &lines.own);
-    for (form, class) in DIGITS.into_iter().filter(|(form, _)| sampled.says(*form)) {
-        let is_all = form == Form::Base64 || lines.are_hex();
-        if !is_all {
-            lines.each().for_each(|line| stretches(form, class, text, &line, visit));
+    let is_base64 = span(&BASE64, bytes) == bytes.len();
+    let lines = if is_base64 { wrapped_lines(text, &run, end) } else { vec![run.clone()] };
+    let run = run.start..lines.last().map_or(run.end, |last| last.end);
+    let sampled = Sampled::of(text, &lines);
+    for (form, class) in [(Form::Base64, &BASE64), (Form::Hex, &HEX)] {
+        if !sampled.says(form) {
             continue;
         }
-        tell(&sampled, form, &lines.own, &mut |place| {
-            let Some(at) = lines.digits.place(place.at) else { return };
-            let end = place.end.and_then(|end| lines.digits.place(end)).unwrap_or(lines.end);
-            visit(Place { at, end: Some(end), run: run.clone(), lines: Some(lines), ..place });
-        });
+        let is_all = |line: &Range<usize>| span(class, &text[line.clone()]) == line.len();
+        if lines.iter().all(is_all) {
+            for part in sampled.parts(form) {
+                let end = Some(part.end).filter(|&end| lines.len() > 1 || end < run.end);
+                visit(Place { form, at: part.start, end, run: run.clone() });
+            }
+        } else {
+            lines.iter().for_each(|line| stretches(form, class, text, line, visit));
+        }
     }
     run.end
 }
 
-/// Tells the parts of a run in which samples say text in an encoding.
-fn tell(sampled: &Sampled, form: Form, run: &Range<usize>, visit: &mut impl FnMut(Place<'_>)) {
-    for part in sampled.parts(form) {
-        let end = Some(part.end).filter(|&end| end < run.end);
-        visit(Place { form, at: part.start, end, run: run.clone(), lines: None });
-    }
-}
-
-/// The encodings that are written in nothing but digits.
-const DIGITS: [(Form, &Class); 2] = [(Form::Base64, &BASE64), (Form::Hex, &HEX)];
-
 /// Tells where digits of an encoding that stand among others in a part of the text say something: they are runs of their own.
-fn stretches(form: Form, class: &Class, text: &[u8], part: &Range<usize>, visit: &mut impl FnMut(Place<'_>)) {
-    let mut spans = Spans::new(class, &text[..part.end]);
+fn stretches(form: Form, class: &Class, text: &[u8], part: &Range<usize>, visit: &mut impl FnMut(Place)) {
     let mut at = part.start;
     while at < part.end {
-        let length = spans.from(at);
-        if length >= SAMPLE {
-            let stretch = at..at + length;
-            tell(&Sampled::of(text, &stretch), form, &stretch, visit);
+        let digits = text[at..part.end].iter().take_while(|&&byte| class.bits(byte) != 0).count();
+        let stretch = at..at + digits;
+        if digits >= SAMPLE {
+            for part in Sampled::of(text, std::slice::from_ref(&stretch)).parts(form) {
+                let end = Some(part.end).filter(|&end| end < stretch.end);
+                visit(Place { form, at: part.start, end, run: stretch.clone() });
+            }
         }
-        at += length + 1;
+        at += digits + 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::samples::SAID;
+    use crate::class::BLOCK;
+    use crate::decode::samples::PART_BLOCKS;
     use crate::decode::tests::numbers;
     use std::fmt::Write as _;
 
@@ -202,7 +167,7 @@ mod tests {
                         if form == Form::Base64 { base64(drawn.as_bytes()) } else { hex(drawn.as_bytes()) };
                     for cut in 0..4 {
                         let digits = &digits.as_bytes()[cut..];
-                        let told = |found: Place<'_>| panic!("{:?} in {drawn}, {form:?}", found.form);
+                        let told = |found: Place| panic!("{:?} in {drawn}, {form:?}", found.form);
                         runs(digits, &(0..digits.len()), &Hints::unknown(0), told);
                     }
                 }
@@ -266,7 +231,7 @@ mod tests {
             let start = match round / 96 % 6 {
                 0 | 1 => random(14_000),
                 2 | 5 => (1 + random(200)) * BLOCK - 28 - random(4),
-                _ => (1 + random(3)) * SAID - random(80),
+                _ => (1 + random(3)) * PART_BLOCKS * BLOCK - random(80),
             };
             let start = start / group * group + 1 + random(group - 1);
             let digits = [&around[..start], &text, &around[start..]].concat();

@@ -209,7 +209,7 @@ impl<'t> Masks<'t> {
         }
         let mut masks: Vec<Mask> = Vec::new();
         let own = number * BLOCK_BYTES..self.text.len().min((number + 1) * BLOCK_BYTES);
-        look(self.rules, &Layer::of_text(self.text), own, &self.notes, &mut |layer, seen, at| match seen {
+        look(self.rules, &Layer::of_text(self.text), own, &mut |layer, seen, at| match seen {
             Found::Match(rule) => {
                 let rule = &self.rules.rules()[rule];
                 for Matched { secret, .. } in matches(rule, layer.text, at) {

@@ -56,7 +56,7 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut allows: Vec<usize> = Vec::new();
     let (mut wants, mut is_cut): (Option<usize>, bool) = (None, false);
     let masks = Masks::new(rules, blob.bytes);
-    look(rules, &Layer::of(blob), blob.own.clone(), &masks.notes, &mut |layer, found, at| {
+    look(rules, &Layer::of(blob), blob.own.clone(), &mut |layer, found, at| {
         // Nearly always nothing is to be put together, and then nobody asks where that would be.
         let all = match &found {
             Found::Anchor(rule, first) => parts(&rules.rules()[*rule], first, &masks.notes),
@@ -363,7 +363,7 @@ fn is_another_rules(
     notes: &Notes<'_>,
 ) -> bool {
     let mut taken = false;
-    look(rules, &Layer::of_text(text), span.clone(), &Notes::new(text), &mut |layer, found, at| {
+    look(rules, &Layer::of_text(text), span.clone(), &mut |layer, found, at| {
         let (Found::Match(other) | Found::Anchor(other, _)) = found else { return };
         let other = &rules.rules()[other];
         // A rule that somebody added must not take a value away from a built-in one.

@@ -5,14 +5,13 @@
 //! then read once more in a stretch that depends on its place alone ([`Reading`]), so that nothing depends on how the looks
 //! were cut.
 
-use super::joint::{First, Notes};
+use super::joint::First;
 use super::{LONGEST_MATCH, Parts, matches};
 use crate::decode::{
-    AROUND_LINES, Decoded, Ended, Form, LONGEST_STREAM, Place, Said, Skim, begins_escape, compression,
-    inflate, runs,
+    Decoded, Ended, Form, LONGEST_STREAM, Place, Said, Skim, begins_escape, compression, inflate, runs,
 };
 use crate::input::{Blob, MARGIN};
-use crate::rule::{Hit, RuleSet, Starts, nothing_known};
+use crate::rule::{Hit, RuleSet, Starts};
 use crate::text::{Encoding, View};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -28,7 +27,7 @@ const BACK: usize = 3 * 1024;
 /// How far from a place on it is decoded: through three encodings a key has 7,776 characters at most.
 const AHEAD: usize = MARGIN;
 
-const _: () = assert!(AHEAD <= AROUND_LINES && BEFORE_LOOK <= AROUND_LINES && LONGEST_ANCHOR <= BEFORE_RUN);
+const _: () = assert!(LONGEST_ANCHOR <= BEFORE_RUN);
 
 /// How much of a long run is looked at together.
 const STEP: usize = 8 * MARGIN;
@@ -209,21 +208,18 @@ pub(super) enum Found<'t, 'r> {
 }
 
 /// Looks for what begins in the part `own` of the layer, in it and in what it says. `found` gets the layer, what was
-/// found, and where in the layer's text it begins. What is noted by the way of that is kept in `notes`.
+/// found, and where in the layer's text it begins.
 pub(super) fn look(
     rules: &RuleSet,
     layer: &Layer<'_>,
     own: Range<usize>,
-    notes: &Notes<'_>,
     found: &mut dyn FnMut(&Layer<'_>, Found<'_, '_>, usize),
 ) {
-    Look { rules, notes, found, said: 0, skimmed: 0 }.at(layer, own);
+    Look { rules, found, said: 0, skimmed: 0 }.at(layer, own);
 }
 
 struct Look<'r, 'f> {
     rules: &'r RuleSet,
-    /// What is noted of the outermost text.
-    notes: &'r Notes<'r>,
     found: &'f mut dyn FnMut(&Layer<'_>, Found<'_, '_>, usize),
     /// How many bytes the outermost stream has said, with all streams in it.
     said: usize,
@@ -246,10 +242,7 @@ impl Look<'_, '_> {
         let around = own.start.saturating_sub(LONGEST_ANCHOR)..own.end + BEFORE_RUN;
         // Up to where the last stream goes: its members, each on a line, are none of their own.
         let mut read = own.start;
-        let inner = (!layer.is_outermost()).then(|| Notes::new(layer.text));
-        let notes = inner.as_ref().unwrap_or(self.notes);
-        let barren = |head: &_, anchor, part: &_| notes.barren(head, anchor, part);
-        let hints = rules.search(layer.text, around, barren, |hit| {
+        let hints = rules.search(layer.text, around, |hit| {
             if hit.anchor.starts == Starts::Stream {
                 if (read..own.end).contains(&hit.at) {
                     read = self.stream(layer, hit.anchor.form, hit.at).max(read);
@@ -267,7 +260,7 @@ impl Look<'_, '_> {
         if unit > 1 {
             let at = own.start + (unit - (layer.shift + own.start) % unit) % unit;
             let form = Form::Wide(layer.encoding);
-            let place = Place { form, at, end: None, run: own.clone(), lines: None };
+            let place = Place { form, at, end: None, run: own.clone() };
             self.run(layer, place, own.start, &mut seen);
         }
         // What begins at the end of a line may be met on the next one.
@@ -301,7 +294,7 @@ impl Look<'_, '_> {
         }
         let Form::Wide(encoding) = hit.anchor.form else {
             let (form, at) = (hit.anchor.form, hit.at);
-            return self.run(layer, Place { form, at, end: None, run: at..at + 1, lines: None }, own, seen);
+            return self.run(layer, Place { form, at, end: None, run: at..at + 1 }, own, seen);
         };
         if self.is_twin(layer, rule, hit.at, encoding) {
             return;
@@ -310,7 +303,7 @@ impl Look<'_, '_> {
         let skim = hit.anchor.form.skim(layer.text, hit.at, reach.clone(), hit.at);
         let inner = layer.inner(&skim.text, hit.anchor.form, hit.at, reach);
         // What is read in the wrong order reads the same, a byte farther on: only the anchor counts.
-        self.rules.search(inner.text, 0..1, nothing_known, |hit| {
+        self.rules.search(inner.text, 0..1, |hit| {
             if hit.anchor.form == Form::Plain {
                 self.plain(&inner, hit);
             }
@@ -395,8 +388,8 @@ impl Look<'_, '_> {
     }
 
     /// Looks at a run from a place on, where something could be decoded. The look began at `own`.
-    fn run(&mut self, layer: &Layer<'_>, place: Place<'_>, own: usize, seen: &mut Vec<Seen>) {
-        let Place { form, mut at, run, lines, .. } = place;
+    fn run(&mut self, layer: &Layer<'_>, place: Place, own: usize, seen: &mut Vec<Seen>) {
+        let Place { form, mut at, run, .. } = place;
         let end = place.end.unwrap_or(run.end);
         // Lines that are read together are runs of their own; of one that begins in what was read the rest is left.
         let is_seen = |seen: &&Seen, at| {
@@ -426,10 +419,7 @@ impl Look<'_, '_> {
             // Little is decoded twice: first to see whether it leads on, then with all that may belong to it.
             let is_little = step < STEP;
             let ahead = if is_little { PEEK } else { AHEAD };
-            let mut skim = match lines {
-                Some(lines) => form.skim_lines(lines, at, &(start..border + ahead), border),
-                None => form.skim(layer.text, at, start..border + ahead, border),
-            };
+            let mut skim = form.skim(layer.text, at, start..border + ahead, border);
             let is_worth = !skim.is_plain() && (!is_little || self.leads_on(&skim, layer.depth + 1));
             if is_worth {
                 let reach = start..border + AHEAD;
@@ -451,8 +441,7 @@ impl Look<'_, '_> {
     /// Whether something begins in what a part of a layer says that has to be looked at.
     fn leads_on(&self, skim: &Skim, depth: usize) -> bool {
         let mut leads = false;
-        let hints =
-            self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, nothing_known, |_| leads = true);
+        let hints = self.rules.search(&skim.text, 0..skim.own + LONGEST_ANCHOR, |_| leads = true);
         if !leads && depth < DEEPEST {
             runs(&skim.text, &(0..skim.own + BEFORE_RUN), &hints, |_| leads = true);
         }

@@ -5,13 +5,11 @@ mod file;
 mod head;
 mod search;
 mod set;
-mod sieve;
 pub mod template;
 
 pub use file::parse;
 pub(crate) use head::Head;
 pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
-pub(crate) use sieve::{Barren, SHORTEST_ROW, nothing_known};
 
 use crate::text::begins_with;
 use ignore::gitignore::Gitignore;

@@ -107,16 +107,9 @@ impl Search {
         Search { literals, slots, classes }
     }
 
-    /// Calls `visit` with each literal that lies whole in `span` of the text, and where it begins, if `sieve` leaves it: that
-    /// gets the places where the rare bytes of literals stand, a bit each, in a block and in some that follow. Tells by the way
-    /// where a run could say something.
-    pub(super) fn each(
-        &self,
-        text: &[u8],
-        span: Range<usize>,
-        sieve: impl Fn(usize, &mut [u64]),
-        mut visit: impl FnMut(usize, usize),
-    ) -> Hints {
+    /// Calls `visit` with each literal that lies whole in `span` of the text, and where it begins. Tells by the way where a run
+    /// could say something.
+    pub(super) fn each(&self, text: &[u8], span: Range<usize>, mut visit: impl FnMut(usize, usize)) -> Hints {
         let mut hints = Hints::unknown(span.start);
         let mut places = [0; TOGETHER];
         let mut at = span.start;
@@ -127,13 +120,12 @@ impl Search {
             let whole = ((text.len() - at - BEHIND) / BLOCK).min(blocks);
             let Glance { mut sequences, mut runs } = glance(&self.classes, text, at, whole, &mut places);
             if whole < blocks {
-                // The last bytes of the text, with what stands before them.
+                // The last bytes of the text.
                 let last = at + whole * BLOCK;
-                let from = last.saturating_sub(BLOCK);
-                let mut padded = [0; 3 * BLOCK];
-                padded[BLOCK + from - last..][..text.len() - from].copy_from_slice(&text[from..]);
+                let mut padded = [0; 2 * BLOCK];
+                padded[..text.len() - last].copy_from_slice(&text[last..]);
                 let mut begin = [0; TOGETHER];
-                let glance = glance(&self.classes, &padded, BLOCK, 1, &mut begin);
+                let glance = glance(&self.classes, &padded, 0, 1, &mut begin);
                 sequences |= glance.sequences << whole;
                 runs |= glance.runs << whole;
                 places[whole] = begin[0];
@@ -146,7 +138,6 @@ impl Search {
             while sequences != 0 {
                 let number = sequences.trailing_zeros() as usize;
                 let block = at + number * BLOCK;
-                sieve(block, &mut places[number..blocks]);
                 let mut left = places[number];
                 while left != 0 {
                     let place = block + left.trailing_zeros() as usize;
@@ -158,13 +149,6 @@ impl Search {
             at += blocks * BLOCK;
         }
         hints
-    }
-
-    /// Where in a literal its rare bytes stand, if they lead to no other one where it stands.
-    pub(super) fn rare(&self, number: usize) -> Option<usize> {
-        let literal = self.literals.iter().find(|literal| literal.number == number)?;
-        let mut others = self.literals.iter().filter(|other| other.number != number);
-        others.all(|other| !other.goes_with(literal)).then_some(literal.rare)
     }
 
     /// Compares with the literals whose three bytes could stand at `at`.
@@ -200,13 +184,6 @@ impl Literal {
 
     fn three(&self) -> &[u8] {
         &self.bytes[self.rare..self.rare + WIDTH]
-    }
-
-    /// Whether both could stand in a text with their rare bytes at the same place.
-    fn goes_with(&self, other: &Literal) -> bool {
-        let before = self.rare.min(other.rare);
-        let [own, others] = [self, other].map(|literal| &literal.bytes[literal.rare - before..]);
-        own.iter().zip(others).all(|(own, other)| own == other)
     }
 
     /// Whether the text begins with it.
@@ -283,7 +260,7 @@ mod tests {
             .collect();
         for span in [0..5000, 1..4999, 17..300, 40..106, 40..105, 40..42, 70..70, 4990..5000] {
             let mut found = Vec::new();
-            search.each(&text, span.clone(), |_, _| {}, |number, at| found.push((at, number)));
+            search.each(&text, span.clone(), |number, at| found.push((at, number)));
             found.sort_unstable();
             let stands = |at: usize, literal: &[u8]| text[at..span.end].starts_with(literal);
             let expected: Vec<(usize, usize)> = span

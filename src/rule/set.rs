@@ -1,10 +1,9 @@
 //! The rules of a run and the one search that looks for the anchors of all of them.
 
-use super::behind::{Ahead, Rest};
+use super::Rule;
+use super::behind::Rest;
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::search::Search;
-use super::sieve::{Barren, Sieve, Sift};
-use super::{Head, Rule};
 use crate::decode::{Form, Hints, LEAST, Place, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
 use crate::text::{Encoding, begins_with};
@@ -62,8 +61,6 @@ pub struct RuleSet {
     literals: Search,
     /// For each anchor what must follow it for a secret to begin there, where that is known.
     rests: Vec<Option<Rest>>,
-    /// The same for many at once.
-    sieves: Vec<Sieve>,
     longest: usize,
 }
 
@@ -126,20 +123,8 @@ impl RuleSet {
         };
         let rests: Vec<Option<Rest>> = anchors.iter().map(follows).collect();
         let literals = Search::new(&shared);
-        let sieve = |(literal, candidates): (usize, &Vec<(usize, bool)>)| {
-            let (number, rest) = candidates.iter().find_map(|&(at, _)| Some((at, rests[at].as_ref()?)))?;
-            let Anchor { written, starts: Starts::Match(rule), .. } = &anchors[number] else { return None };
-            let is_other = |&(at, _): &(usize, bool)| {
-                let other = &anchors[at].written;
-                at != number && (other.starts_with(written) || written.starts_with(other))
-            };
-            let is_alone = !candidates.iter().any(is_other);
-            let rare = literals.rare(literal).filter(|_| is_alone)?;
-            Sieve::of(*rule, written, rare, rest)
-        };
-        let sieves = candidates.iter().enumerate().filter_map(sieve).collect();
         let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
-        Ok(RuleSet { literals, rules, candidates, rests, sieves, longest, anchors })
+        Ok(RuleSet { literals, rules, candidates, rests, longest, anchors })
     }
 
     /// The rules, in the order of their ids.
@@ -167,7 +152,7 @@ impl RuleSet {
         let reach = self.reach();
         let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
         let mut touched = false;
-        let hints = self.each_anchor(bytes, around.clone(), all, |_, hit| {
+        let hints = self.each_anchor(bytes, around.clone(), |_, hit| {
             touched |= hit.at < stretch.end && hit.at + hit.anchor.length() > stretch.start;
         });
         if !touched {
@@ -178,42 +163,19 @@ impl RuleSet {
         touched
     }
 
-    /// Whether an anchor begins in this part of the text.
-    #[must_use]
-    pub fn has_anchor(&self, text: &[u8], part: Range<usize>) -> bool {
-        let mut has = false;
-        self.each_anchor(text, part, all, |_, _| has = true);
-        has
-    }
-
     /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow. Tells
     /// by the way where [`runs`] has to look.
-    ///
-    /// Where many are left, `barren` is asked about those of that head and length in a part of the text. Those that it tells
-    /// to begin no secret are left out too.
     pub(crate) fn search<'s>(
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
-        barren: impl Fn(&Head, usize, &Range<usize>) -> Barren,
         mut visit: impl FnMut(Hit<'s>),
     ) -> Hints {
-        let mut ahead = Ahead::new(bytes);
-        let sift = Sift::new(&self.sieves, bytes);
-        let barren = |sieve: &Sieve, part: &Range<usize>| {
-            let head = self.rules[sieve.rule].head();
-            head.map_or(Barren::unknown(part), |head| barren(head, sieve.length(), part))
-        };
-        let sieve = |block: usize, places: &mut [u64]| sift.sift(block, places, barren);
-        self.each_anchor(bytes, own, sieve, |number, hit| {
-            if let Some(rest) = &self.rests[number] {
-                sift.meets(hit.at);
-                if !ahead.may_follow(rest, hit.at, hit.anchor.length()) {
-                    return;
-                }
-                sift.may_begin(hit.at, barren);
+        self.each_anchor(bytes, own, |number, hit| {
+            let rest = self.rests[number].as_ref();
+            if rest.is_none_or(|rest| rest.may_follow(bytes, hit.at, hit.anchor.length())) {
+                visit(hit);
             }
-            visit(hit);
         })
     }
 
@@ -222,11 +184,10 @@ impl RuleSet {
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
-        sieve: impl Fn(usize, &mut [u64]),
         mut visit: impl FnMut(usize, Hit<'s>),
     ) -> Hints {
         let end = bytes.len().min(own.end + self.longest);
-        self.literals.each(bytes, own.start.min(end)..end, sieve, |literal, start| {
+        self.literals.each(bytes, own.start.min(end)..end, |literal, start| {
             for &(number, is_whole) in &self.candidates[literal] {
                 let anchor = &self.anchors[number];
                 let before = anchor.before + anchor.core.start;
@@ -243,9 +204,6 @@ impl RuleSet {
         })
     }
 }
-
-/// The sieve that leaves all places.
-fn all(_: usize, _: &mut [u64]) {}
 
 impl Anchor {
     fn new(written: Vec<u8>, starts: Starts, form: Form) -> Anchor {
@@ -383,7 +341,6 @@ mod tests {
     use super::*;
     use crate::class::BLOCK;
     use crate::decode::TOGETHER;
-    use crate::rule::nothing_known;
 
     #[test]
     fn builtin_rules_compile() {
@@ -398,10 +355,10 @@ mod tests {
     #[test]
     fn every_form_of_an_anchor_is_met_and_only_in_its_own_window() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
-        let text = b"..api_..a\0p\0i\0_\0..\0a\0p\0i\0_..api_";
+        let text = b"..api_\n.a\0p\0i\0_\0..\0a\0p\0i\0_..api_";
         let hits = |own: Range<usize>| {
             let mut hits = Vec::new();
-            set.search(text, own, nothing_known, |hit| hits.push((hit.at, hit.anchor.form)));
+            set.search(text, own, |hit| hits.push((hit.at, hit.anchor.form)));
             hits.sort_by_key(|&(at, _)| at);
             hits
         };
@@ -442,7 +399,7 @@ mod tests {
             text.extend_from_slice(neighbours[before % 4]);
             text.extend(neighbours.concat().repeat(before % 3));
             for part in [0..text.len(), run.clone(), run.start / 2..run.start + 1] {
-                let hints = set.search(&text, part.clone(), nothing_known, |_| {});
+                let hints = set.search(&text, part.clone(), |_| {});
                 let mut has = false;
                 runs(&text, &part, &hints, |found| has |= found.run.start == run.start);
                 assert!(has, "{part:?} of {}", text.escape_ascii());
@@ -464,7 +421,7 @@ mod tests {
             for run in [format!("{}%61", &name[..length]), format!("%61{}", &name[..length])] {
                 let text = format!("{}{run} ", " ".repeat(before));
                 for part in [0..text.len(), before.saturating_sub(BLOCK / 2)..text.len()] {
-                    let hints = set.search(text.as_bytes(), part.clone(), nothing_known, |_| {});
+                    let hints = set.search(text.as_bytes(), part.clone(), |_| {});
                     let mut told = false;
                     runs(text.as_bytes(), &part, &hints, |found| told |= found.form == Form::Percent);
                     assert!(told, "{part:?} of {text:?}");
@@ -498,7 +455,7 @@ mod tests {
                 (&b" : :\n : "[..1 + before % 6], [&b"\n"[..], b"\r\n", b"\n              "][before % 3]);
             let written = [head, &lines.join(end), b"\n"].concat();
             let start = head.len() + 4 * before + 4 * before / width * end.len();
-            let hints = set.search(&written, 0..written.len(), nothing_known, |_| {});
+            let hints = set.search(&written, 0..written.len(), |_| {});
             let mut told = false;
             runs(&written, &(0..written.len()), &hints, |place| {
                 told |= place.form == Form::Base64
@@ -510,16 +467,15 @@ mod tests {
     }
 
     #[test]
-    fn the_search_does_not_lead_to_runs_where_none_says_anything() {
+    fn no_run_is_told_where_none_says_anything() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let name = "a_name_that_is_as_long_as_a_run_but_says_nothing_at_all";
         let names = format!("{name}(and a few words);\n").repeat(100);
         for text in [names.clone(), names[..4 * 1024].to_owned(), name.repeat(200), name.repeat(2)] {
             for length in text.len().saturating_sub(BLOCK)..text.len() {
                 let text = &text.as_bytes()[..length];
-                let hints = set.search(text, 0..length, nothing_known, |_| {});
-                // The last two bytes begin no anchor and no run.
-                assert!(hints.next(0) + 2 >= length, "{} of {length}", hints.next(0));
+                let hints = set.search(text, 0..length, |_| {});
+                runs(text, &(0..length), &hints, |place| panic!("{place:?} of {length}"));
             }
         }
     }

@@ -33,18 +33,9 @@ impl<'t> First<'t, '_> {
         let zone = at.saturating_sub(REACH_BACK)..text.len().min(end + REACH_AHEAD);
         let length = end - at - anchor;
         notes.of(text, |notes| {
-            // Either tells of nearly all constants that they are none of a secret: that they have no use, or that there is
-            // nothing that could be the rest.
-            let names_first = notes.names_are_cheaper(&zone, want);
-            if !names_first && !notes.may_begin_in(&zone, want, length) {
-                return;
-            }
             let sides = [end..zone.end, zone.start..at];
             let uses = name.map_or_else(Default::default, |name| notes.uses(name, &zone, sides, MOST_USES));
             if variable.is_none() && uses.iter().all(Vec::is_empty) {
-                return;
-            }
-            if names_first && !notes.may_begin_in(&zone, want, length) {
                 return;
             }
             let want = want.behind(length);

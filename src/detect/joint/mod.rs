@@ -111,8 +111,7 @@ impl<'t, 'r> First<'t, 'r> {
     pub(super) fn read(text: &'t [u8], at: usize, anchor: usize, head: &'r Head) -> Option<First<'t, 'r>> {
         let want = Want::of(head, anchor);
         let end = want.piece_end(text, at + anchor)?;
-        let missing = want.least.saturating_sub(end - at - anchor);
-        let may_go_on = may_go_on(text, end, missing);
+        let may_go_on = may_go_on(text, end, want.behind(end - at - anchor));
         let may_join = may_go_on && may_join(text, end);
         let variable = if may_go_on { variable_behind(text, end) } else { None };
         let name = name_before(text, at, end);
@@ -166,25 +165,16 @@ fn may_join(text: &[u8], end: usize) -> bool {
 /// Whether what is behind a line's end or a quotation mark at `end` could go on with a piece or a variable, for a token that
 /// lacks so many bytes. It tells the same as reading on would; of words that follow, as in prose, it tells that they do not.
 #[inline]
-fn may_go_on(text: &[u8], end: usize, missing: usize) -> bool {
+fn may_go_on(text: &[u8], end: usize, missing: Want<'_>) -> bool {
     match text.get(end) {
-        Some(b'\n' | b'\r') => may_go_on_next_line(text, end, missing),
-        Some(b'"' | b'\'') => may_go_on_behind_literal(text, end + 1),
+        Some(b'\n' | b'\r') => may_go_on_next_line(text, end, missing.least),
+        Some(b'"' | b'\'') => may_go_on_behind_literal(text, end + 1, missing),
         _ => true,
     }
 }
 
 /// What may lead a line that goes on, but for letters and digits and what is told apart.
 const LEADERS: [bool; 256] = table_of(&[b"#/>+|<\\`^$_*-"]);
-
-/// Whether what [`may_go_on`] is asked about could be so for any token: where a line ends the next byte alone tells of most
-/// that it is not.
-fn may_lead_on(text: &[u8], end: usize) -> bool {
-    /// What is told apart, and what may stand between statements.
-    const OTHERS: [bool; 256] = with_words(b" \t\r\n;).@");
-    let next = text.get(end + 1).filter(|_| matches!(text[end], b'\n' | b'\r'));
-    next.is_none_or(|&next| OTHERS[usize::from(next)] || LEADERS[usize::from(next)])
-}
 
 fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
     let start = end + statement_gap(text, end);
@@ -203,12 +193,12 @@ fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
         || first != b'*' && adds_to(text, start, false) && appended(text, end).is_some()
 }
 
-fn may_go_on_behind_literal(text: &[u8], closed: usize) -> bool {
+fn may_go_on_behind_literal(text: &[u8], closed: usize, missing: Want<'_>) -> bool {
     let start = blanks(text, closed);
     let Some(&first) = text.get(start) else { return start == closed };
     if start == closed {
         match first {
-            b',' => return may_be_item(text, start + 1),
+            b',' => return may_be_item(text, start + 1, missing),
             b'}' => {}
             _ => return true,
         }
@@ -235,14 +225,20 @@ fn may_go_on_behind_literal(text: &[u8], closed: usize) -> bool {
     opens || [&b"new "[..], b"set ", b"SET "].iter().any(|word| starts(text, start, word))
 }
 
-/// Whether what is behind the comma of a list could be a literal or a name.
-fn may_be_item(text: &[u8], at: usize) -> bool {
-    /// What those begin with, and what may stand before them.
+/// Whether the item at `at`, behind the comma of a list, could go on with a token that lacks `missing`.
+fn may_be_item(text: &[u8], at: usize, missing: Want<'_>) -> bool {
+    /// What a literal and a name begin with, and what may stand before them.
     const BEGINS: [bool; 256] = with_words(b"_:.@$#\"'`\\&(^/-+<>");
-    let mut rest = text[at..text.len().min(at + LONGEST_JOINT)].iter();
+    let list = &text[at.min(text.len())..text.len().min(at + LONGEST_JOINT)];
+    let mut rest = list.iter();
     match rest.find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
         // What leads the lines of a comment.
         Some(b'*') => !rest.find(|byte| !matches!(byte, b' ' | b'\t')).is_some_and(u8::is_ascii_alphanumeric),
+        // A list of prefixes: most of them have a `_` or a `-`, and few secrets do.
+        Some(b'"' | b'\'') if quote(rest.as_slice(), 0).is_none() => {
+            let item = rest.as_slice();
+            missing.allows(0, &item[..piece_end(item, 0)])
+        }
         next => next.is_some_and(|&next| BEGINS[usize::from(next)]),
     }
 }

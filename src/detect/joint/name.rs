@@ -8,14 +8,9 @@ use std::ops::Range;
 /// How much more of a text is looked at than is asked for, once somebody has asked again.
 const STRETCH: usize = 4 * 1024;
 
-/// What it costs to look at a place, in bytes that are searched in the same time.
-const PLACE: usize = 1024;
-
 /// The places of a name, as far as somebody has asked.
 #[derive(Default)]
 pub(super) struct Named {
-    /// What it has cost since somebody took this, in bytes searched.
-    pub(super) cost: usize,
     /// Which part of the text was looked at.
     seen: Range<usize>,
     /// Where the name stands, in order.
@@ -41,13 +36,7 @@ impl<T> Default for Told<T> {
 
 impl<T> Told<T> {
     /// What was told, once all of the places were asked.
-    fn ask(
-        &mut self,
-        places: &[usize],
-        cost: &mut usize,
-        tell: impl Fn(usize) -> Option<T>,
-    ) -> &[(usize, T)] {
-        *cost += (1 + places.len() - self.asked) * PLACE;
+    fn ask(&mut self, places: &[usize], tell: impl Fn(usize) -> Option<T>) -> &[(usize, T)] {
         self.told.extend(places[self.asked..].iter().filter_map(|&place| Some((place, tell(place)?))));
         self.asked = places.len();
         &self.told
@@ -59,7 +48,7 @@ impl Named {
     pub(super) fn see(&mut self, text: &[u8], name: &[u8], part: &Range<usize>) {
         let mut end = part.end;
         if self.seen.is_empty() || part.start < self.seen.start || part.start > self.seen.end {
-            *self = Named { seen: part.start..part.start, cost: self.cost, ..Named::default() };
+            *self = Named { seen: part.start..part.start, ..Named::default() };
         } else if end > self.seen.end {
             end = text.len().min(end + STRETCH);
         }
@@ -71,13 +60,12 @@ impl Named {
         let places = memmem::find_iter(near, name).map(|place| start + place);
         self.places.extend(places.filter(|&place| is_name_at(text, place, name)));
         self.seen.end = end;
-        self.cost += end - start;
     }
 
     /// The first uses in a part of the text.
     pub(super) fn uses(&mut self, text: &[u8], length: usize, part: &Range<usize>, most: usize) -> Vec<Use> {
         let used = |place| Some(use_at(text, place, length)).filter(|used| !used.is_empty());
-        let uses = self.uses.ask(&self.places, &mut self.cost, used);
+        let uses = self.uses.ask(&self.places, used);
         let first = uses.partition_point(|(place, _)| *place < part.start);
         let uses = uses[first..].iter().take_while(|(place, _)| place + length <= part.end);
         uses.take(most).map(|(_, used)| used.clone()).collect()
@@ -92,7 +80,7 @@ impl Named {
         at: usize,
     ) -> Option<usize> {
         let value = |place| value_behind(text, place + length);
-        let values = self.values.ask(&self.places, &mut self.cost, value);
+        let values = self.values.ask(&self.places, value);
         let behind = values.partition_point(|(place, _)| *place < at);
         let is_in = |(place, value): &&(usize, Range<usize>)| *place >= part.start && value.end <= part.end;
         let before = values[..behind].last().filter(is_in);

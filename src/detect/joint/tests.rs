@@ -1,8 +1,7 @@
 //! Tests of joints: what is put together, what is not, and that nothing is passed by for speed.
 
 use super::*;
-use crate::class::BLOCK;
-use crate::rule::{Barren, Pattern, Rule, RuleSet, nothing_known, parse};
+use crate::rule::{Pattern, Rule, RuleSet, parse};
 
 const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
@@ -160,7 +159,7 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
     ];
     let mut random = random();
     let want = Want { least: 20, alphabet: &PIECES };
-    let mut seen = [0; 3];
+    let mut seen = [0; 2];
     for _ in 0..100_000 {
         let mut text: Vec<u8> = b"api_".to_vec();
         text.extend([&b"\""[..], b"'", b"\n", b"\r\n"][random(4)]);
@@ -169,19 +168,17 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
         text.extend_from_slice(BODY.as_bytes());
         let goes_on = Token::read(&text, 0..4, 4, want).is_some_and(|token| token.how.is_some())
             || variable_behind(&text, 4).is_some();
-        let may_go_on = may_go_on(&text, 4, want.least);
-        let may_lead_on = may_lead_on(&text, 4);
-        assert!(may_lead_on || !may_go_on, "{}", text.escape_ascii());
+        let may_go_on = may_go_on(&text, 4, want);
         assert!(may_go_on || !goes_on, "{}", text.escape_ascii());
         seen[0] += u32::from(goes_on);
         seen[1] += u32::from(!may_go_on);
-        seen[2] += u32::from(!may_lead_on);
     }
-    assert!(seen[..2].iter().all(|&count| count > 10_000) && seen[2] > 5000, "{seen:?}");
+    assert!(seen.iter().all(|&count| count > 10_000), "{seen:?}");
 }
 
 #[test]
 fn a_list_goes_on_with_what_an_item_can_begin_with() {
+    let want = Want { least: 20, alphabet: &WORDS };
     for rest in [
         " \"x",
         "\n\t'x",
@@ -198,112 +195,13 @@ fn a_list_goes_on_with_what_an_item_can_begin_with() {
         " $x",
         " &quot;x",
     ] {
-        assert!(may_go_on(format!("\",{rest}").as_bytes(), 0, 20), "{rest:?}");
+        assert!(may_go_on(format!("\",{rest}").as_bytes(), 0, want), "{rest:?}");
     }
-    for rest in ["", " ", "\n]", "\n    };", " [", "\n  * The words", " = x", ";", &" ".repeat(LONGEST_JOINT)]
-    {
-        assert!(!may_go_on(format!("\",{rest}").as_bytes(), 0, 20), "{rest:?}");
+    let blanks = " ".repeat(LONGEST_JOINT);
+    let none = ["", " ", "\n]", "\n    };", " [", "\n  * The words", " = x", ";", &blanks];
+    for rest in none.into_iter().chain([" \"api_\"", "\n  'sk_live_'", " \"ab-\""]) {
+        assert!(!may_go_on(format!("\",{rest}").as_bytes(), 0, want), "{rest:?}");
     }
-}
-
-#[test]
-fn nothing_begins_where_nothing_could_be_the_rest() {
-    let parts: [&[u8]; 28] = [
-        b"api_",
-        b"api_",
-        b"\"api_\"",
-        b"api_Q7w8E9r1T2",
-        b"ab",
-        b"Q7w8",
-        b"Q7w8E9r1T2y3",
-        BODY.as_bytes(),
-        b"\n",
-        b"\n",
-        b"\n-",
-        b"\n--",
-        b"\n* ",
-        b"\n# ",
-        b"\"",
-        b"\"",
-        b"' + '",
-        b" . ",
-        b", ",
-        b"; k += ",
-        b"<b>",
-        b"&shy;",
-        b"\x1B[1m",
-        b"\\x1b[1m",
-        b"\\\n",
-        b"=\n",
-        b"${'",
-        b"_",
-    ];
-    // Some secrets have what names have, too.
-    let heads = [WORDS, with_words(b"_")].map(|alphabet| Head { least: 28, alphabet, anchor: 4 });
-    let mut random = random();
-    let mut seen = [0; 4];
-    for _ in 0..50_000 {
-        let mut text: Vec<u8> = (0..random(16)).flat_map(|_| parts[random(parts.len())]).copied().collect();
-        // Far behind some anchors a rest may stand that others can reach.
-        if random(8) == 0 {
-            let filler = ["api_ \n", "x\n", "api_ab\n"][random(3)];
-            text.extend(filler.repeat(random(4000)).as_bytes());
-            text.extend((0..random(16)).flat_map(|_| parts[random(parts.len())]));
-        }
-        let head = &heads[random(heads.len())];
-        let start = random(text.len() + 1) * random(2);
-        let part = start..text.len();
-        let notes = Notes::new(&*text);
-        // A text may be gone through more than once.
-        for _ in 0..random(2) {
-            notes.barren(head, 4, &(random(text.len() + 1)..text.len()));
-        }
-        let barren = notes.barren(head, 4, &part);
-        seen[3] += u32::from(barren.most.is_some() && barren.until < part.end);
-        let is_in = |byte: u8| head.alphabet[usize::from(byte)];
-        let part = part.start..barren.until;
-        for at in memchr::memmem::find_iter(&text, b"api_") {
-            let row = text[at + 4..].iter().take_while(|byte| is_in(**byte)).count();
-            let first = First::read(&text, at, 4, head);
-            let is_joined = first.as_ref().is_some_and(|first| first.joined().is_some());
-            let is_told = barren.most.is_some_and(|most| row <= most && part.contains(&at));
-            assert!(!is_told || !is_joined, "{at} in {}", text.escape_ascii());
-            seen[0] += u32::from(is_told);
-            seen[1] += u32::from(is_told && first.is_some());
-            seen[2] += u32::from(is_joined);
-        }
-    }
-    assert!(seen[..3].iter().all(|&count| count > 1000) && seen[3] > 200, "{seen:?}");
-}
-
-#[test]
-fn no_row_is_longer_than_is_told() {
-    let head = Head { least: 32, alphabet: WORDS, anchor: 4 };
-    let mut random = random();
-    let mut seen = [0; 2];
-    for _ in 0..3000 {
-        let mut text = Vec::new();
-        for _ in 0..random(6) {
-            let row = &b"Q7w8E9r1T2y3U4i5"[..random(17)];
-            let filler = [&b"api_\n"[..], b"\"api_\" ", b"api_ab\n", b"."][random(4)];
-            text.extend(filler.repeat(random(2000)));
-            text.extend_from_slice(row);
-            text.extend(if random(4) == 0 { row.repeat(random(4000)) } else { Vec::new() });
-        }
-        let notes = Notes::new(&*text);
-        // A text may be gone through more than once.
-        for _ in 0..random(4) {
-            let part = random(text.len() + 1)..text.len();
-            let Barren { most, row, until } = notes.barren(&head, 4, &part);
-            // What begins just before its end reaches beyond that.
-            let near = &text[part.start..text.len().min(until + 2 * BLOCK)];
-            let longest = near.split(|byte| !byte.is_ascii_alphanumeric()).map(<[u8]>::len).max();
-            assert!(row.is_none_or(|row| longest <= Some(row)), "{row:?} of {longest:?} in {part:?}");
-            seen[0] += u32::from(row.is_some() && longest > Some(3));
-            seen[1] += u32::from(row.is_none() && most.is_some());
-        }
-    }
-    assert!(seen.iter().all(|&count| count > 100), "{seen:?}");
 }
 
 #[test]
@@ -328,7 +226,7 @@ fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
         // With much behind them many anchors are told together.
         text.extend(std::iter::repeat_n(b'.', random(300)));
         let mut met = Vec::new();
-        set.search(&text, 0..text.len(), nothing_known, |hit| met.push(hit.at));
+        set.search(&text, 0..text.len(), |hit| met.push(hit.at));
         for at in memchr::memmem::find_iter(&text, b"api_") {
             let begins = is_whole(rule, &text[at..]) || First::read(&text, at, 4, head).is_some();
             let is_met = met.contains(&at);
@@ -358,8 +256,7 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
         "f(api_url, 'api_key', \"v1\",\n  * \"v2\", api_get())\n",
     ];
     let mut random = random();
-    // Anchors of secrets, and those that are left out, however they are cut off.
-    let mut seen = [0; 2];
+    let mut seen = 0;
     for _ in 0..300 {
         let mut text = String::new();
         for _ in 0..1 + random(3) {
@@ -386,23 +283,21 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
         }
         text.push_str(&spam[random(spam.len())].repeat(random(2000)));
         let text = text.as_bytes();
-        let [notes, others] = [Notes::new(text), Notes::new(text)];
-        let barren = |head: &Head, anchor, part: &Range<usize>| notes.barren(head, anchor, part);
+        let notes = Notes::new(text);
         let mut met = std::collections::HashSet::new();
-        set.search(text, 0..text.len(), barren, |hit| _ = met.insert(hit.at));
+        set.search(text, 0..text.len(), |hit| _ = met.insert(hit.at));
         for at in memchr::memmem::find_iter(text, b"api_") {
             let first = First::read(text, at, 4, head);
             let begins = is_whole(rule, &text[at..])
                 || first
                     .as_ref()
-                    .is_some_and(|first| first.joined().is_some() || !first.held(&others).is_empty());
+                    .is_some_and(|first| first.joined().is_some() || !first.held(&notes).is_empty());
             let before = text[at.saturating_sub(100)..at].escape_ascii();
             assert!(met.contains(&at) || !begins, "{at} of {}, behind {before}", text.len());
-            seen[0] += u32::from(begins);
-            seen[1] += u32::from(first.is_some() && !met.contains(&at));
+            seen += u32::from(begins);
         }
     }
-    assert!(seen[0] > 300 && seen[1] > 10_000, "{seen:?}");
+    assert!(seen > 300, "{seen}");
 }
 
 #[test]
@@ -419,13 +314,9 @@ fn a_long_secret_is_met_among_very_many_anchors() {
             let spam = "acme_\n".repeat(500);
             let secret = format!("acme_{}", &BODY.to_ascii_lowercase().repeat(6)[..length]);
             let text = format!("{spam}{} {secret}\n{spam}", ".".repeat(shift));
-            let notes = Notes::new(text.as_bytes());
-            let barren = |head: &Head, anchor, part: &Range<usize>| notes.barren(head, anchor, part);
             let mut met = Vec::new();
-            set.search(text.as_bytes(), 0..text.len(), barren, |hit| met.push(hit.at));
+            set.search(text.as_bytes(), 0..text.len(), |hit| met.push(hit.at));
             assert!(met.contains(&(spam.len() + shift + 1)), "{length} bytes behind {shift}");
-            // Most of the others are left out.
-            assert!(met.len() < 500, "{}", met.len());
         }
     }
 }
