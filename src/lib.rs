@@ -4,7 +4,6 @@
 
 pub mod baseline;
 pub mod ci;
-mod class;
 pub mod config;
 pub mod container;
 pub mod date;
@@ -16,6 +15,7 @@ pub mod input;
 pub mod merge;
 pub mod mistake;
 pub mod output;
+mod prefilter;
 pub mod report;
 pub mod rule;
 pub mod scan;

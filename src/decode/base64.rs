@@ -2,31 +2,12 @@
 //! of lines are left out.
 
 use super::Skim;
-use super::character::BASE64;
+use super::alphabet::{BASE64, BASE64_ALPHABET, BASE64_VALUES};
 use super::digits::Digits;
-use crate::class::{BLOCK, repeated, span};
+use crate::prefilter::span;
 use crate::text::View;
 use base64_simd::STANDARD_NO_PAD;
-use fearless_simd::{Simd, prelude::*, u8x64};
 use std::ops::Range;
-
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// No character of base64.
-pub(super) const NONE: u8 = 0xFF;
-
-/// What each character stands for.
-pub(super) const VALUES: [u8; 256] = {
-    let mut values = [NONE; 256];
-    let mut at = 0;
-    while at < 64 {
-        values[STANDARD[at] as usize] = at as u8;
-        at += 1;
-    }
-    values[b'-' as usize] = 62;
-    values[b'_' as usize] = 63;
-    values
-};
 
 /// The characters that stand in base64 wherever `literal` does, for each of the three places that it can have in a group,
 /// and how many characters of its first group come before them.
@@ -40,7 +21,7 @@ pub fn alignments(literal: &[u8]) -> [(usize, Vec<u8>); 3] {
         let before = (8 * place).div_ceil(6);
         let characters = bits.chunks_exact(6).skip(before).map(|bits| {
             let value = bits.iter().fold(0, |value, &bit| value << 1 | usize::from(bit));
-            STANDARD[value]
+            BASE64_ALPHABET[value]
         });
         (before, characters.collect())
     })
@@ -55,7 +36,8 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
     let places = digits.places();
     let mut view = View::with_capacity(places.len() / 4 * 3 + 3);
     for group in places.chunks(GROUP) {
-        let value = |place: usize| group.get(place).map_or(0, |&at| u32::from(VALUES[usize::from(text[at])]));
+        let value =
+            |place: usize| group.get(place).map_or(0, |&at| u32::from(BASE64_VALUES[usize::from(text[at])]));
         let word = value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3);
         for byte in 0..group.len() - 1 {
             view.push((word >> (16 - 8 * byte)) as u8, group[byte]..group[byte + 1] + 1);
@@ -88,28 +70,21 @@ fn said(characters: &[u8]) -> Vec<u8> {
     let (groups, rest) = characters.as_chunks::<GROUP>();
     let mut said = groups.as_flattened().to_vec();
     // The crate reads one alphabet at a time.
-    for byte in &mut said {
-        *byte = match *byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            other => other,
-        };
+    if memchr::memchr2(b'-', b'_', &said).is_some() {
+        for byte in &mut said {
+            *byte = match *byte {
+                b'-' => b'+',
+                b'_' => b'/',
+                other => other,
+            };
+        }
     }
     let length = STANDARD_NO_PAD.decode_inplace(&mut said).map_or(0, |said| said.len());
     said.truncate(length);
-    let word = rest.iter().fold(0, |word, byte| word << 6 | u32::from(VALUES[usize::from(*byte)]));
+    let word = rest.iter().fold(0, |word, byte| word << 6 | u32::from(BASE64_VALUES[usize::from(*byte)]));
     let bytes = (word << (6 * (GROUP - rest.len()))).to_be_bytes();
     said.extend_from_slice(&bytes[1..rest.len().max(1)]);
     said
-}
-
-/// What each character of a block stands for, but for `+`, `-`, `/` and `_`, which stand for a bit more.
-#[inline(always)]
-pub(super) fn near_values<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u8x64<S> {
-    let bytes = u8x64::from_slice(simd, block);
-    // How far from its value a character is, for each higher half: signs, digits, large and small letters.
-    let shift = repeated(simd, &[0, 0, 15, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0]);
-    bytes + shift.swizzle_dyn_within_blocks(bytes >> 4)
 }
 
 #[cfg(test)]
@@ -125,7 +100,7 @@ mod tests {
 
     #[test]
     fn either_alphabet_is_read() {
-        let characters: Vec<u8> = (0..1000).map(|at| STANDARD[(at * at / 5 + at) % 64]).collect();
+        let characters: Vec<u8> = (0..1000).map(|at| BASE64_ALPHABET[(at * at / 5 + at) % 64]).collect();
         let url_safe = characters.iter().map(|byte| match byte {
             b'+' => b'-',
             b'/' => b'_',
@@ -134,7 +109,7 @@ mod tests {
         for characters in [characters.clone(), url_safe.collect()] {
             for length in 0..characters.len() {
                 let read = |group: &[u8]| {
-                    let value = |word, byte: &u8| word << 6 | u32::from(VALUES[usize::from(*byte)]);
+                    let value = |word, byte: &u8| word << 6 | u32::from(BASE64_VALUES[usize::from(*byte)]);
                     let word = group.iter().fold(0u32, value) << (6 * (GROUP - group.len()));
                     word.to_be_bytes()[1..group.len()].to_vec()
                 };

@@ -1,30 +1,12 @@
 //! Digits of base64 and of hexadecimal, also where the ends of lines divide them.
 
-use super::character::{BASE64, in_run};
-use crate::class::{Class, span, span_back};
+use super::alphabet::BASE64;
+use crate::prefilter::{ByteClass, ENCODED, span, span_back};
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// How far lines are read as one run.
 const LONGEST_LINES: usize = 128 * 1024;
-
-/// The lines that a run of digits of base64 is the first of, up to `end`: what is encoded is broken into lines.
-pub(super) fn wrapped_lines(text: &[u8], run: &Range<usize>, end: usize) -> Vec<Range<usize>> {
-    let end = end.min(run.start + LONGEST_LINES);
-    let mut lines = vec![run.clone()];
-    let mut at = run.end;
-    while let Some(behind) = text.get(at..end).and_then(line_behind) {
-        let start = at + behind;
-        at = start + span(&BASE64, &text[start..end]);
-        // Of a line that is cut, or has something else in it, the run may be a longer one.
-        let is_whole = at == text.len() || at < end && (!in_run(text[at]) || is_closed(&text[at..]));
-        if at == start || !is_whole {
-            break;
-        }
-        lines.push(start..at);
-    }
-    lines
-}
 
 /// The digits around a place, in order. The ends of lines and the indentation of the next divide them.
 #[derive(Debug, Default)]
@@ -41,15 +23,44 @@ struct Line {
 }
 
 impl Digits {
+    /// Those of a run.
+    pub(super) fn of_run(run: &Range<usize>) -> Digits {
+        Digits { lines: vec![Line { range: run.clone(), before: 0 }] }
+    }
+
+    /// Those of a run of digits of base64, and of the lines behind it, up to `end`: what is encoded is broken into lines.
+    pub(super) fn wrapped(text: &[u8], run: &Range<usize>, end: usize) -> Digits {
+        let end = end.min(run.start + LONGEST_LINES);
+        let mut digits = Digits::of_run(run);
+        let mut at = run.end;
+        while let Some(behind) = text.get(at..end).and_then(line_behind) {
+            let start = at + behind;
+            at = start + span(&BASE64, &text[start..end]);
+            // Of a line that is cut, or has something else in it, the run may be a longer one.
+            let is_whole =
+                at == text.len() || at < end && (!ENCODED.contains(text[at]) || is_closed(&text[at..]));
+            if at == start || !is_whole {
+                break;
+            }
+            digits.push(start..at);
+        }
+        digits
+    }
+
+    /// What stands on each line.
+    pub(super) fn lines(&self) -> impl ExactSizeIterator<Item = &Range<usize>> {
+        self.lines.iter().map(|line| &line.range)
+    }
+
     /// Those in `reach`, of which `group` at `at` and before it are whole.
     pub(super) fn around(
-        class: &Class,
+        class: &ByteClass,
         text: &[u8],
         at: usize,
         reach: &Range<usize>,
         group: usize,
     ) -> Digits {
-        let is_digit = |at: usize| text.get(at).is_some_and(|&byte| class.bits(byte) != 0);
+        let is_digit = |at: usize| text.get(at).is_some_and(|&byte| class.contains(byte));
         let mut before: Vec<Range<usize>> = Vec::new();
         let mut start = at;
         loop {
@@ -141,7 +152,7 @@ fn is_closed(text: &[u8]) -> bool {
     let rest = &text[padding..];
     let closing = rest.iter().take(2).take_while(|byte| matches!(byte, b';' | b'}')).count();
     let next = &rest[closing..];
-    padding + closing > 0 && !next.first().is_some_and(|&byte| in_run(byte))
+    padding + closing > 0 && !next.first().is_some_and(|&byte| ENCODED.contains(byte))
 }
 
 /// The most characters of indentation.

@@ -1,6 +1,6 @@
 //! Escapes: single characters that are written as something else, in text that stands as it is.
 
-use super::hex::digit;
+use super::alphabet::hex_value;
 use super::{Form, Skim};
 use crate::text::View;
 use std::ops::Range;
@@ -156,7 +156,7 @@ fn escape(form: Form, text: &[u8]) -> Option<(Meaning, usize)> {
 /// The number that `digits` hexadecimal digits from `at` on make.
 fn hexadecimal(text: &[u8], at: usize, digits: usize) -> Option<u32> {
     let digits = text.get(at..at + digits)?;
-    digits.iter().try_fold(0, |value, &byte| Some(value << 4 | u32::from(digit(byte)?)))
+    digits.iter().try_fold(0, |value, &byte| Some(value << 4 | u32::from(hex_value(byte)?)))
 }
 
 fn byte(text: &[u8], at: usize) -> Option<Meaning> {

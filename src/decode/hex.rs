@@ -1,30 +1,11 @@
 //! Hexadecimal: two digits are a byte, one after the other or with something between each two.
 
 use super::Skim;
-use super::character::HEX;
+use super::alphabet::{HEX, hex_byte, hex_value};
 use super::digits::Digits;
 use crate::text::View;
 use faster_hex::hex_decode;
 use std::ops::Range;
-
-/// What each hexadecimal digit stands for; no other byte stands for one below sixteen.
-const VALUES: [u8; 256] = {
-    let mut values = [u8::MAX; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        if let Some(value) = (byte as u8 as char).to_digit(16) {
-            values[byte] = value as u8;
-        }
-        byte += 1;
-    }
-    values
-};
-
-/// The value of a hexadecimal digit.
-#[inline]
-pub(super) fn digit(byte: u8) -> Option<u8> {
-    Some(VALUES[usize::from(byte)]).filter(|&value| value < 16)
-}
 
 /// Reads the digits around `at`, where a byte begins.
 pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
@@ -32,7 +13,7 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
     let places = digits.places();
     let mut view = View::with_capacity(places.len() / 2);
     for pair in places.chunks_exact(2) {
-        view.push(byte(text[pair[0]], text[pair[1]]), pair[0]..pair[1] + 1);
+        view.push(hex_byte(text[pair[0]], text[pair[1]]), pair[0]..pair[1] + 1);
     }
     (view, digits.run(at))
 }
@@ -47,13 +28,6 @@ pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) 
     said.truncate(if is_read { said.len() } else { 0 });
     let own = digits.before(border).0.div_ceil(2).min(said.len());
     Skim::of_digits(said, own, 2 * own, digits, at)
-}
-
-/// The byte that two hexadecimal digits say.
-pub(super) fn byte(high: u8, low: u8) -> u8 {
-    // Of a letter the sixth bit is set and the lower half is nine less than its value.
-    let value = |digit: u8| (digit & 15) + (digit >> 6) * 9;
-    value(high) << 4 | value(low)
 }
 
 /// Reads the bytes around `at`, which are apart from each other.
@@ -74,7 +48,7 @@ pub(super) fn decode_bytes(text: &[u8], at: usize, reach: &Range<usize>) -> (Vie
     }
     let mut view = View::with_capacity(starts.len());
     for start in starts {
-        if let (Some(high), Some(low)) = (digit(text[start]), digit(text[start + 1])) {
+        if let (Some(high), Some(low)) = (hex_value(text[start]), hex_value(text[start + 1])) {
             view.push(high << 4 | low, start..start + 2);
         }
     }

@@ -3,19 +3,16 @@
 //! Nothing is decoded as a whole. Whoever has found that an encoding is used at a place asks for what is read around it;
 //! [`runs`] finds the places that no literal leads to.
 
+mod alignment;
+mod alphabet;
 mod base64;
-mod character;
 mod digits;
 mod escape;
-mod glance;
 mod hex;
 mod run;
-mod samples;
 mod stream;
 
 pub use base64::{alignments, text_in_base64};
-pub use glance::Hints;
-pub(crate) use glance::{Glance, TOGETHER, glance};
 pub use run::{LEAST, Place, runs};
 pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
 

@@ -1,18 +1,17 @@
 //! Runs: long stretches of characters that encodings are written in. What is encoded stands in one.
 
 use super::Form;
-use super::character::{BASE64, HEX, IN_RUN, PLAIN, is_ruler};
-use super::digits::wrapped_lines;
+use super::alignment::AlignmentProbe;
+use super::alphabet::{BASE64, HEX};
+use super::digits::Digits;
 use super::escape;
-use super::glance::Hints;
-use super::samples::{SAMPLE, SAMPLES, Sampled};
-use crate::class::{Class, span, span_back};
+use crate::prefilter::{ByteClass, ENCODED, EncodedBlocks, WINDOW_BYTES, WINDOW_OFFSETS, span, span_back};
 use std::ops::Range;
 
 /// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
 pub const LEAST: usize = 47;
 
-const _: () = assert!(LEAST == 2 * SAMPLE - 1);
+const _: () = assert!(LEAST == 2 * WINDOW_BYTES - 1);
 
 /// A place where something is written in an encoding.
 #[derive(Clone, Debug)]
@@ -29,22 +28,24 @@ pub struct Place {
 
 /// Calls `visit` for each place in `part` of the text where something is written in an encoding. Whether it says anything is
 /// not known yet; but wherever a text of 36 characters is encoded in a run, it is told.
-pub fn runs(text: &[u8], part: &Range<usize>, hints: &Hints, mut visit: impl FnMut(Place)) {
+pub fn runs(text: &[u8], part: &Range<usize>, hints: &EncodedBlocks, mut visit: impl FnMut(Place)) {
     let end = text.len().min(part.end + LEAST);
     // Where the last run that was looked at ends.
     let mut from = part.start.min(end);
-    for sample in hints.blocks(end).flat_map(|block| SAMPLES.map(|sample| block + sample)) {
-        if sample < from || sample > end {
-            continue;
-        }
-        let length = span(&IN_RUN, &text[sample..end]);
-        if length < SAMPLE {
-            continue;
-        }
-        let run = sample - span_back(&IN_RUN, &text[from..sample])..sample + length;
-        from = run.end;
-        if run.len() >= LEAST {
-            from = forms(text, run, end, &mut visit);
+    for block in hints.starts(end) {
+        for sample in WINDOW_OFFSETS.map(|offset| block + offset) {
+            if sample < from || sample > end {
+                continue;
+            }
+            let length = span(&ENCODED, &text[sample..end]);
+            if length < WINDOW_BYTES {
+                continue;
+            }
+            let run = sample - span_back(&ENCODED, &text[from..sample])..sample + length;
+            from = run.end;
+            if run.len() >= LEAST {
+                from = forms(text, run, end, &mut visit);
+            }
         }
     }
 }
@@ -56,7 +57,8 @@ fn forms(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnMut(Plac
         return run.end;
     }
     let escape = |form, at| Place { form, at, end: None, run: run.clone() };
-    if span(&PLAIN, bytes) < bytes.len() {
+    let is_base64 = span(&BASE64, bytes) == bytes.len();
+    if !is_base64 {
         for (form, opener) in [
             (Form::Percent, b'%'),
             (Form::Backslash, b'\\'),
@@ -75,37 +77,43 @@ fn forms(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnMut(Plac
         visit(escape(Form::QuotedPrintable, before.len() - 1));
     }
     // What the ends of lines cut may say something where no line does.
-    let is_base64 = span(&BASE64, bytes) == bytes.len();
-    let lines = if is_base64 { wrapped_lines(text, &run, end) } else { vec![run.clone()] };
-    let run = run.start..lines.last().map_or(run.end, |last| last.end);
-    let sampled = Sampled::of(text, &lines);
+    let digits = if is_base64 { Digits::wrapped(text, &run, end) } else { Digits::of_run(&run) };
+    let run = digits.run(run.start);
+    let is_wrapped = digits.lines().len() > 1;
+    let probe = AlignmentProbe::new(&digits.joined(text));
     for (form, class) in [(Form::Base64, &BASE64), (Form::Hex, &HEX)] {
-        if !sampled.says(form) {
+        let mut parts = probe.plausible_text(form).peekable();
+        if parts.peek().is_none() {
             continue;
         }
-        let is_all = |line: &Range<usize>| span(class, &text[line.clone()]) == line.len();
-        if lines.iter().all(is_all) {
-            for part in sampled.parts(form) {
-                let end = Some(part.end).filter(|&end| lines.len() > 1 || end < run.end);
-                visit(Place { form, at: part.start, end, run: run.clone() });
+        if digits.lines().all(|line| span(class, &text[line.clone()]) == line.len()) {
+            for part in parts {
+                let [at, end] = [part.start, part.end].map(|number| digits.place(number).unwrap_or(run.end));
+                let end = Some(end).filter(|&end| is_wrapped || end < run.end);
+                visit(Place { form, at, end, run: run.clone() });
             }
         } else {
-            lines.iter().for_each(|line| stretches(form, class, text, line, visit));
+            digits.lines().for_each(|line| stretches(form, class, text, line, visit));
         }
     }
     run.end
 }
 
+/// Whether it is a line of one character, as people draw them.
+fn is_ruler(run: &[u8]) -> bool {
+    run.iter().all(|byte| *byte == run[0])
+}
+
 /// Tells where digits of an encoding that stand among others in a part of the text say something: they are runs of their own.
-fn stretches(form: Form, class: &Class, text: &[u8], part: &Range<usize>, visit: &mut impl FnMut(Place)) {
+fn stretches(form: Form, class: &ByteClass, text: &[u8], part: &Range<usize>, visit: &mut impl FnMut(Place)) {
     let mut at = part.start;
     while at < part.end {
-        let digits = text[at..part.end].iter().take_while(|&&byte| class.bits(byte) != 0).count();
+        let digits = text[at..part.end].iter().take_while(|&&byte| class.contains(byte)).count();
         let stretch = at..at + digits;
-        if digits >= SAMPLE {
-            for part in Sampled::of(text, std::slice::from_ref(&stretch)).parts(form) {
-                let end = Some(part.end).filter(|&end| end < stretch.end);
-                visit(Place { form, at: part.start, end, run: stretch.clone() });
+        if digits >= WINDOW_BYTES {
+            for part in AlignmentProbe::new(&text[stretch.clone()]).plausible_text(form) {
+                let end = Some(at + part.end).filter(|&end| end < stretch.end);
+                visit(Place { form, at: at + part.start, end, run: stretch.clone() });
             }
         }
         at += digits + 1;
@@ -115,9 +123,9 @@ fn stretches(form: Form, class: &Class, text: &[u8], part: &Range<usize>, visit:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::class::BLOCK;
-    use crate::decode::samples::PART_BLOCKS;
+    use crate::decode::alignment::PART_BLOCKS;
     use crate::decode::tests::numbers;
+    use crate::prefilter::BLOCK_BYTES;
     use std::fmt::Write as _;
 
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -168,7 +176,7 @@ mod tests {
                     for cut in 0..4 {
                         let digits = &digits.as_bytes()[cut..];
                         let told = |found: Place| panic!("{:?} in {drawn}, {form:?}", found.form);
-                        runs(digits, &(0..digits.len()), &Hints::unknown(0), told);
+                        runs(digits, &(0..digits.len()), &EncodedBlocks::unscanned(0), told);
                     }
                 }
             }
@@ -183,7 +191,7 @@ mod tests {
         for (form, group) in [(Form::Base64, 4), (Form::Hex, 2)] {
             let digits = if form == Form::Base64 { base64(text.as_bytes()) } else { hex(text.as_bytes()) };
             let mut told = 0;
-            runs(digits.as_bytes(), &(0..digits.len()), &Hints::unknown(0), |found| {
+            runs(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |found| {
                 assert_eq!((found.form, found.at % group), (form, 0), "at {} of {form:?}", found.at);
                 told += 1;
             });
@@ -202,11 +210,11 @@ mod tests {
             let start = random(200);
             let digits = ["7".repeat(start), digits, "7".repeat(random(200))].concat();
             let mut told = false;
-            runs(digits.as_bytes(), &(0..digits.len()), &Hints::unknown(0), |found| {
+            runs(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |found| {
                 // What stands shortly before is read too.
                 told |= found.form == form
                     && found.at.abs_diff(start).is_multiple_of(group)
-                    && found.at < start + 4 * SAMPLE;
+                    && found.at < start + 4 * WINDOW_BYTES;
             });
             assert!(told, "{} in {form:?}, round {round}", text.escape_ascii());
         }
@@ -230,16 +238,16 @@ mod tests {
             // Anywhere, and where parts end that are told by themselves; a short text of those letters where a block ends.
             let start = match round / 96 % 6 {
                 0 | 1 => random(14_000),
-                2 | 5 => (1 + random(200)) * BLOCK - 28 - random(4),
-                _ => (1 + random(3)) * PART_BLOCKS * BLOCK - random(80),
+                2 | 5 => (1 + random(200)) * BLOCK_BYTES - 28 - random(4),
+                _ => (1 + random(3)) * PART_BLOCKS * BLOCK_BYTES - random(80),
             };
             let start = start / group * group + 1 + random(group - 1);
             let digits = [&around[..start], &text, &around[start..]].concat();
             let mut told = false;
-            runs(digits.as_bytes(), &(0..digits.len()), &Hints::unknown(0), |found| {
+            runs(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |found| {
                 told |= found.form == form
                     && found.at.abs_diff(start).is_multiple_of(group)
-                    && found.at < start + 4 * SAMPLE
+                    && found.at < start + 4 * WINDOW_BYTES
                     && start < found.end.unwrap_or(found.run.end);
             });
             assert!(told, "at {start} in {form:?}, round {round}: {text}");
@@ -274,14 +282,14 @@ mod tests {
             let written = lines.join(&b'\n');
             let place = |digit: usize| digit + digit / width;
             let mut told = false;
-            runs(&written, &(0..written.len()), &Hints::unknown(0), |found| {
+            runs(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |found| {
                 // It is read from some groups before the place on, and what begins before the end counts.
                 let first = found.at - found.at / (width + usize::from(width < usize::MAX));
                 let is_phase = first.abs_diff(start).is_multiple_of(group);
                 let ends = found.end.unwrap_or(found.run.end);
                 told |= found.form == form
                     && is_phase
-                    && found.at < place(start) + 2 * SAMPLE
+                    && found.at < place(start) + 2 * WINDOW_BYTES
                     && place(start) < ends;
             });
             assert!(told, "round {round}: {start}..{end} of {} by {width}", digits.len());
@@ -302,8 +310,8 @@ mod tests {
             for end in [&b"\n"[..], b";\n", b"};", b"'"] {
                 let written = [&lines.join(&b'\n'), padding, end].concat();
                 let mut told = false;
-                runs(&written, &(0..written.len()), &Hints::unknown(0), |place| {
-                    told |= place.at < start + 2 * SAMPLE && start < place.end.unwrap_or(place.run.end);
+                runs(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
+                    told |= place.at < start + 2 * WINDOW_BYTES && start < place.end.unwrap_or(place.run.end);
                 });
                 assert!(told, "{length}, then {}", end.escape_ascii());
             }
@@ -323,8 +331,9 @@ mod tests {
             let start = 4 * before + before / 16 * end.len();
             let written = [&block, &b"="[..], end.as_bytes(), &block].concat();
             let (mut told, mut escaped) = (false, false);
-            runs(&written, &(0..written.len()), &Hints::unknown(0), |place| {
-                let is_near = place.at < start + 2 * SAMPLE && start < place.end.unwrap_or(place.run.end);
+            runs(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
+                let is_near =
+                    place.at < start + 2 * WINDOW_BYTES && start < place.end.unwrap_or(place.run.end);
                 told |= place.form == Form::Base64 && is_near;
                 escaped |= place.form == Form::QuotedPrintable && place.at == block.len();
             });

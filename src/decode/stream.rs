@@ -1,8 +1,8 @@
 //! Compressed streams that are written in base64 or hexadecimal: gzip (RFC 1952) and zlib (RFC 1950).
 
 use super::Form;
-use super::character::{BASE64, HEX};
-use crate::class::span;
+use super::alphabet::{BASE64, HEX};
+use crate::prefilter::span;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::io::{ErrorKind, Read};
 
@@ -52,7 +52,7 @@ pub enum Ended {
 pub fn begins_stream(form: Form, text: &[u8], at: usize) -> bool {
     let class = if form == Form::Hex { &HEX } else { &BASE64 };
     let line = &text[at..text.len().min(at + SHORTEST)];
-    (at == 0 || class.bits(text[at - 1]) == 0) && span(class, line) == line.len()
+    (at == 0 || !class.contains(text[at - 1])) && span(class, line) == line.len()
 }
 
 /// How the stream is compressed that `bytes` begin with, if it is one.

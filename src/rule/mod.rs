@@ -3,7 +3,6 @@
 pub(crate) mod behind;
 mod file;
 mod head;
-mod search;
 mod set;
 pub mod template;
 

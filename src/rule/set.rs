@@ -3,9 +3,9 @@
 use super::Rule;
 use super::behind::Rest;
 use super::file::{SHORTEST_ANCHOR, parse};
-use super::search::Search;
-use crate::decode::{Form, Hints, LEAST, Place, STREAMS, alignments, begins_stream, runs};
+use crate::decode::{Form, LEAST, Place, STREAMS, alignments, begins_stream, runs};
 use crate::mistake::Mistake;
+use crate::prefilter::{EncodedBlocks, LiteralPrefilter};
 use crate::text::{Encoding, begins_with};
 use std::ops::Range;
 
@@ -58,7 +58,7 @@ pub struct RuleSet {
     /// The distinct literals to search for; for each, the anchors that may stand where it does, and whether the literal is
     /// all of it.
     candidates: Vec<Vec<(usize, bool)>>,
-    literals: Search,
+    literals: LiteralPrefilter,
     /// For each anchor what must follow it for a secret to begin there, where that is known.
     rests: Vec<Option<Rest>>,
     longest: usize,
@@ -122,7 +122,7 @@ impl RuleSet {
             _ => None,
         };
         let rests: Vec<Option<Rest>> = anchors.iter().map(follows).collect();
-        let literals = Search::new(&shared);
+        let literals = LiteralPrefilter::new(&shared);
         let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
         Ok(RuleSet { literals, rules, candidates, rests, longest, anchors })
     }
@@ -170,7 +170,7 @@ impl RuleSet {
         bytes: &[u8],
         own: Range<usize>,
         mut visit: impl FnMut(Hit<'s>),
-    ) -> Hints {
+    ) -> EncodedBlocks {
         self.each_anchor(bytes, own, |number, hit| {
             let rest = self.rests[number].as_ref();
             if rest.is_none_or(|rest| rest.may_follow(bytes, hit.at, hit.anchor.length())) {
@@ -185,9 +185,9 @@ impl RuleSet {
         bytes: &[u8],
         own: Range<usize>,
         mut visit: impl FnMut(usize, Hit<'s>),
-    ) -> Hints {
+    ) -> EncodedBlocks {
         let end = bytes.len().min(own.end + self.longest);
-        self.literals.each(bytes, own.start.min(end)..end, |literal, start| {
+        self.literals.for_each(bytes, own.start.min(end)..end, |literal, start| {
             for &(number, is_whole) in &self.candidates[literal] {
                 let anchor = &self.anchors[number];
                 let before = anchor.before + anchor.core.start;
@@ -339,8 +339,7 @@ fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::class::BLOCK;
-    use crate::decode::TOGETHER;
+    use crate::prefilter::BLOCK_BYTES;
 
     #[test]
     fn builtin_rules_compile() {
@@ -412,15 +411,15 @@ mod tests {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let name = "a_name_that_says_nothing_".repeat(12);
         // Where the text begins, and with either end of the run where what is looked at together does.
-        let together = TOGETHER * BLOCK;
-        let places = (0..BLOCK).chain((together - BLOCK..together).step_by(5));
-        let places = places.chain((together - 4 * BLOCK..together - 2 * BLOCK).step_by(9));
+        let together = 64 * BLOCK_BYTES;
+        let places = (0..BLOCK_BYTES).chain((together - BLOCK_BYTES..together).step_by(5));
+        let places = places.chain((together - 4 * BLOCK_BYTES..together - 2 * BLOCK_BYTES).step_by(9));
         for (before, length) in
-            places.flat_map(|before| (150..150 + BLOCK).map(move |length| (before, length)))
+            places.flat_map(|before| (150..150 + BLOCK_BYTES).map(move |length| (before, length)))
         {
             for run in [format!("{}%61", &name[..length]), format!("%61{}", &name[..length])] {
                 let text = format!("{}{run} ", " ".repeat(before));
-                for part in [0..text.len(), before.saturating_sub(BLOCK / 2)..text.len()] {
+                for part in [0..text.len(), before.saturating_sub(BLOCK_BYTES / 2)..text.len()] {
                     let hints = set.search(text.as_bytes(), part.clone(), |_| {});
                     let mut told = false;
                     runs(text.as_bytes(), &part, &hints, |found| told |= found.form == Form::Percent);
@@ -472,7 +471,7 @@ mod tests {
         let name = "a_name_that_is_as_long_as_a_run_but_says_nothing_at_all";
         let names = format!("{name}(and a few words);\n").repeat(100);
         for text in [names.clone(), names[..4 * 1024].to_owned(), name.repeat(200), name.repeat(2)] {
-            for length in text.len().saturating_sub(BLOCK)..text.len() {
+            for length in text.len().saturating_sub(BLOCK_BYTES)..text.len() {
                 let text = &text.as_bytes()[..length];
                 let hints = set.search(text, 0..length, |_| {});
                 runs(text, &(0..length), &hints, |place| panic!("{place:?} of {length}"));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the library, by layer from the lowest. `ARCHITECTURE.md` shows the same table.
 const LAYERS: &[&[&str]] = &[
-    &["class", "date", "hook", "text", "secret"],
+    &["prefilter", "date", "hook", "text", "secret"],
     &["decode", "mistake", "input", "ci", "merge"],
     &["rule"],
     &["finding"],
@@ -63,7 +63,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ),
     (
         "fearless_simd",
-        &["class.rs", "decode/base64.rs", "decode/character.rs", "decode/glance.rs", "decode/samples.rs"],
+        &["prefilter/byte_class.rs", "prefilter/scan.rs", "decode/alignment.rs", "decode/alphabet.rs"],
     ),
     ("base64_simd", &["decode/base64.rs"]),
     ("faster_hex", &["decode/hex.rs"]),

@@ -1,0 +1,298 @@
+//! The search for many literals at once.
+//!
+//! Each literal is found by its *fingerprint*: the three bytes in a row that are rarest in files. Literals are put into eight
+//! buckets, one for each bit of a byte class, and the SIMD pass ([`scan`](super::scan)) reports where three bytes in a row share
+//! a bucket. There a hash of the three bytes leads to the literals that are compared. This is Teddy of Hyperscan and of the
+//! aho-corasick crate, with the rare bytes of the "packed pair" search in memchr. The literals are bytes: which rule they belong
+//! to, and how text is encoded, is the caller's business.
+
+use super::byte_class::{BLOCK_BYTES, ByteClass};
+use super::scan::{BATCH_BLOCKS, BlockCandidates, EncodedBlocks, scan_blocks};
+use std::ops::Range;
+
+/// The bytes of a literal that the SIMD pass looks for.
+const FINGERPRINT_BYTES: usize = 3;
+
+/// The bytes of a fingerprint behind its first.
+const BYTES_BEHIND: usize = FINGERPRINT_BYTES - 1;
+
+/// One for each bit of a byte.
+const BUCKETS: usize = 8;
+
+/// Literals to search for.
+#[derive(Debug)]
+pub(crate) struct LiteralPrefilter {
+    /// Sorted by the slot of their fingerprints.
+    literals: Vec<Literal>,
+    /// For each slot its part of `literals`.
+    slots: Vec<Range<usize>>,
+    /// For each byte of a fingerprint the buckets that it occurs in.
+    classes: [ByteClass; FINGERPRINT_BYTES],
+}
+
+#[derive(Debug)]
+struct Literal {
+    /// Its index among the literals that were given.
+    index: usize,
+    bytes: Box<[u8]>,
+    fingerprint: u32,
+    fingerprint_offset: usize,
+    /// Its first eight bytes, and a mask of those that it has.
+    head: u64,
+    head_mask: u64,
+}
+
+impl LiteralPrefilter {
+    /// Literals of at least [`FINGERPRINT_BYTES`] bytes each.
+    pub(crate) fn new(literals: &[&[u8]]) -> LiteralPrefilter {
+        let mut literals: Vec<Literal> =
+            literals.iter().enumerate().map(|(index, bytes)| Literal::new(index, bytes)).collect();
+        let mut classes = [ByteClass::EMPTY; FINGERPRINT_BYTES];
+        for (bit, bucket) in fill_buckets(&literals).iter().enumerate() {
+            for &index in &bucket.literals {
+                for (class, &byte) in classes.iter_mut().zip(literals[index].fingerprint_bytes()) {
+                    class.insert(byte, 1 << bit);
+                }
+            }
+        }
+        literals.sort_by_key(|literal| slot(literal.fingerprint));
+        let first = |number: usize| literals.partition_point(|literal| slot(literal.fingerprint) < number);
+        let slots = (0..SLOTS).map(|number| first(number)..first(number + 1)).collect();
+        LiteralPrefilter { literals, slots, classes }
+    }
+
+    /// Calls `visit` with the index and the start of each literal that is whole in `span` of the text. Returns the blocks that
+    /// may hold encoded text.
+    pub(crate) fn for_each(
+        &self,
+        text: &[u8],
+        span: Range<usize>,
+        mut visit: impl FnMut(usize, usize),
+    ) -> EncodedBlocks {
+        let mut encoded_blocks = EncodedBlocks::unscanned(span.start);
+        let mut starts = [0; BATCH_BLOCKS];
+        let mut at = span.start;
+        while at + FINGERPRINT_BYTES <= span.end {
+            // A literal may begin at each of these places.
+            let places = span.end - at - BYTES_BEHIND;
+            let blocks = places.div_ceil(BLOCK_BYTES).min(BATCH_BLOCKS);
+            let whole = ((text.len() - at - BYTES_BEHIND) / BLOCK_BYTES).min(blocks);
+            let BlockCandidates { mut literals, mut encoded } =
+                scan_blocks(&self.classes, text, at, whole, &mut starts);
+            if whole < blocks {
+                // The end of the text, padded with zeros.
+                let last = at + whole * BLOCK_BYTES;
+                let mut padded = [0; 2 * BLOCK_BYTES];
+                padded[..text.len() - last].copy_from_slice(&text[last..]);
+                let mut last_starts = [0; BATCH_BLOCKS];
+                let candidates = scan_blocks(&self.classes, &padded, 0, 1, &mut last_starts);
+                literals |= candidates.literals << whole;
+                encoded |= candidates.encoded << whole;
+                starts[whole] = last_starts[0];
+            }
+            if places < blocks * BLOCK_BYTES {
+                // No literal begins behind the last place.
+                starts[blocks - 1] &= (1 << (places % BLOCK_BYTES)) - 1;
+            }
+            encoded_blocks.push(encoded, blocks);
+            while literals != 0 {
+                let number = literals.trailing_zeros() as usize;
+                let mut left = starts[number];
+                while left != 0 {
+                    let place = at + number * BLOCK_BYTES + left.trailing_zeros() as usize;
+                    self.verify(&text[..span.end], span.start, place, &mut visit);
+                    left &= left - 1;
+                }
+                literals &= literals - 1;
+            }
+            at += blocks * BLOCK_BYTES;
+        }
+        encoded_blocks
+    }
+
+    /// Compares the literals whose fingerprint may be at `place` of a text that begins at `start`.
+    fn verify(&self, text: &[u8], start: usize, place: usize, visit: &mut impl FnMut(usize, usize)) {
+        let fingerprint = as_word(&text[place..place + FINGERPRINT_BYTES]);
+        for literal in &self.literals[self.slots[slot(fingerprint)].clone()] {
+            let first = place.checked_sub(literal.fingerprint_offset).filter(|&first| first >= start);
+            if let Some(first) = first.filter(|_| literal.fingerprint == fingerprint)
+                && literal.is_at_start_of(&text[first..])
+            {
+                visit(literal.index, first);
+            }
+        }
+    }
+}
+
+impl Literal {
+    fn new(index: usize, bytes: &[u8]) -> Literal {
+        let fingerprint_offset = rarest_bytes(bytes);
+        let (mut head, mut head_mask) = ([0; 8], [0; 8]);
+        let length = bytes.len().min(8);
+        head[..length].copy_from_slice(&bytes[..length]);
+        head_mask[..length].fill(u8::MAX);
+        Literal {
+            index,
+            bytes: bytes.into(),
+            fingerprint: as_word(&bytes[fingerprint_offset..fingerprint_offset + FINGERPRINT_BYTES]),
+            fingerprint_offset,
+            head: u64::from_le_bytes(head),
+            head_mask: u64::from_le_bytes(head_mask),
+        }
+    }
+
+    fn fingerprint_bytes(&self) -> &[u8] {
+        &self.bytes[self.fingerprint_offset..self.fingerprint_offset + FINGERPRINT_BYTES]
+    }
+
+    /// Compares eight bytes at once: most literals have no more.
+    #[inline]
+    fn is_at_start_of(&self, text: &[u8]) -> bool {
+        match text.first_chunk() {
+            Some(&head) => {
+                u64::from_le_bytes(head) & self.head_mask == self.head
+                    && (self.bytes.len() <= head.len() || text.starts_with(&self.bytes))
+            }
+            None => text.starts_with(&self.bytes),
+        }
+    }
+}
+
+/// Literals that the SIMD pass cannot distinguish.
+struct Bucket {
+    literals: Vec<usize>,
+    /// For each byte of a fingerprint the low and the high nibbles that occur, as sets of bits.
+    nibbles: [(u16, u16); FINGERPRINT_BYTES],
+}
+
+impl Bucket {
+    fn merged_with(&self, other: &Bucket) -> Bucket {
+        let union = |place: usize| {
+            let ((low, high), (other_low, other_high)) = (self.nibbles[place], other.nibbles[place]);
+            (low | other_low, high | other_high)
+        };
+        Bucket { literals: [&*self.literals, &*other.literals].concat(), nibbles: [0, 1, 2].map(union) }
+    }
+
+    /// How often text matches the bucket by chance, in arbitrary units. Files are full of lower case letters, zeros and line
+    /// feeds, so the high nibbles 0, 6 and 7 weigh most.
+    fn false_positive_weight(&self) -> u32 {
+        let weight = |(low, high): &(u16, u16)| {
+            let of_nibble = |nibble: u32| match nibble {
+                0 | 6 | 7 => 8,
+                2 | 3 => 5,
+                4 | 5 => 3,
+                _ => 1,
+            };
+            low.count_ones() * (0..16).filter(|bit| high >> bit & 1 == 1).map(of_nibble).sum::<u32>()
+        };
+        self.nibbles.iter().map(weight).product()
+    }
+}
+
+/// Distributes the literals to at most [`BUCKETS`] buckets. Starts with one bucket for each literal, sorted by fingerprint, and
+/// merges the two neighbours whose union matches least by chance.
+fn fill_buckets(literals: &[Literal]) -> Vec<Bucket> {
+    let mut sorted: Vec<&Literal> = literals.iter().collect();
+    sorted.sort_by_key(|literal| literal.fingerprint);
+    let nibbles = |&byte: &u8| (1 << (byte & 15), 1 << (byte >> 4));
+    let bucket = |literal: &Literal| {
+        let bytes = literal.fingerprint_bytes();
+        Bucket {
+            literals: vec![literal.index],
+            nibbles: [0, 1, 2].map(|place: usize| nibbles(&bytes[place])),
+        }
+    };
+    let mut buckets: Vec<Bucket> = sorted.into_iter().map(bucket).collect();
+    while buckets.len() > BUCKETS {
+        let weight = |&at: &usize| buckets[at].merged_with(&buckets[at + 1]).false_positive_weight();
+        let Some(at) = (0..buckets.len() - 1).min_by_key(weight) else { break };
+        let next = buckets.remove(at + 1);
+        buckets[at] = buckets[at].merged_with(&next);
+    }
+    buckets
+}
+
+/// Three bytes as a number, the first one highest.
+#[inline]
+fn as_word(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte))
+}
+
+/// The entries of the hash table.
+const SLOTS: usize = 256;
+
+/// The entry of a fingerprint, by Fibonacci hashing: the highest bits of the product depend on all bits.
+#[inline]
+fn slot(fingerprint: u32) -> usize {
+    (fingerprint.wrapping_mul(0x9E37_79B1) >> 24) as usize
+}
+
+/// Where the three bytes in a row begin that are rarest in files.
+fn rarest_bytes(literal: &[u8]) -> usize {
+    let frequency = |byte: &u8| match byte {
+        b'\0' | b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6u32,
+        b'a'..=b'z' => 5,
+        b'_' | b'0'..=b'9' | b'A'..=b'Z' => 3,
+        b'!'..=b'~' => 2,
+        _ => 1,
+    };
+    let total = |at: &usize| literal[*at..*at + FINGERPRINT_BYTES].iter().map(frequency).sum::<u32>();
+    (0..=literal.len() - FINGERPRINT_BYTES).min_by_key(total).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::{ENCODED, WINDOW_BYTES};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Few letters, so that much is found and more is nearly found.
+    fn bytes() -> impl Strategy<Value = u8> {
+        prop::sample::select(&b"aabbccdda\0-_ xyz\xff\xfe\xfd"[..])
+    }
+
+    /// Text with runs of encoded bytes in it.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let part = prop_oneof![
+            3 => prop::collection::vec(bytes(), 0..40),
+            1 => prop::collection::vec(prop::sample::select(&b"aZ09+/-_%&=\\#;{}"[..]), 0..160),
+        ];
+        prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
+
+        #[test]
+        fn matches_naive_search(
+            literals in prop::collection::hash_set(prop::collection::vec(bytes(), 3..12), 1..30),
+            text in text(),
+            (one, other) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+        ) {
+            let literals: Vec<&[u8]> = literals.iter().map(Vec::as_slice).collect();
+            let (one, other) = (one.index(text.len() + 1), other.index(text.len() + 1));
+            let span = one.min(other)..one.max(other);
+            let mut found = Vec::new();
+            let blocks = LiteralPrefilter::new(&literals)
+                .for_each(&text, span.clone(), |index, at| found.push((at, index)));
+            found.sort_unstable();
+            let is_at = |at: usize, literal: &[u8]| text[at..span.end].starts_with(literal);
+            let expected: Vec<(usize, usize)> = span
+                .clone()
+                .flat_map(|at| (0..literals.len()).map(move |index| (at, index)))
+                .filter(|&(at, index)| is_at(at, literals[index]))
+                .collect();
+            prop_assert_eq!(found, expected);
+            // Each run of encoded bytes that is long enough has a candidate in it.
+            let starts: Vec<usize> = blocks.starts(text.len()).collect();
+            let mut at = span.start;
+            while at < text.len() {
+                let run = text[at..].iter().take_while(|&&byte| ENCODED.contains(byte)).count();
+                let candidates = starts.iter().filter(|&&start| start + BLOCK_BYTES > at && start < at + run);
+                prop_assert!(run < 2 * WINDOW_BYTES - 1 || candidates.count() > 0, "no candidate at {}", at);
+                at += run + 1;
+            }
+        }
+    }
+}

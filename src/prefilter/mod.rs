@@ -1,0 +1,16 @@
+//! The prefilter: one SIMD pass over a text that finds the places where a closer look could be worth it.
+//!
+//! The pass reads 64 bytes at a time and answers two questions. Where could one of many literals begin? Which blocks may hold
+//! encoded text? `README.md` in this folder explains both with an example. The answers are a superset: false positives are
+//! allowed, false negatives are not. The prefilter knows no rule and decodes nothing.
+
+mod byte_class;
+mod literals;
+mod scan;
+
+pub(crate) use byte_class::{
+    BLOCK_BYTES, ByteClass, NibbleTables, SIMD_LEVEL, non_zero, span, span_back, splat16,
+};
+pub(crate) use literals::LiteralPrefilter;
+pub(crate) use scan::EncodedBlocks;
+pub(crate) use scan::{ENCODED, WINDOW_BYTES, WINDOW_OFFSETS};
