@@ -278,7 +278,7 @@ impl Gatherer<'_> {
 
     /// Looks at the name of a member: it is text too.
     fn name_of_member(&mut self, origin: &Origin<'_>, name: &[u8]) {
-        if self.rules.touches(name, &(0..name.len())) {
+        if self.rules.may_contain_finding(name, &(0..name.len())) {
             self.listing = Listing::default();
             let blob = Blob::whole(origin, name);
             let found = catch_unwind(AssertUnwindSafe(|| detect(self.rules, &blob).findings));
@@ -365,7 +365,7 @@ impl Visitor for Gatherer<'_> {
             .filter_map(|near| Some(near.first()?.start..near.last()?.end));
         // What text in wider units says, its bytes do not tell.
         Encoding::guess(bytes) == Encoding::Utf8
-            && !together.any(|stretch| self.rules.touches(bytes, &stretch))
+            && !together.any(|stretch| self.rules.may_contain_finding(bytes, &stretch))
     }
 
     fn reach(&self) -> usize {

@@ -63,7 +63,7 @@ const fn in_each_window(bits: u64) -> u64 {
     bits << first | bits << second | bits << third
 }
 
-/// The first four bits of each window. A set bit stands for the alignment that begins there.
+/// The first four bits of each window. A set bit is the alignment that begins there.
 const BASE64_BITS: u64 = in_each_window(0b1111);
 
 /// The bits for the two alignments of hexadecimal.

@@ -66,7 +66,7 @@ pub(super) const BASE64: ByteClass = ByteClass::from_ranges(&[
 /// Hexadecimal digits.
 pub(super) const HEX: ByteClass = ByteClass::from_ranges(&[(b'0', b'9'), (b'A', b'F'), (b'a', b'f')]);
 
-/// Classes of digits that a nibble lookup can tell apart, a bit each. Only the bytes that encodings are written in are exact.
+/// Classes of digits that one nibble lookup can distinguish, a bit each. They are exact for the bytes that encodings are written in.
 const DIGIT_CLASSES: ByteClass = {
     let mut class = ByteClass::EMPTY;
     let mut byte = 0;

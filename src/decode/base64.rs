@@ -1,36 +1,42 @@
-//! base64 and base64url (RFC 4648): four characters are three bytes. Both alphabets are read as one; padding and the ends
-//! of lines are left out.
+//! Base64 and base64url (RFC 4648): four digits are three bytes. Both alphabets are read as one; padding and line ends are left
+//! out.
+//!
+//! Whole groups are decoded by the base64-simd crate. With a source map each group is decoded by itself, because each byte has to
+//! be mapped to its digits; that is done only around a finding.
 
-use super::Skim;
+use super::DecodedText;
 use super::alphabet::{BASE64, BASE64_ALPHABET, BASE64_VALUES};
 use super::digits::Digits;
 use crate::prefilter::span;
 use crate::text::View;
 use base64_simd::STANDARD_NO_PAD;
+use std::borrow::Cow;
 use std::ops::Range;
 
-/// The characters that stand in base64 wherever `literal` does, for each of the three places that it can have in a group,
-/// and how many characters of its first group come before them.
+/// The digits that are decoded together.
+const GROUP: usize = 4;
+
+/// The digits that base64 has wherever `literal` is, for each of the three offsets of the literal in a group, with the number
+/// of digits of its first group before them.
+///
+/// `api_` at offset 0 is `YXBpXw`; the last digit also has bits of the next byte, so `YXBpX` is certain.
 #[must_use]
-pub fn alignments(literal: &[u8]) -> [(usize, Vec<u8>); 3] {
-    [0, 1, 2].map(|place| {
-        let bits: Vec<bool> = std::iter::repeat_n(false, 8 * place)
+pub fn base64_alignments(literal: &[u8]) -> [(usize, Vec<u8>); 3] {
+    [0, 1, 2].map(|offset| {
+        let bits: Vec<bool> = std::iter::repeat_n(false, 8 * offset)
             .chain(literal.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)))
             .collect();
-        // Only characters all of whose bits are the literal's.
-        let before = (8 * place).div_ceil(6);
-        let characters = bits.chunks_exact(6).skip(before).map(|bits| {
+        // Only digits all of whose bits are the literal's.
+        let before = (8 * offset).div_ceil(6);
+        let digits = bits.chunks_exact(6).skip(before).map(|bits| {
             let value = bits.iter().fold(0, |value, &bit| value << 1 | usize::from(bit));
             BASE64_ALPHABET[value]
         });
-        (before, characters.collect())
+        (before, digits.collect())
     })
 }
 
-/// How many characters are decoded together.
-const GROUP: usize = 4;
-
-/// Reads the run around `at`, where a group begins.
+/// Decodes the digits around `at`, where a group begins, with a source map.
 pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
     let digits = Digits::around(&BASE64, text, at, reach, GROUP);
     let places = digits.places();
@@ -46,32 +52,38 @@ pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Ran
     (view, digits.run(at))
 }
 
-/// What a value in base64 says, if it is ASCII text.
+/// Decodes the digits around `at`, where a group begins, without a source map.
+pub(super) fn decode_text(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> DecodedText {
+    let digits = Digits::around(&BASE64, text, at, reach, GROUP);
+    let decoded = decode_digits(digits.joined(text));
+    let before = digits.count_before(border).0;
+    let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(decoded.len());
+    DecodedText::of_digits(decoded, own, own.div_ceil(3) * GROUP, digits, at)
+}
+
+/// The text of a value that is whole base64, if it is ASCII text.
 #[must_use]
 pub fn text_in_base64(value: &[u8]) -> Option<Vec<u8>> {
     let digits = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
     let is_base64 = value.len().is_multiple_of(GROUP) && span(&BASE64, digits) == digits.len();
     let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
-    let said = Some(digits).filter(|_| is_base64).map(said);
-    said.filter(|said| said.iter().all(is_text))
+    let text = is_base64.then(|| decode_digits(digits.into()));
+    text.filter(|text| text.iter().all(is_text))
 }
 
-/// The same without the way back.
-pub(super) fn skim(text: &[u8], at: usize, reach: &Range<usize>, border: usize) -> Skim {
-    let digits = Digits::around(&BASE64, text, at, reach, GROUP);
-    let said = said(&digits.joined(text));
-    let before = digits.before(border).0;
-    let own = (before / GROUP * 3 + (before % GROUP).min(3)).min(said.len());
-    Skim::of_digits(said, own, own.div_ceil(3) * GROUP, digits, at)
-}
-
-/// What characters of base64 say.
-fn said(characters: &[u8]) -> Vec<u8> {
-    let (groups, rest) = characters.as_chunks::<GROUP>();
-    let mut said = groups.as_flattened().to_vec();
-    // The crate reads one alphabet at a time.
-    if memchr::memchr2(b'-', b'_', &said).is_some() {
-        for byte in &mut said {
+/// Decodes digits of either alphabet. An incomplete group at the end gives the bytes that are whole.
+fn decode_digits(digits: Cow<'_, [u8]>) -> Vec<u8> {
+    let (groups, rest) = digits.as_chunks::<GROUP>();
+    let word = rest.iter().fold(0, |word, byte| word << 6 | u32::from(BASE64_VALUES[usize::from(*byte)]));
+    let last_bytes = (word << (6 * (GROUP - rest.len()))).to_be_bytes();
+    let last = 1..rest.len().max(1);
+    let whole = groups.len() * GROUP;
+    // Decoded in place, because copies of long runs are slow.
+    let mut text = digits.into_owned();
+    text.truncate(whole);
+    // The crate reads one alphabet at a time, so base64url is translated.
+    if memchr::memchr2(b'-', b'_', &text).is_some() {
+        for byte in &mut text {
             *byte = match *byte {
                 b'-' => b'+',
                 b'_' => b'/',
@@ -79,12 +91,10 @@ fn said(characters: &[u8]) -> Vec<u8> {
             };
         }
     }
-    let length = STANDARD_NO_PAD.decode_inplace(&mut said).map_or(0, |said| said.len());
-    said.truncate(length);
-    let word = rest.iter().fold(0, |word, byte| word << 6 | u32::from(BASE64_VALUES[usize::from(*byte)]));
-    let bytes = (word << (6 * (GROUP - rest.len()))).to_be_bytes();
-    said.extend_from_slice(&bytes[1..rest.len().max(1)]);
-    said
+    let length = STANDARD_NO_PAD.decode_inplace(&mut text).map_or(0, |text| text.len());
+    text.truncate(length);
+    text.extend_from_slice(&last_bytes[last]);
+    text
 }
 
 #[cfg(test)]
@@ -92,14 +102,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_literal_is_met_at_each_place_in_a_group() {
-        let texts =
-            alignments(b"api_").map(|(before, text)| (before, String::from_utf8(text).expect("ASCII")));
+    fn encodes_a_literal_at_each_offset() {
+        let texts = base64_alignments(b"api_")
+            .map(|(before, text)| (before, String::from_utf8(text).expect("ASCII")));
         assert_eq!(texts, [(0, "YXBpX".to_owned()), (2, "FwaV".to_owned()), (3, "hcGlf".to_owned())]);
     }
 
     #[test]
-    fn either_alphabet_is_read() {
+    fn decodes_both_alphabets() {
         let characters: Vec<u8> = (0..1000).map(|at| BASE64_ALPHABET[(at * at / 5 + at) % 64]).collect();
         let url_safe = characters.iter().map(|byte| match byte {
             b'+' => b'-',
@@ -114,13 +124,13 @@ mod tests {
                     word.to_be_bytes()[1..group.len()].to_vec()
                 };
                 let expected: Vec<u8> = characters[..length].chunks(GROUP).flat_map(read).collect();
-                assert_eq!(said(&characters[..length]), expected, "{length}");
+                assert_eq!(decode_digits(characters[..length].into()), expected, "{length}");
             }
         }
     }
 
     #[test]
-    fn groups_are_read_to_both_sides_and_over_the_ends_of_lines() {
+    fn decodes_to_both_sides_and_across_lines() {
         let text = b"= \"Zm9v\r\n  YmFyIQ==\"";
         for at in [3, 11, 15] {
             let (view, run) = decode(text, at, &(0..text.len()));

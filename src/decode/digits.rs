@@ -1,42 +1,45 @@
-//! Digits of base64 and of hexadecimal, also where the ends of lines divide them.
+//! The digits of base64 and hexadecimal around a place, also where line ends divide them.
+//!
+//! A list of lines maps the number of a digit to its place in the text and back. The digits of one line are not copied. What the
+//! digits decode to is the business of `base64` and `hex`.
 
 use super::alphabet::BASE64;
 use crate::prefilter::{ByteClass, ENCODED, span, span_back};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// How far lines are read as one run.
-const LONGEST_LINES: usize = 128 * 1024;
+/// Wrapped lines are probed as one run up to this length, so that the copy of their digits stays small.
+const MAX_WRAPPED_BYTES: usize = 128 * 1024;
 
-/// The digits around a place, in order. The ends of lines and the indentation of the next divide them.
+/// Digits in order. Line ends and the indentation of the next line divide them.
 #[derive(Debug, Default)]
 pub(super) struct Digits {
     lines: Vec<Line>,
 }
 
-/// The digits on a line.
+/// The digits of a line.
 #[derive(Debug)]
 struct Line {
     range: Range<usize>,
-    /// How many digits stand on the lines before.
+    /// The number of digits on the lines before.
     before: usize,
 }
 
 impl Digits {
-    /// Those of a run.
+    /// The digits of a run without line ends.
     pub(super) fn of_run(run: &Range<usize>) -> Digits {
         Digits { lines: vec![Line { range: run.clone(), before: 0 }] }
     }
 
-    /// Those of a run of digits of base64, and of the lines behind it, up to `end`: what is encoded is broken into lines.
+    /// The base64 digits of a run and of the lines behind it, up to `end`.
     pub(super) fn wrapped(text: &[u8], run: &Range<usize>, end: usize) -> Digits {
-        let end = end.min(run.start + LONGEST_LINES);
+        let end = end.min(run.start + MAX_WRAPPED_BYTES);
         let mut digits = Digits::of_run(run);
         let mut at = run.end;
-        while let Some(behind) = text.get(at..end).and_then(line_behind) {
+        while let Some(behind) = text.get(at..end).and_then(next_line) {
             let start = at + behind;
             at = start + span(&BASE64, &text[start..end]);
-            // Of a line that is cut, or has something else in it, the run may be a longer one.
+            // A line with other encoded bytes in it is a run of its own, and so is a line that `end` cuts.
             let is_whole =
                 at == text.len() || at < end && (!ENCODED.contains(text[at]) || is_closed(&text[at..]));
             if at == start || !is_whole {
@@ -47,12 +50,8 @@ impl Digits {
         digits
     }
 
-    /// What stands on each line.
-    pub(super) fn lines(&self) -> impl ExactSizeIterator<Item = &Range<usize>> {
-        self.lines.iter().map(|line| &line.range)
-    }
-
-    /// Those in `reach`, of which `group` at `at` and before it are whole.
+    /// The digits in `reach` that are connected with `at`. A group of `group` digits begins at `at`, so an incomplete group
+    /// before it is left out.
     pub(super) fn around(
         class: &ByteClass,
         text: &[u8],
@@ -67,24 +66,24 @@ impl Digits {
             let end = start;
             start -= span_back(class, &text[reach.start..end]);
             before.push(start..end);
-            let line = line_before(&text[reach.start..start]).filter(|&end| end > 0);
+            let line = previous_line(&text[reach.start..start]).filter(|&end| end > 0);
             match line.map(|end| reach.start + end).filter(|&end| is_digit(end - 1)) {
                 Some(end) => start = end,
                 None => break,
             }
         }
         let mut digits = Digits::default();
-        let mut cut = before.iter().map(Range::len).sum::<usize>() % group;
+        let mut incomplete = before.iter().map(Range::len).sum::<usize>() % group;
         for line in before.iter().rev() {
-            let less = line.len().min(cut);
+            let less = line.len().min(incomplete);
             digits.push(line.start + less..line.end);
-            cut -= less;
+            incomplete -= less;
         }
         let mut start = at;
         loop {
             let end = start + span(class, &text[start..reach.end]);
             digits.push(start..end);
-            let line = line_behind(&text[end..reach.end]).map(|behind| end + behind);
+            let line = next_line(&text[end..reach.end]).map(|behind| end + behind);
             match line.filter(|&line| line < reach.end && is_digit(line)) {
                 Some(line) => start = line,
                 None => break,
@@ -93,7 +92,7 @@ impl Digits {
         digits
     }
 
-    /// Adds those on the next line, or more of the last one.
+    /// Adds the digits of the next line, or more digits of the last one.
     fn push(&mut self, range: Range<usize>) {
         match self.lines.last_mut() {
             _ if range.is_empty() => {}
@@ -105,7 +104,12 @@ impl Digits {
         }
     }
 
-    /// From the first digit to the last; nothing at `at` if there is none.
+    /// Where the digits of each line are.
+    pub(super) fn lines(&self) -> impl ExactSizeIterator<Item = &Range<usize>> {
+        self.lines.iter().map(|line| &line.range)
+    }
+
+    /// From the first digit to the last. Empty, and at `at`, if there is none.
     pub(super) fn run(&self, at: usize) -> Range<usize> {
         let start = self.lines.first().map_or(at, |line| line.range.start);
         start..self.lines.last().map_or(at, |line| line.range.end)
@@ -116,7 +120,7 @@ impl Digits {
         self.lines.iter().flat_map(|line| line.range.clone()).collect()
     }
 
-    /// The digits, one behind the other.
+    /// The digits without line ends. Copied only if there is more than one line.
     pub(super) fn joined<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
         match &*self.lines {
             [] => Cow::default(),
@@ -129,15 +133,15 @@ impl Digits {
         }
     }
 
-    /// How many digits stand before a place, and whether one stands there.
-    pub(super) fn before(&self, place: usize) -> (usize, bool) {
+    /// The number of digits before a place, and whether a digit is there.
+    pub(super) fn count_before(&self, place: usize) -> (usize, bool) {
         let number = self.lines.partition_point(|line| line.range.start <= place);
         let Some(line) = number.checked_sub(1).map(|number| &self.lines[number]) else { return (0, false) };
         let column = (place - line.range.start).min(line.range.len());
         (line.before + column, line.range.contains(&place))
     }
 
-    /// Where the digit of this number is; the end of the last one if there are not so many.
+    /// The place of a digit by its number. The end of the last digit if there are fewer; `None` if there are no digits.
     pub(super) fn place(&self, number: usize) -> Option<usize> {
         let line = self.lines.partition_point(|line| line.before <= number).checked_sub(1)?;
         let Line { range, before } = &self.lines[line];
@@ -145,8 +149,7 @@ impl Digits {
     }
 }
 
-/// Whether digits of base64 end at the start of the text though it goes on with what could stand in a run: with padding, or
-/// with what closes a statement.
+/// Whether base64 ends here although an encoded byte follows: padding, or what closes a statement.
 fn is_closed(text: &[u8]) -> bool {
     let padding = text.iter().take(2).take_while(|&&byte| byte == b'=').count();
     let rest = &text[padding..];
@@ -155,26 +158,26 @@ fn is_closed(text: &[u8]) -> bool {
     padding + closing > 0 && !next.first().is_some_and(|&byte| ENCODED.contains(byte))
 }
 
-/// The most characters of indentation.
-const LONGEST_INDENT: usize = 64;
+/// Deeper indentation does not continue a line.
+const MAX_INDENT_BYTES: usize = 64;
 
 fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Where the next line begins, if nothing stands before the end of this one.
-fn line_behind(text: &[u8]) -> Option<usize> {
+/// Where the next line's text begins, if the text begins with a line end.
+fn next_line(text: &[u8]) -> Option<usize> {
     let end = match text {
         [b'\r', b'\n', ..] => 2,
         [b'\n', ..] => 1,
         _ => return None,
     };
-    Some(end + text[end..].iter().take(LONGEST_INDENT).take_while(|byte| is_blank(byte)).count())
+    Some(end + text[end..].iter().take(MAX_INDENT_BYTES).take_while(|byte| is_blank(byte)).count())
 }
 
-/// Where the line before ends, if nothing stands on this one before its end.
-fn line_before(text: &[u8]) -> Option<usize> {
-    let blanks = text.iter().rev().take(LONGEST_INDENT).take_while(|byte| is_blank(byte)).count();
+/// Where the line before ends, if the text ends with a line end and indentation.
+fn previous_line(text: &[u8]) -> Option<usize> {
+    let blanks = text.iter().rev().take(MAX_INDENT_BYTES).take_while(|byte| is_blank(byte)).count();
     let text = text[..text.len() - blanks].strip_suffix(b"\n")?;
     Some(text.strip_suffix(b"\r").unwrap_or(text).len())
 }
@@ -200,7 +203,7 @@ mod tests {
             let indent = |line: &[u8]| line.iter().take_while(|byte| b" \t".contains(byte)).count();
             let Some((line, indent)) = line.map(|line| (line, indent(line))) else { return places };
             at = text.len() - line.len() + indent;
-            if indent > LONGEST_INDENT || !is_digit(text, at) {
+            if indent > MAX_INDENT_BYTES || !is_digit(text, at) {
                 return places;
             }
         }
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_read_line_for_line() {
+    fn reads_digits_line_by_line() {
         let mut random = numbers();
         for _ in 0..300 {
             let mut text = b"= ".to_vec();
@@ -248,7 +251,12 @@ mod tests {
             assert_eq!(digits.joined(&text), joined, "{}", shown());
             for place in reach.clone() {
                 let before = places.partition_point(|&other| other < place);
-                assert_eq!(digits.before(place), (before, places.contains(&place)), "{place} {}", shown());
+                assert_eq!(
+                    digits.count_before(place),
+                    (before, places.contains(&place)),
+                    "{place} {}",
+                    shown()
+                );
             }
             for number in 0..=places.len() {
                 let end = places.last().map(|last| last + 1);
@@ -258,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_something_else_in_it_is_the_last() {
+    fn stops_at_a_line_with_another_byte() {
         for width in [1, 20, 63, 64, 65, 76, 128, 130, 200] {
             let line = [&vec![b'a'; width][..], b"\n"].concat();
             for broken in 0..width {

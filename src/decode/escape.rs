@@ -1,11 +1,14 @@
-//! Escapes: single characters that are written as something else, in text that stands as it is.
+//! Escapes: single characters that are written in another way, in text that is otherwise plain.
+//!
+//! Four kinds are read: `%41`, `\\x41`, `&#65;` and `=41`, each with its variants. What looks like an escape and is not one stays
+//! as it is. An escape of one kind is not read as another: `%5Cx41` is read in two steps.
 
 use super::alphabet::hex_value;
-use super::{Form, Skim};
+use super::{DecodedText, Form};
 use crate::text::View;
 use std::ops::Range;
 
-/// Entities of HTML that stand for characters of keys, or around them (html.spec.whatwg.org, named character references).
+/// Entities of HTML for characters in keys or around them (html.spec.whatwg.org, named character references).
 const ENTITIES: [(&[u8], char); 40] = [
     (b"amp", '&'),
     (b"lt", '<'),
@@ -49,17 +52,18 @@ const ENTITIES: [(&[u8], char); 40] = [
     (b"nbsp", '\u{a0}'),
 ];
 
-/// The shortest line that a `=` at its end breaks: programs break lines at 72 to 76 characters (RFC 2045, section 6.7).
-const SHORTEST_CUT: usize = 48;
+/// A `=` at the end of a shorter line is not a soft line break but part of an assignment: programs break lines at 72 to 76
+/// characters (RFC 2045, section 6.7).
+const MIN_SOFT_BREAK_LINE_BYTES: usize = 48;
 
-/// What an escape stands for.
+/// The meaning of an escape. `Nothing` is a line end that is taken back.
 enum Meaning {
     Byte(u8),
     Char(char),
     Nothing,
 }
 
-/// Reads a part of the text with its escapes.
+/// Decodes a part of the text, with a source map.
 pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
     let mut view = View::with_capacity(part.len());
     each(form, text, part, |meaning, written| match meaning {
@@ -71,46 +75,46 @@ pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
     view
 }
 
-/// The same without the way back.
-pub(super) fn skim(form: Form, text: &[u8], part: Range<usize>, border: usize) -> Skim {
-    let mut said = Vec::with_capacity(part.len());
+/// Decodes a part of the text, without a source map. `border` is as for [`Form::decode_text`].
+pub(super) fn decode_text(form: Form, text: &[u8], part: Range<usize>, border: usize) -> DecodedText {
+    let mut decoded = Vec::with_capacity(part.len());
     let (mut own, mut next) = (None, part.end);
     each(form, text, part.clone(), |meaning, written| {
         if own.is_none() && written.end > border {
             let before = if meaning.is_some() { 0 } else { border.saturating_sub(written.start) };
             if written.start >= border || meaning.is_none() {
-                own = Some(said.len() + before);
+                own = Some(decoded.len() + before);
                 next = written.start + before;
             }
         }
         match meaning {
-            // A call would take longer than a few bytes do.
-            None if written.len() < 8 => text[written].iter().for_each(|&byte| said.push(byte)),
-            None => said.extend_from_slice(&text[written]),
-            Some(Meaning::Byte(byte)) => said.push(byte),
+            // For a few bytes a loop is faster than a call.
+            None if written.len() < 8 => text[written].iter().for_each(|&byte| decoded.push(byte)),
+            None => decoded.extend_from_slice(&text[written]),
+            Some(Meaning::Byte(byte)) => decoded.push(byte),
             Some(Meaning::Char(character)) => {
-                said.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
             Some(Meaning::Nothing) => {}
         }
     });
-    Skim { own: own.unwrap_or(said.len()), next, text: said, digits: None, part }
+    DecodedText { own: own.unwrap_or(decoded.len()), next, text: decoded, digits: None, part }
 }
 
-/// Calls `visit` for each escape in a part of the text, and for what stands between them.
+/// Calls `visit` for each escape in a part of the text, and with `None` for the text between two.
 fn each(form: Form, text: &[u8], part: Range<usize>, mut visit: impl FnMut(Option<Meaning>, Range<usize>)) {
     let opener = form.opener();
     let text = &text[..part.end];
     let (mut plain, mut at) = (part.start, part.start);
     while let Some(found) = next(opener, &text[at..]) {
         at += found;
-        // Elsewhere a `=` at the end of a short line is one of an assignment.
-        let is_cut = |meaning: &Meaning| {
+        let counts = |meaning: &Meaning| {
             form != Form::QuotedPrintable
                 || !matches!(meaning, Meaning::Nothing)
-                || at >= SHORTEST_CUT && !text[at - SHORTEST_CUT..at].contains(&b'\n')
+                || at >= MIN_SOFT_BREAK_LINE_BYTES
+                    && !text[at - MIN_SOFT_BREAK_LINE_BYTES..at].contains(&b'\n')
         };
-        match escape(form, &text[at..]).filter(|(meaning, _)| is_cut(meaning)) {
+        match escape(form, &text[at..]).filter(|(meaning, _)| counts(meaning)) {
             Some((meaning, length)) => {
                 if plain < at {
                     visit(None, plain..at);
@@ -127,18 +131,19 @@ fn each(form: Form, text: &[u8], part: Range<usize>, mut visit: impl FnMut(Optio
     }
 }
 
-/// Where the text has an opener for the first time. Where one is, the next one is near.
+/// Where the text has an opener for the first time. Looks at a few bytes first: where one escape is, the next is often near, and
+/// a call would cost more.
 #[inline]
 fn next(opener: u8, text: &[u8]) -> Option<usize> {
-    const NEAR: usize = 8;
-    let near = &text[..text.len().min(NEAR)];
+    const NEAR_BYTES: usize = 8;
+    let near = &text[..text.len().min(NEAR_BYTES)];
     near.iter().position(|&byte| byte == opener).or_else(|| {
         let found = memchr::memchr(opener, &text[near.len()..])?;
         Some(near.len() + found)
     })
 }
 
-/// How many bytes the escape has that `text` begins with, if it does with one.
+/// The length of the escape at the start of `text`, if there is one.
 pub(super) fn length(form: Form, text: &[u8]) -> Option<usize> {
     escape(form, text).map(|(_, length)| length)
 }
@@ -153,7 +158,7 @@ fn escape(form: Form, text: &[u8]) -> Option<(Meaning, usize)> {
     }
 }
 
-/// The number that `digits` hexadecimal digits from `at` on make.
+/// The number in the next `digits` hexadecimal digits.
 fn hexadecimal(text: &[u8], at: usize, digits: usize) -> Option<u32> {
     let digits = text.get(at..at + digits)?;
     digits.iter().try_fold(0, |value, &byte| Some(value << 4 | u32::from(hex_value(byte)?)))
@@ -171,7 +176,7 @@ fn percent(text: &[u8]) -> Option<(Meaning, usize)> {
 }
 
 fn quoted_printable(text: &[u8]) -> Option<(Meaning, usize)> {
-    // Blanks may have come to the end of a line on the way (RFC 2045, section 6.7).
+    // Transport may add blanks to the end of a line (RFC 2045, section 6.7).
     let blanks = text[1..].iter().take(16).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match &text[1 + blanks..] {
         [b'\n', ..] => Some((Meaning::Nothing, blanks + 2)),
@@ -187,7 +192,7 @@ fn backslash(text: &[u8]) -> Option<(Meaning, usize)> {
         b'x' => Some((byte(text, 2)?, 4)),
         b'u' if text.get(2) == Some(&b'{') => braced(text, 2),
         b'u' => {
-            // Java allows several.
+            // Java allows several `u`.
             let extra = text[2..].iter().take(4).take_while(|&&byte| byte == b'u').count();
             let value = hexadecimal(text, 2 + extra, 4)?;
             let low =
@@ -213,14 +218,14 @@ fn backslash(text: &[u8]) -> Option<(Meaning, usize)> {
         &plain @ (b'"' | b'\'' | b'\\' | b'/' | b'`' | b'$' | b'&' | b'<' | b'>' | b'=' | b'_' | b'-') => {
             Some((Meaning::Byte(plain), 2))
         }
-        // The end of a line that goes on.
+        // A line continuation.
         b'\n' => Some((Meaning::Nothing, 2)),
         b'\r' if text.get(2) == Some(&b'\n') => Some((Meaning::Nothing, 3)),
         _ => None,
     }
 }
 
-/// `{HH}` from `at` on: as many digits as a character needs, with zeros before them.
+/// `{HH}` at `at`: as many digits as a character needs, and leading zeros.
 fn braced(text: &[u8], at: usize) -> Option<(Meaning, usize)> {
     let digits = text[at + 1..].iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
     if digits == 0 || text.get(at + 1 + digits) != Some(&b'}') {
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_escape_is_read_and_all_else_is_kept() {
+    fn decodes_escapes_and_keeps_other_text() {
         for (form, text, meaning) in [
             (Form::Percent, "a%5Fb%5f%u0063%2", "a_b_c%2"),
             (Form::Percent, "%255F %zz 100%", "%5F %zz 100%"),
@@ -277,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_go_on_behind_a_soft_break() {
+    fn joins_long_lines_at_soft_breaks() {
         let line = "some words ".repeat(6);
         for end in ["=\n", "=\r\n", "= \t\n"] {
             let text = format!("{line}{end}{line}{end}x");
@@ -286,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_at_the_start_of_what_is_read_is_not_cut() {
+    fn does_not_cut_an_escape_at_the_start() {
         let text = b"aa%41%42%43";
         for start in 3..=5 {
             let decoded = Form::Percent.decode(text, 8, start..text.len());

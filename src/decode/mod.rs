@@ -1,20 +1,24 @@
-//! Decoding: what text says that is written in an encoding, with the way back to the bytes as they are written.
+//! Decoding: text in an encoding becomes plain text, with a source map that leads back to the bytes as written.
 //!
-//! Nothing is decoded as a whole. Whoever has found that an encoding is used at a place asks for what is read around it;
-//! [`runs`] finds the places that no literal leads to.
+//! A file is not decoded as a whole. An anchor in an encoded form or an [`EncodedSpan`] says where an encoding may be used, and
+//! only there something is decoded: quickly and without a source map first ([`Form::decode_text`]), and with one
+//! ([`Form::decode`]) around a finding. What to do with the text is decided in `detect`.
 
 mod alignment;
 mod alphabet;
 mod base64;
 mod digits;
+mod encoded_span;
 mod escape;
 mod hex;
-mod run;
 mod stream;
 
-pub use base64::{alignments, text_in_base64};
-pub use run::{LEAST, Place, runs};
-pub use stream::{Ended, LONGEST_STREAM, STREAMS, Said, begins_stream, compression, inflate};
+pub use base64::{base64_alignments, text_in_base64};
+pub(crate) use encoded_span::encoded_spans;
+pub use encoded_span::{EncodedSpan, MIN_RUN_BYTES};
+pub use stream::{
+    Inflated, MAX_STREAM_BYTES, STREAM_MARKS, StreamEnd, inflate, may_begin_stream, stream_format,
+};
 
 use crate::text::{Encoding, View};
 use digits::Digits;
@@ -25,23 +29,23 @@ use std::ops::Range;
 pub enum Form {
     /// As it is.
     Plain,
-    /// In parts that the language of the file puts together. How is not known here.
+    /// In pieces that the language of the file puts together. `detect` knows how.
     Parts,
     /// In units of two or four bytes.
     Wide(Encoding),
-    /// In base64 or base64url (RFC 4648), also broken into lines.
+    /// In base64 or base64url (RFC 4648), also wrapped.
     Base64,
-    /// In hexadecimal digits, also broken into lines.
+    /// In hexadecimal digits, also wrapped.
     Hex,
-    /// In bytes of two hexadecimal digits with something between them: `61 70`, `61:70`, `0x61, 0x70`.
+    /// In hexadecimal bytes with something between them: `61 70`, `61:70`, `0x61, 0x70`.
     HexBytes,
     /// With `%HH`, as in URLs.
     Percent,
-    /// With a backslash: `\xHH`, `\uHHHH`, `\u{HH}`, `\NNN`, `\n`, and the end of a line that is continued.
+    /// With a backslash: `\xHH`, `\uHHHH`, `\u{HH}`, `\NNN`, `\n`, and line continuations.
     Backslash,
     /// With `&name;`, `&#NN;` and `&#xHH;`, as in HTML and XML.
     Entity,
-    /// With `=HH`, and lines that are broken by a `=` at their end (RFC 2045).
+    /// With `=HH` and soft line breaks, as in mail (RFC 2045).
     QuotedPrintable,
     /// Compressed with deflate, in gzip's frame (RFC 1952).
     Gzip,
@@ -49,45 +53,45 @@ pub enum Form {
     Zlib,
 }
 
-/// What was decoded around a place.
+/// Decoded text with a source map.
 #[derive(Debug)]
 pub struct Decoded {
-    /// The text, with the way back to the bytes that were asked about.
+    /// The text, with the source range of each byte.
     pub view: View,
-    /// The part of the bytes that is in this form.
+    /// The bytes that were decoded.
     pub run: Range<usize>,
 }
 
-/// What was decoded around a place, without the way back: many times faster.
+/// Decoded text without a source map: many times faster to make.
 #[derive(Debug)]
-pub struct Skim {
+pub struct DecodedText {
     /// The text: the same that [`Form::decode`] gives.
     pub text: Vec<u8>,
-    /// How much of it is written before the border that was asked about.
+    /// The length of the text that is written before the border.
     pub own: usize,
-    /// Where what follows is written; decoding may go on there.
+    /// Where the text behind the border is written. Decoding may continue there.
     pub next: usize,
-    /// The digits, of what is written in digits.
+    /// The digits, if it was written in digits.
     digits: Option<Digits>,
-    /// The part of the text that was decoded.
+    /// The bytes that were decoded.
     part: Range<usize>,
 }
 
-impl Skim {
-    /// What `digits` around `at` say; `next` is how many of them are its own.
-    fn of_digits(text: Vec<u8>, own: usize, next: usize, digits: Digits, at: usize) -> Skim {
+impl DecodedText {
+    /// The text of `digits` around `at`; the first `next` of them are before the border.
+    fn of_digits(text: Vec<u8>, own: usize, next: usize, digits: Digits, at: usize) -> DecodedText {
         let next = digits.place(next).unwrap_or(at);
-        Skim { text, own, next, part: digits.run(at), digits: Some(digits) }
+        DecodedText { text, own, next, part: digits.run(at), digits: Some(digits) }
     }
 
-    /// Where in the text that was decoded its first `length` bytes end.
+    /// Where the source of the first `length` bytes ends.
     #[must_use]
-    pub fn end_of(&self, form: Form, length: usize) -> usize {
+    pub fn source_end(&self, form: Form, length: usize) -> usize {
         let number = if form == Form::Base64 { length.div_ceil(3) * 4 } else { 2 * length };
         self.digits.as_ref().and_then(|digits| digits.place(number)).unwrap_or(self.part.end)
     }
 
-    /// Where the part of the text that was decoded ends.
+    /// Where the bytes that were decoded end.
     #[must_use]
     pub fn end(&self) -> usize {
         self.part.end
@@ -95,21 +99,21 @@ impl Skim {
 
     /// Whether decoding changed nothing.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
+    pub fn is_unchanged(&self) -> bool {
         self.digits.is_none() && self.text.len() == self.part.len()
     }
 
-    /// Whether the place `at` of the text was decoded as the start of a group of this form.
+    /// Whether a group of this form was decoded that begins at `at`.
     #[must_use]
-    pub fn has_read(&self, form: Form, text: &[u8], at: usize) -> bool {
+    pub fn has_group_at(&self, form: Form, text: &[u8], at: usize) -> bool {
         if let Some(digits) = &self.digits {
-            let (before, is_digit) = digits.before(at);
+            let (before, is_digit) = digits.count_before(at);
             return is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 });
         }
         self.part.contains(&at)
             && match form {
                 Form::Wide(encoding) => (at - self.part.start).is_multiple_of(encoding.unit()),
-                // A backslash that is escaped itself begins nothing.
+                // An escaped backslash begins no escape.
                 Form::Backslash => {
                     let before = text[..at].iter().rev();
                     before.take_while(|&&byte| byte == b'\\').count().is_multiple_of(2)
@@ -120,7 +124,7 @@ impl Skim {
 }
 
 impl Form {
-    /// The word for people; nothing for what stands as it is.
+    /// The name for people; `None` for plain text.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -138,13 +142,12 @@ impl Form {
         }
     }
 
-    /// Reads what is written in this form around the byte `at` of `text`, which begins what is decoded as one (a unit, a
-    /// group of four characters, a byte, an escape), in `reach` at most.
+    /// Decodes around the byte `at` of `text`, at most in `reach`. A unit, a group of digits or an escape begins at `at`.
     #[must_use]
     pub fn decode(self, text: &[u8], at: usize, reach: Range<usize>) -> Decoded {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
         let (view, run) = match self {
-            // What is compressed is read as a whole, by `inflate`.
+            // Compressed streams are read as a whole, by `inflate`.
             Form::Plain | Form::Parts | Form::Gzip | Form::Zlib => {
                 (Encoding::Utf8.view(&text[reach.clone()]).moved(reach.start), reach)
             }
@@ -158,57 +161,58 @@ impl Form {
             Form::Hex => hex::decode(text, at, &reach),
             Form::HexBytes => hex::decode_bytes(text, at, &reach),
             _ => {
-                let start = self.whole_from(text, reach.start, at);
+                let start = self.first_whole(text, reach.start, at);
                 (escape::decode(self, text, start..reach.end), start..reach.end)
             }
         };
         Decoded { view, run }
     }
 
-    /// What [`Form::decode`] reads, without the way back. `border` is a place behind `at`.
+    /// Decodes as [`Form::decode`] does, without a source map. `border` is a place behind `at`: the result says how much of it is
+    /// written before that.
     #[must_use]
-    pub fn skim(self, text: &[u8], at: usize, reach: Range<usize>, border: usize) -> Skim {
+    pub fn decode_text(self, text: &[u8], at: usize, reach: Range<usize>, border: usize) -> DecodedText {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
         match self {
-            Form::Base64 => base64::skim(text, at, &reach, border),
-            Form::Hex => hex::skim(text, at, &reach, border),
+            Form::Base64 => base64::decode_text(text, at, &reach, border),
+            Form::Hex => hex::decode_text(text, at, &reach, border),
             Form::Percent | Form::Backslash | Form::Entity | Form::QuotedPrintable => {
-                let start = self.whole_from(text, reach.start, at);
-                escape::skim(self, text, start..reach.end, border)
+                let start = self.first_whole(text, reach.start, at);
+                escape::decode_text(self, text, start..reach.end, border)
             }
             Form::Wide(encoding) => {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;
                 let (text, own, next) = encoding.text(&text[start..reach.end], border.saturating_sub(start));
-                Skim { text, own, next: start + next, digits: None, part: start..reach.end }
+                DecodedText { text, own, next: start + next, digits: None, part: start..reach.end }
             }
             Form::Plain | Form::Parts | Form::HexBytes | Form::Gzip | Form::Zlib => {
                 let Decoded { view, run } = self.decode(text, at, reach);
                 let own = view.position(border);
-                Skim { own, next: view.start(own), text: view.text, digits: None, part: run }
+                DecodedText { own, next: view.start(own), text: view.text, digits: None, part: run }
             }
         }
     }
 
-    /// How many bytes of the text are decoded together: a place for [`Form::decode`] is at a multiple.
+    /// The number of bytes that one group decodes to.
     #[must_use]
-    pub fn group(self) -> usize {
+    pub fn bytes_per_group(self) -> usize {
         if self == Form::Base64 { 3 } else { 1 }
     }
 
-    /// Whether it is compressed.
+    /// Whether it is a compressed stream.
     #[must_use]
     pub fn is_stream(self) -> bool {
         matches!(self, Form::Gzip | Form::Zlib)
     }
 
-    /// Whether single characters are written in it, in text that stands as it is.
+    /// Whether it is escapes in text that is otherwise plain.
     #[must_use]
     pub fn is_escape(self) -> bool {
         matches!(self, Form::Percent | Form::Backslash | Form::Entity | Form::QuotedPrintable)
     }
 
-    /// What its escapes begin with.
+    /// What an escape begins with.
     fn opener(self) -> u8 {
         match self {
             Form::Percent => b'%',
@@ -218,16 +222,16 @@ impl Form {
         }
     }
 
-    /// The first place from `start` on at which no escape is cut.
-    fn whole_from(self, text: &[u8], start: usize, at: usize) -> usize {
-        /// No escape that counts has more characters in front of its last.
-        const LONGEST: usize = 10;
+    /// The first place from `start` on that is not inside an escape.
+    fn first_whole(self, text: &[u8], start: usize, at: usize) -> usize {
+        /// No escape that counts is longer, but for its last character.
+        const MAX_ESCAPE_BYTES: usize = 10;
         if start == 0 {
             return 0;
         }
-        // What an escape begins with stands nowhere else in one, but for a backslash that is escaped itself.
+        // An opener is only at the start of an escape, except in an escaped backslash.
         let opener = self.opener();
-        let floor = start.saturating_sub(LONGEST);
+        let floor = start.saturating_sub(MAX_ESCAPE_BYTES);
         match text[floor..start].iter().rposition(|&byte| byte == opener) {
             Some(open) => {
                 let length = escape::length(self, &text[floor + open..]).unwrap_or(0);
@@ -238,7 +242,7 @@ impl Form {
     }
 }
 
-/// Whether `text` begins with an escape such as URLs and strings have.
+/// Whether `text` begins with an escape of a URL, a string or a markup language.
 #[must_use]
 pub fn begins_escape(text: &[u8]) -> bool {
     let forms = [Form::Percent, Form::Backslash, Form::Entity];
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skim_is_what_is_decoded() {
+    fn text_without_map_matches_text_with_map() {
         let mut random = numbers();
         let alphabets: [&[u8]; 6] = [
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_",
@@ -292,16 +296,21 @@ mod tests {
             let start = random(at + 1);
             let (end, border) = (at + random(text.len() + 9), at + random(text.len() + 9));
             for form in forms {
-                let decoded = form.decode(&text, at, start..end);
-                let skim = form.skim(&text, at, start..end, border);
-                let own = decoded.view.position(border);
+                let mapped = form.decode(&text, at, start..end);
+                let decoded = form.decode_text(&text, at, start..end, border);
+                let own = mapped.view.position(border);
                 assert_eq!(
-                    skim.text,
-                    decoded.view.text,
+                    decoded.text,
+                    mapped.view.text,
                     "{form:?} {:?} {at} {start}..{end}",
                     text.escape_ascii()
                 );
-                assert_eq!(skim.own, own, "{form:?} {:?} {at} {start}..{end} {border}", text.escape_ascii());
+                assert_eq!(
+                    decoded.own,
+                    own,
+                    "{form:?} {:?} {at} {start}..{end} {border}",
+                    text.escape_ascii()
+                );
             }
         }
     }

@@ -1,4 +1,7 @@
-//! Compressed streams that are written in base64 or hexadecimal: gzip (RFC 1952) and zlib (RFC 1950).
+//! Compressed streams written in base64 or hexadecimal: gzip (RFC 1952) and zlib (RFC 1950).
+//!
+//! Compression hides every literal, so streams are recognised by their first bytes. A stream is inflated as a whole, within limits;
+//! how it ended says whether more of the text is needed.
 
 use super::Form;
 use super::alphabet::{BASE64, HEX};
@@ -6,9 +9,8 @@ use crate::prefilter::span;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::io::{ErrorKind, Read};
 
-/// What streams begin with where they are written in base64 or hexadecimal: the mark of gzip with deflate, and in base64 those of
-/// zlib with a window of 32 KiB, as all programs write it.
-pub const STREAMS: [(Form, &[u8]); 19] = [
+/// What encoded streams begin with: gzip with deflate, and in base64 also zlib with a window of 32 KiB, as all programs write it.
+pub const STREAM_MARKS: [(Form, &[u8]); 19] = [
     (Form::Base64, b"H4sI"),
     (Form::Base64, b"eAE"),
     (Form::Base64, b"eAF"),
@@ -30,34 +32,34 @@ pub const STREAMS: [(Form, &[u8]); 19] = [
     (Form::Hex, b"1F8B08"),
 ];
 
-/// The most bytes that a stream is read to.
-pub const LONGEST_STREAM: usize = 16 << 20;
+/// A stream that inflates to more is reported as too large.
+pub const MAX_STREAM_BYTES: usize = 16 << 20;
 
-/// How many characters a stream has on its first line at least.
-const SHORTEST: usize = 44;
+/// The first line of a stream has at least this many digits. Marks are short, and most of them are chance.
+const MIN_FIRST_LINE_DIGITS: usize = 44;
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// As it should, or where it is no stream any more.
-    Well,
-    /// The bytes ended before it did.
-    Cut,
-    /// It says more than [`LONGEST_STREAM`] bytes.
-    Over,
+pub enum StreamEnd {
+    /// At its end, or where it turned out not to be a stream.
+    Complete,
+    /// The bytes ended before the stream did.
+    Truncated,
+    /// It inflates to more than [`MAX_STREAM_BYTES`].
+    TooLarge,
 }
 
-/// Whether a stream that is written in `form` could begin with its mark at `at`: where what it is written in begins.
+/// Whether the mark of a stream at `at` is where digits begin, with enough digits on its line.
 #[must_use]
-pub fn begins_stream(form: Form, text: &[u8], at: usize) -> bool {
+pub fn may_begin_stream(form: Form, text: &[u8], at: usize) -> bool {
     let class = if form == Form::Hex { &HEX } else { &BASE64 };
-    let line = &text[at..text.len().min(at + SHORTEST)];
+    let line = &text[at..text.len().min(at + MIN_FIRST_LINE_DIGITS)];
     (at == 0 || !class.contains(text[at - 1])) && span(class, line) == line.len()
 }
 
-/// How the stream is compressed that `bytes` begin with, if it is one.
+/// The format of the stream at the start of `bytes`, by its header.
 #[must_use]
-pub fn compression(bytes: &[u8]) -> Option<Form> {
+pub fn stream_format(bytes: &[u8]) -> Option<Form> {
     match bytes {
         [0x1F, 0x8B, 8, flags, ..] if flags & 0xE0 == 0 => Some(Form::Gzip),
         [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] => Some(Form::Zlib),
@@ -65,32 +67,32 @@ pub fn compression(bytes: &[u8]) -> Option<Form> {
     }
 }
 
-/// What was read of a stream.
+/// An inflated stream.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Said {
-    /// What it says.
+pub struct Inflated {
+    /// The inflated bytes.
     pub text: Vec<u8>,
-    /// How it ended.
-    pub ended: Ended,
-    /// How many bytes it has.
+    /// How the stream ended.
+    pub end: StreamEnd,
+    /// The length of the compressed bytes.
     pub length: usize,
 }
 
-/// What a stream says at the start of `bytes`, up to so many bytes.
+/// Inflates the stream at the start of `bytes`, to at most `max_bytes`.
 #[must_use]
-pub fn inflate(form: Form, bytes: &[u8], most: usize) -> Said {
+pub fn inflate(form: Form, bytes: &[u8], max_bytes: usize) -> Inflated {
     let mut text = Vec::new();
     let mut rest = bytes;
-    let mut ended = read(form, &mut rest, &mut text, most);
-    // Several members of gzip are one stream.
-    while form == Form::Gzip && ended == Ended::Well && compression(rest) == Some(Form::Gzip) {
-        ended = read(form, &mut rest, &mut text, most);
+    let mut end = inflate_member(form, &mut rest, &mut text, max_bytes);
+    // A gzip file may have several members (RFC 1952, section 2.2).
+    while form == Form::Gzip && end == StreamEnd::Complete && stream_format(rest) == Some(Form::Gzip) {
+        end = inflate_member(form, &mut rest, &mut text, max_bytes);
     }
-    Said { text, ended, length: bytes.len() - rest.len() }
+    Inflated { text, end, length: bytes.len() - rest.len() }
 }
 
-/// Adds what one member says.
-fn read(form: Form, rest: &mut &[u8], text: &mut Vec<u8>, most: usize) -> Ended {
+/// Inflates one member and appends it to `text`. Damaged data ends it: what was inflated before counts.
+fn inflate_member(form: Form, rest: &mut &[u8], text: &mut Vec<u8>, max_bytes: usize) -> StreamEnd {
     let mut decoder: Box<dyn Read + '_> = match form {
         Form::Gzip => Box::new(GzDecoder::new(rest)),
         _ => Box::new(ZlibDecoder::new(rest)),
@@ -98,12 +100,12 @@ fn read(form: Form, rest: &mut &[u8], text: &mut Vec<u8>, most: usize) -> Ended 
     let mut part = vec![0; 32 * 1024];
     loop {
         match decoder.read(&mut part) {
-            Ok(0) => return Ended::Well,
-            Ok(more) if text.len() + more > most => return Ended::Over,
+            Ok(0) => return StreamEnd::Complete,
+            Ok(more) if text.len() + more > max_bytes => return StreamEnd::TooLarge,
             Ok(more) => text.extend_from_slice(&part[..more]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ended::Cut,
-            Err(_) => return Ended::Well,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return StreamEnd::Truncated,
+            Err(_) => return StreamEnd::Complete,
         }
     }
 }
@@ -129,38 +131,38 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_what_every_stream_begins_with() {
+    fn every_stream_begins_with_a_mark() {
         let streams = (0..40u8).flat_map(|number| {
             let text = [b"some words ".repeat(usize::from(number)), vec![number; 9]].concat();
             [gzip(&text), zlib(&text, 1), zlib(&text, 6), zlib(&text, 9)]
         });
         for stream in streams {
-            let mark = &base64::alignments(&stream[..3])[0].1;
+            let mark = &base64::base64_alignments(&stream[..3])[0].1;
             let is_mark = |(form, known): &(Form, &[u8])| *form == Form::Base64 && mark.starts_with(known);
-            assert!(STREAMS.iter().any(is_mark), "{stream:x?}");
+            assert!(STREAM_MARKS.iter().any(is_mark), "{stream:x?}");
             let hex: String = stream.iter().map(|byte| format!("{byte:02x}")).collect();
             let is_mark =
                 |(form, known): &(Form, &[u8])| *form == Form::Hex && hex.as_bytes().starts_with(known);
-            let form = compression(&stream).expect("it is one");
-            assert_eq!(STREAMS.iter().any(is_mark), form == Form::Gzip, "{stream:x?}");
-            let said = inflate(form, &[&stream[..], b"more"].concat(), LONGEST_STREAM);
-            assert_eq!((said.ended, said.length), (Ended::Well, stream.len()));
+            let form = stream_format(&stream).expect("it is one");
+            assert_eq!(STREAM_MARKS.iter().any(is_mark), form == Form::Gzip, "{stream:x?}");
+            let said = inflate(form, &[&stream[..], b"more"].concat(), MAX_STREAM_BYTES);
+            assert_eq!((said.end, said.length), (StreamEnd::Complete, stream.len()));
         }
     }
 
     #[test]
-    fn how_a_stream_ends_is_told() {
+    fn reports_how_a_stream_ended() {
         let text = b"a text that is not short, in which nothing is said again: 0123456789";
         let whole = gzip(text);
         let said = |form, bytes: &[u8]| {
-            let said = inflate(form, bytes, LONGEST_STREAM);
-            (said.text, said.ended)
+            let said = inflate(form, bytes, MAX_STREAM_BYTES);
+            (said.text, said.end)
         };
-        assert_eq!(said(Form::Gzip, &whole), (text.to_vec(), Ended::Well));
-        assert_eq!(said(Form::Gzip, &[&whole[..], &whole].concat()), (text.repeat(2), Ended::Well));
-        assert_eq!(said(Form::Gzip, &whole[..whole.len() - 12]).1, Ended::Cut);
-        assert_eq!(said(Form::Zlib, b"\x78\x9c no stream at all").1, Ended::Well);
-        let (text, ended) = said(Form::Gzip, &gzip(&vec![0; LONGEST_STREAM + 1]));
-        assert!(text.len() <= LONGEST_STREAM && ended == Ended::Over);
+        assert_eq!(said(Form::Gzip, &whole), (text.to_vec(), StreamEnd::Complete));
+        assert_eq!(said(Form::Gzip, &[&whole[..], &whole].concat()), (text.repeat(2), StreamEnd::Complete));
+        assert_eq!(said(Form::Gzip, &whole[..whole.len() - 12]).1, StreamEnd::Truncated);
+        assert_eq!(said(Form::Zlib, b"\x78\x9c no stream at all").1, StreamEnd::Complete);
+        let (text, ended) = said(Form::Gzip, &gzip(&vec![0; MAX_STREAM_BYTES + 1]));
+        assert!(text.len() <= MAX_STREAM_BYTES && ended == StreamEnd::TooLarge);
     }
 }

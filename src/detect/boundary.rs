@@ -1,14 +1,49 @@
 //! Whether a match is a token of its own. A boundary knows escapes: in `\napi_...` the `n` belongs to the escape, and
 //! so does the `D` in `%3Dapi_...`.
 
-/// How far back an escape that ends at a token may begin: the longest colour code that terminals' programs write.
-const LONGEST_ESCAPE: usize = 24;
+use crate::rule::Rule;
+use std::ops::Range;
+
+/// An escape that ends at a token begins at most this far before it: the longest colour code that terminal programs write.
+const MAX_ESCAPE_BYTES: usize = 24;
+
+/// A zero byte this close to a match makes its surroundings binary.
+const BINARY_REACH_BYTES: usize = 512;
+
+/// How a match is delimited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenBoundary {
+    /// It is a token of its own.
+    Whole,
+    /// Letters follow it in binary data, where that means little.
+    InBinary,
+    /// It is part of a longer word.
+    Inside,
+}
+
+impl TokenBoundary {
+    /// How `span` of the text is delimited, for a match of `rule`.
+    pub(super) fn find(rule: &Rule, text: &[u8], span: &Range<usize>) -> TokenBoundary {
+        if !rule.token {
+            return TokenBoundary::Whole;
+        }
+        match (begins(text, span.start), ends(text, span.end)) {
+            (true, true) => TokenBoundary::Whole,
+            (true, false) => {
+                let reach = BINARY_REACH_BYTES;
+                let zone = span.start.saturating_sub(reach)..text.len().min(span.end + reach);
+                if text[zone].contains(&0) { TokenBoundary::InBinary } else { TokenBoundary::Inside }
+            }
+            (false, _) => TokenBoundary::Inside,
+        }
+    }
+}
 
 /// Whether a token can begin at `at`.
-pub(super) fn begins(text: &[u8], at: usize) -> bool {
+fn begins(text: &[u8], at: usize) -> bool {
     let Some(&before) = at.checked_sub(1).and_then(|i| text.get(i)) else { return true };
     if before == b'_' {
-        // Emphasis in Markdown, `_api_..._`: underscores that no word runs into.
+        // Emphasis in Markdown, `_api_..._`: no word touches the underscores.
         let start = text[..at].iter().rposition(|&byte| byte != b'_');
         return start.is_none_or(|i| !text[i].is_ascii_alphanumeric() || ends_escape(&text[..=i]));
     }
@@ -16,7 +51,7 @@ pub(super) fn begins(text: &[u8], at: usize) -> bool {
 }
 
 /// Whether a token can end at `end`.
-pub(super) fn ends(text: &[u8], end: usize) -> bool {
+fn ends(text: &[u8], end: usize) -> bool {
     match text.get(end) {
         Some(b'_') => !text.get(end + 1).is_some_and(u8::is_ascii_alphanumeric),
         Some(byte) => !byte.is_ascii_alphanumeric(),
@@ -26,7 +61,7 @@ pub(super) fn ends(text: &[u8], end: usize) -> bool {
 
 /// Whether `text` ends with an escape whose last character is a letter or a digit.
 fn ends_escape(text: &[u8]) -> bool {
-    let tail = &text[text.len().saturating_sub(LONGEST_ESCAPE)..];
+    let tail = &text[text.len().saturating_sub(MAX_ESCAPE_BYTES)..];
     let hex =
         |length: usize| tail.len() > length && tail[tail.len() - length..].iter().all(u8::is_ascii_hexdigit);
     let before = |length: usize, marker: &[u8]| tail[..tail.len() - length].ends_with(marker);
@@ -63,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_begins_behind_what_is_no_word() {
+    fn begins_behind_punctuation_and_escapes() {
         for before in [
             "",
             " ",
@@ -97,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_does_not_begin_inside_a_word() {
+    fn does_not_begin_inside_a_word() {
         for before in ["x", "lin_", "9", "Z", "a__", "n", "3D", "m", "u0022", "[m3"] {
             let text = format!("{before}api_");
             assert!(!begins(text.as_bytes(), before.len()), "{before:?}");
@@ -105,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_before_what_is_no_word() {
+    fn ends_before_punctuation() {
         for after in ["", " ", "\"", "\\n", "%22", "&", "_", "_ ", "-", "\u{e9}"] {
             assert!(ends(format!("k{after}").as_bytes(), 1), "{after:?}");
         }

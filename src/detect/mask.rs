@@ -11,8 +11,9 @@
 //! The last two are guesses that cost a reader a few characters. They apply to quoted text only: a name or a path is shown as
 //! it is, but for what a pattern matches.
 
-use super::joint::{Notes, REACH_AHEAD, REACH_BACK};
-use super::reading::{Found, Layer, look};
+use super::concat::{ConstantIndex, REACH_AHEAD_BYTES, REACH_BACK_BYTES};
+use super::layer::Layer;
+use super::walker::{Candidate, find_candidates};
 use super::{Matched, matches, parts};
 use crate::finding::Excerpt;
 use crate::rule::RuleSet;
@@ -69,8 +70,8 @@ enum Purpose {
 pub(super) struct Masks<'t> {
     rules: &'t RuleSet,
     text: &'t [u8],
-    /// What is noted of it.
-    pub(super) notes: Notes<'t>,
+    /// Its constants: a prefix may stand in one.
+    pub(super) constants: ConstantIndex<'t>,
     /// For each block the masks that begin in it.
     blocks: RefCell<Vec<Option<Rc<[Mask]>>>>,
     /// The last excerpt and the mask that it is about. All findings of a compressed stream have the same one.
@@ -79,7 +80,7 @@ pub(super) struct Masks<'t> {
 
 impl<'t> Masks<'t> {
     pub(super) fn new(rules: &'t RuleSet, text: &'t [u8]) -> Masks<'t> {
-        Masks { rules, text, notes: Notes::new(text), blocks: RefCell::default(), last: RefCell::default() }
+        Masks { rules, text, constants: ConstantIndex::new(text), blocks: RefCell::default(), last: RefCell::default() }
     }
 
     /// The line of the secret at `span` of `text`, or the part of it around the secret.
@@ -170,7 +171,7 @@ impl<'t> Masks<'t> {
             }),
         );
         // A secret may begin before the zone and reach into it, and the rest of one stand far from its constant.
-        let reach = zone.start.saturating_sub(REACH_AHEAD)..text.len().min(zone.end + REACH_BACK);
+        let reach = zone.start.saturating_sub(REACH_AHEAD_BYTES)..text.len().min(zone.end + REACH_BACK_BYTES);
         for number in reach.start / BLOCK_BYTES..reach.end.div_ceil(BLOCK_BYTES) {
             let block = self.block(number);
             let is_near = |mask: &&Mask| mask.span.end > zone.start && mask.span.start < zone.end;
@@ -209,17 +210,17 @@ impl<'t> Masks<'t> {
         }
         let mut masks: Vec<Mask> = Vec::new();
         let own = number * BLOCK_BYTES..self.text.len().min((number + 1) * BLOCK_BYTES);
-        look(self.rules, &Layer::of_text(self.text), own, &mut |layer, seen, at| match seen {
-            Found::Match(rule) => {
+        find_candidates(self.rules, &Layer::from_text(self.text), own, &mut |layer, found, at| match found {
+            Candidate::Match(rule) => {
                 let rule = &self.rules.rules()[rule];
                 for Matched { secret, .. } in matches(rule, layer.text, at) {
                     let prefix =
-                        if layer.is_outermost() { rule.prefix(&layer.text[secret.clone()]) } else { 0 };
+                        if layer.is_outermost() { rule.anchor_len(&layer.text[secret.clone()]) } else { 0 };
                     masks.push(Mask::of_secret(layer.written(secret), prefix));
                 }
             }
-            Found::Anchor(rule, first) => {
-                let parts = parts(&self.rules.rules()[rule], &first, &self.notes);
+            Candidate::Anchor(rule, first) => {
+                let parts = parts(&self.rules.rules()[rule], &first, &self.constants);
                 if !parts.is_empty() {
                     // Where the rest stands elsewhere, its first characters are shown there.
                     let prefix = at..at + first.anchor_length();
@@ -227,7 +228,7 @@ impl<'t> Masks<'t> {
                 }
                 masks.extend(parts.into_iter().map(|parts| Mask::of_secret(layer.written(parts.written), 0)));
             }
-            Found::Allow | Found::Cut | Found::Over => {}
+            Candidate::Allow | Candidate::TruncatedStream | Candidate::StreamTooLarge => {}
         });
         masks.retain(|mask| !mask.span.is_empty());
         masks.dedup();
@@ -270,7 +271,7 @@ fn without_markup(rules: &RuleSet, text: &[u8], zone: &Range<usize>) -> Vec<Mask
     let written = |span: Range<usize>| places[span.start]..places[span.end - 1] + 1;
     let mut masks = Vec::new();
     // Only the secrets of such rules begin with an anchor.
-    for rule in rules.rules().iter().filter(|rule| rule.head().is_some()) {
+    for rule in rules.rules().iter().filter(|rule| rule.prefix().is_some()) {
         for anchor in &rule.anchors {
             for at in memmem::find_iter(&letters, anchor) {
                 let spans = matches(rule, &letters, at).map(|matched| matched.secret);

@@ -45,7 +45,7 @@ const _: () = {
 
 /// The blocks of a text that may hold encoded text, and the place behind the last block that was scanned.
 #[derive(Debug)]
-pub struct EncodedBlocks {
+pub(crate) struct EncodedBlocks {
     starts: Vec<usize>,
     scanned_to: usize,
 }
@@ -53,7 +53,7 @@ pub struct EncodedBlocks {
 impl EncodedBlocks {
     /// For a text that was not scanned: all blocks from `start` on are candidates.
     #[must_use]
-    pub fn unscanned(start: usize) -> EncodedBlocks {
+    pub(crate) fn unscanned(start: usize) -> EncodedBlocks {
         EncodedBlocks { starts: Vec::new(), scanned_to: start }
     }
 

@@ -1,4 +1,7 @@
-//! The text of a rule file becomes a [`Rule`]; whatever is wrong is pointed at.
+//! Reads a rule file in TOML. A mistake is reported with its line and with advice.
+//!
+//! Everything that can be wrong is checked here, so that the rest of the program can rely on a [`Rule`]. Whether its examples are
+//! found is checked in `detect`.
 
 use super::template::expanded_max_bytes;
 use super::{BodyFilter, Confidence, Context, Level, Pattern, Require, Rule};
@@ -10,7 +13,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 use toml::Spanned;
 
-/// An anchor shorter than this would be met everywhere.
+/// A shorter anchor would be in every file.
 pub(super) const SHORTEST_ANCHOR: usize = 4;
 
 #[derive(Deserialize)]
@@ -92,8 +95,8 @@ struct Example {
     text: Spanned<String>,
 }
 
-/// Reads the rule in `text`, the contents of the file `name`, to be used beside `others`. A built-in rule's patterns
-/// are compiled later, when they are needed.
+/// Reads the rule in `text`, the contents of the file `name`, to be used with `others`. The patterns of built-in rules are compiled
+/// on first use, because compiling all of them takes longer than scanning a small file.
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
@@ -154,7 +157,7 @@ pub fn parse(name: &str, text: &str, others: &[Rule], builtin: bool) -> Result<R
         matches: reader.examples(file.matches)?,
         misses: reader.examples(file.misses)?,
         builtin,
-        head: OnceLock::new(),
+        prefix: OnceLock::new(),
     })
 }
 
@@ -170,7 +173,7 @@ impl From<BodyTable> for BodyFilter {
     }
 }
 
-/// Checks parts of one file and points at the wrong one.
+/// Checks parts of one file. An error has the place of the wrong part.
 struct Reader<'a> {
     name: &'a str,
     text: &'a str,
@@ -200,7 +203,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Words for people: there are some, and none of them commands a terminal.
+    /// Text for people: not empty, and without control characters that a terminal would obey.
     fn check_words(&self, words: &Spanned<String>) -> Result<(), Mistake> {
         let text = words.get_ref().trim();
         if text.is_empty() || text.contains(|one: char| one != '\n' && is_hidden(one)) {
@@ -263,14 +266,14 @@ impl Reader<'_> {
         texts.iter().map(|text| self.pattern(text.get_ref(), text.span())).collect()
     }
 
-    /// Patterns that are tried where an anchor stands; each has a group `secret`.
+    /// Patterns that are tried at an anchor. Each has a group `secret`.
     fn secret_patterns(&self, texts: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Pattern>, Mistake> {
         if texts.get_ref().is_empty() {
             return Err(self.mistake("a rule needs a pattern", texts.span()));
         }
         self.check_length(texts.get_ref())?;
         let with_secret = |text: &Spanned<String>| {
-            // The line feed ends a comment at the end of a verbose pattern; elsewhere it would mean itself.
+            // In verbose mode a pattern may end with a comment, which needs a line feed. In other modes it would be matched.
             let end = if text.get_ref().contains("(?x") { "\n" } else { "" };
             let pattern = self.pattern(&format!("\\A(?:{}{end})", text.get_ref()), text.span())?;
             if !text.get_ref().contains("(?P<secret>") && !text.get_ref().contains("(?<secret>") {

@@ -1,14 +1,17 @@
-//! A rule: one kind of secret. Rules are data (`rules/*.toml`); this module says what the data means.
+//! A rule: one kind of secret. Rules are data (`rules/*.toml`); this module defines what the data means.
+//!
+//! `file` reads a rule, `set` searches for the anchors of all rules at once with the prefilter, `prefix` and `lookahead` reject
+//! anchors that begin no secret. Nothing here decides what a finding is: that is `detect`.
 
-pub(crate) mod behind;
 mod file;
-mod head;
+pub(crate) mod lookahead;
+mod prefix;
 mod set;
 pub mod template;
 
 pub use file::parse;
-pub(crate) use head::Head;
-pub use set::{ALLOW_TAG, Anchor, Hit, RuleSet, Starts};
+pub(crate) use prefix::PatternPrefix;
+pub use set::{ALLOW_TAG, Anchor, AnchorKind, Hit, RuleSet};
 
 use crate::text::begins_with;
 use ignore::gitignore::Gitignore;
@@ -21,25 +24,25 @@ use std::sync::{Arc, OnceLock};
 /// A rule's name: snake case, equal to its file's name.
 pub type RuleId = Arc<str>;
 
-/// How bad a finding is. `--fail-on` compares levels.
+/// How serious a finding is. `--fail-on` compares levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Worth knowing; does not fail a build.
+    /// Information; does not fail a build.
     Note,
-    /// Looks like a key, and could be something else.
+    /// It looks like a key, but may be something else.
     Warning,
     /// A key.
     Error,
 }
 
-/// How sure the rule is.
+/// How sure a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Confidence {
     /// A guess, such as a key that touches other bytes in binary data.
     Low,
-    /// The shape is right, or the name is.
+    /// The shape or the name is right.
     Medium,
-    /// The shape is right and the surroundings name the vendor, or the shape is the vendor's alone.
+    /// The shape is right and the surroundings name the vendor, or only this vendor uses the shape.
     High,
 }
 
@@ -78,7 +81,7 @@ macro_rules! named {
 named!(Level, Note = "note", Warning = "warning", Error = "error");
 named!(Confidence, Low = "low", Medium = "medium", High = "high");
 
-/// One kind of secret. Made by [`parse`] only, so its patterns compile and its examples are there.
+/// One kind of secret. Only [`parse`] makes rules, so patterns compile and examples are present.
 #[derive(Debug)]
 pub struct Rule {
     /// Its name.
@@ -91,40 +94,39 @@ pub struct Rule {
     pub help: String,
     /// What to do, in one line.
     pub advice: String,
-    /// How bad a finding is where no context raises it.
+    /// The level of a finding without context.
     pub level: Level,
-    /// How sure a finding is where no context raises it.
+    /// The confidence of a finding without context.
     pub confidence: Confidence,
     /// Words to group rules by.
     pub tags: Vec<String>,
     /// The literals that every match begins with.
     pub anchors: Vec<Vec<u8>>,
-    /// What a match looks like from its anchor on; the group `secret` is the secret, `name` what it is bound to.
+    /// What a match looks like from its anchor on. The group `secret` is the secret, `name` what it is assigned to.
     pub patterns: Vec<Pattern>,
     /// Whether the secret has to be a token of its own.
     pub token: bool,
-    /// Whether a value that is another rule's match is left to that rule.
+    /// Whether the rule leaves values to other rules that match them.
     pub yields: bool,
-    /// Whether the secret may be guessable: its fingerprint is kept short then.
+    /// Whether the secret may be guessable. Then its fingerprint is shortened, so that it gives nothing away.
     pub guessable: bool,
-    /// How many days a secret lives at most, unless it was made to live for ever.
+    /// The maximum lifetime of a secret, unless it was made without an expiry.
     pub lifetime_days: Option<u32>,
-    /// Fewest bits of entropy a character; 0 for no limit.
+    /// The minimum entropy in bits per character; 0 for no limit.
     pub min_entropy: f64,
-    /// What a random body looks like. One that does not is no key, or a less sure one where it is bound to the
-    /// vendor's name.
+    /// What a random body looks like. A body that does not is no key, or less sure if it is assigned to a name of the vendor.
     pub body: BodyFilter,
-    /// What even the unluckiest key is not: a body that fails this is a placeholder wherever it stands.
+    /// What even an unlucky random key has. A body that fails this is a placeholder in any context.
     pub placeholder: BodyFilter,
-    /// Secrets that match one of these are none: references, encrypted values, placeholders.
+    /// Matches that are not secrets: references, encrypted values, placeholders.
     pub reject: Vec<Pattern>,
-    /// The same for what the secret is bound to.
+    /// Names that no secret is assigned to.
     pub reject_name: Vec<Pattern>,
-    /// What must stand near for a match to count.
+    /// Text that has to be near a match for it to count.
     pub require: Option<Require>,
     /// What makes a match certain.
     pub context: Option<Context>,
-    /// The files that the rule looks at; all if none is given.
+    /// The files that the rule is for. `None` for all files.
     pub paths: Option<Gitignore>,
     /// Templates of text in which the rule finds a secret.
     pub matches: Vec<String>,
@@ -132,8 +134,8 @@ pub struct Rule {
     pub misses: Vec<String>,
     /// Whether it came with sf-scan.
     pub builtin: bool,
-    /// What its secrets begin with, once somebody has asked.
-    head: OnceLock<Option<Head>>,
+    /// What its secrets begin with, computed on first use.
+    prefix: OnceLock<Option<PatternPrefix>>,
 }
 
 impl Rule {
@@ -143,54 +145,54 @@ impl Rule {
         self.context.as_ref().map_or(self.level, |context| self.level.max(context.level))
     }
 
-    /// How many bytes a match has at least.
+    /// The length of the shortest match.
     #[must_use]
-    pub(crate) fn shortest(&self) -> usize {
-        self.patterns.iter().map(Pattern::shortest).min().unwrap_or(0)
+    pub(crate) fn min_match_len(&self) -> usize {
+        self.patterns.iter().map(Pattern::min_len).min().unwrap_or(0)
     }
 
-    /// What all secrets of the rule begin with, if they begin where their anchor does.
-    pub(crate) fn head(&self) -> Option<&Head> {
-        self.head.get_or_init(|| Head::of(&self.patterns, &self.anchors)).as_ref()
+    /// What all secrets of the rule begin with. `None` if they do not begin with an anchor.
+    pub(crate) fn pattern_prefix(&self) -> Option<&PatternPrefix> {
+        self.prefix.get_or_init(|| PatternPrefix::from_patterns(&self.patterns, &self.anchors)).as_ref()
     }
 
     /// The length of the anchor that `secret` begins with, or 0.
     #[must_use]
-    pub fn prefix(&self, secret: &[u8]) -> usize {
+    pub fn anchor_len(&self, secret: &[u8]) -> usize {
         self.anchors.iter().filter(|anchor| begins_with(secret, anchor)).map(Vec::len).max().unwrap_or(0)
     }
 }
 
-/// What a random string looks like. Each limit's cost in lost keys is known: see `rules/README.md`.
+/// What a random string looks like. `rules/README.md` has the keys that each limit loses.
 #[derive(Clone, Debug, Default)]
 pub struct BodyFilter {
-    /// Lower and upper case letters are both there.
+    /// It needs lower and upper case letters.
     pub both_cases: bool,
-    /// A letter and a digit are both there.
+    /// It needs a letter and a digit.
     pub letter_and_digit: bool,
-    /// Fewest distinct characters.
+    /// The minimum number of distinct characters.
     pub min_distinct: usize,
-    /// Longest run such as `abcdef` or `654321`; 0 for no limit.
+    /// The maximum length of a sequence such as `abcdef` or `654321`; 0 for no limit.
     pub max_sequence: usize,
-    /// Largest share of the body, in percent, that words may cover; 0 for no limit.
+    /// The maximum share of the body that words cover, in percent; 0 for no limit.
     pub max_words: usize,
 }
 
-/// Text that must stand near.
+/// Text that has to be near a match.
 #[derive(Debug)]
 pub struct Require {
     /// Any of these.
     pub near: Vec<Pattern>,
-    /// How many lines above and below are near.
+    /// The number of lines above and below that are near.
     pub lines: usize,
 }
 
-/// Text that makes a match certain where it stands near, or heads what the match stands in.
+/// Text that makes a match certain, near it or in a key or heading that encloses it.
 #[derive(Debug)]
 pub struct Context {
     /// Any of these on the line or on the lines around.
     pub near: Vec<Pattern>,
-    /// How many lines above and below are near.
+    /// The number of lines above and below that are near.
     pub lines: usize,
     /// Any of these in an enclosing key or heading, or in the file's name.
     pub enclosing: Vec<Pattern>,
@@ -208,7 +210,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern that is compiled when it is first used. Its text is known to compile.
+    /// A pattern whose text was compiled before, here or in the tests.
     fn trusted(text: String) -> Pattern {
         Pattern { text, regex: OnceLock::new() }
     }
@@ -216,7 +218,7 @@ impl Pattern {
     /// Compiles now.
     ///
     /// # Errors
-    /// Why the text is no regular expression, in `regex`'s words.
+    /// The message of the `regex` crate.
     fn compile(text: &str) -> Result<Regex, regex::Error> {
         RegexBuilder::new(text)
             .unicode(false)
@@ -226,8 +228,8 @@ impl Pattern {
             .build()
     }
 
-    /// How many bytes a match has at least.
-    fn shortest(&self) -> usize {
+    /// The length of the shortest match.
+    fn min_len(&self) -> usize {
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
         parser.parse(&self.text).ok().and_then(|hir| hir.properties().minimum_len()).unwrap_or(0)
     }

@@ -1,9 +1,16 @@
-//! The rules of a run and the one search that looks for the anchors of all of them.
+//! The rules of a scan, and the search for the anchors of all of them.
+//!
+//! An anchor is a literal that begins every match of a rule, in one of the forms that are read: plain, in UTF-16, with escapes, cut
+//! by a line end. All forms of all rules go into one [`LiteralPrefilter`], so that a text is searched once. Of a form only the
+//! bytes that are certain are searched for; the rest of the anchor is compared where they are. What follows an anchor is checked
+//! by [`RequiredBody`]. Decoding and matching are the business of `detect`.
 
 use super::Rule;
-use super::behind::Rest;
 use super::file::{SHORTEST_ANCHOR, parse};
-use crate::decode::{Form, LEAST, Place, STREAMS, alignments, begins_stream, runs};
+use super::lookahead::RequiredBody;
+use crate::decode::{
+    EncodedSpan, Form, MIN_RUN_BYTES, STREAM_MARKS, base64_alignments, encoded_spans, may_begin_stream,
+};
 use crate::mistake::Mistake;
 use crate::prefilter::{EncodedBlocks, LiteralPrefilter};
 use crate::text::{Encoding, begins_with};
@@ -14,8 +21,8 @@ const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_rul
 
 /// What an anchor begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Starts {
-    /// A match of the rule at this place in [`RuleSet::rules`].
+pub enum AnchorKind {
+    /// A match of the rule with this index in [`RuleSet::rules`].
     Match(usize),
     /// The tag of a comment that allows a finding.
     Allow,
@@ -26,27 +33,27 @@ pub enum Starts {
 /// The tag of a comment that allows a finding.
 pub const ALLOW_TAG: &str = "sf-scan:allow";
 
-/// A literal that starts every match of a rule, in one of the forms that are read.
+/// A literal in one of the forms that are read.
 #[derive(Debug)]
 pub struct Anchor {
-    /// How many bytes before it are decoded together with its first.
+    /// The bytes before `written` that are decoded in the same group.
     before: usize,
-    /// The bytes that stand there.
+    /// The bytes as written.
     written: Vec<u8>,
-    /// Which of them are searched for.
+    /// The part of `written` that is searched for.
     core: Range<usize>,
     /// What begins with it.
-    pub starts: Starts,
+    pub kind: AnchorKind,
     /// How it is written.
     pub form: Form,
 }
 
-/// An anchor that stands at an offset.
+/// An anchor in a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Hit<'a> {
     /// Where it begins.
     pub at: usize,
-    /// Which it is.
+    /// The anchor.
     pub anchor: &'a Anchor,
 }
 
@@ -55,13 +62,12 @@ pub struct Hit<'a> {
 pub struct RuleSet {
     rules: Vec<Rule>,
     anchors: Vec<Anchor>,
-    /// The distinct literals to search for; for each, the anchors that may stand where it does, and whether the literal is
-    /// all of it.
+    /// For each literal of the prefilter: the anchors that may be where it is, and whether it is all of the anchor.
     candidates: Vec<Vec<(usize, bool)>>,
-    literals: LiteralPrefilter,
-    /// For each anchor what must follow it for a secret to begin there, where that is known.
-    rests: Vec<Option<Rest>>,
-    longest: usize,
+    prefilter: LiteralPrefilter,
+    /// For each anchor what has to follow it, if that is known.
+    bodies: Vec<Option<RequiredBody>>,
+    max_anchor_len: usize,
 }
 
 impl RuleSet {
@@ -83,24 +89,24 @@ impl RuleSet {
             return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id)));
         }
         let tag = ALLOW_TAG.as_bytes();
-        let mut anchors = vec![Anchor::new(tag.to_vec(), Starts::Allow, Form::Plain)];
-        anchors.extend(STREAMS.map(|(form, mark)| Anchor::new(mark.to_vec(), Starts::Stream, form)));
+        let mut anchors = vec![Anchor::new(tag.to_vec(), AnchorKind::Allow, Form::Plain)];
+        anchors.extend(STREAM_MARKS.map(|(form, mark)| Anchor::new(mark.to_vec(), AnchorKind::Stream, form)));
         for (at, rule) in rules.iter().enumerate() {
             for literal in &rule.anchors {
-                let starts = Starts::Match(at);
-                anchors.push(Anchor::new(literal.clone(), starts, Form::Plain));
-                anchors.extend(wide(literal, starts, if rule.token { &[2, 4] } else { &[2] }));
+                let kind = AnchorKind::Match(at);
+                anchors.push(Anchor::new(literal.clone(), kind, Form::Plain));
+                anchors.extend(wide(literal, kind, if rule.token { &[2, 4] } else { &[2] }));
                 if rule.token {
-                    anchors.extend(encoded(literal, starts, rule.shortest()));
+                    anchors.extend(encoded(literal, kind, rule.min_match_len()));
                 }
             }
         }
-        // Where two begin with the same bytes, the one that begins before them is met first.
+        // Of two anchors with the same core, the one that begins earlier is visited first.
         anchors.sort_by_key(|anchor| std::cmp::Reverse(anchor.before + anchor.core.start));
         let mut literals: Vec<&[u8]> = anchors.iter().map(Anchor::core).collect();
         literals.sort_unstable();
         literals.dedup();
-        // Literals that begin alike are searched for by what they share: fewer are found faster.
+        // Literals that begin alike become one: the prefilter is faster with fewer literals.
         let mut shared: Vec<&[u8]> = Vec::new();
         for literal in literals {
             let common = |last: &&[u8]| last.iter().zip(literal).take_while(|(a, b)| a == b).count();
@@ -109,22 +115,22 @@ impl RuleSet {
                 _ => shared.push(literal),
             }
         }
-        let standing_at = |literal: &&[u8]| {
+        let anchors_at = |literal: &&[u8]| {
             let anchors = anchors.iter().enumerate();
             let anchors = anchors.filter(|(_, anchor)| anchor.core().starts_with(literal));
             anchors.map(|(at, anchor)| (at, anchor.written == *literal)).collect()
         };
-        let candidates: Vec<Vec<(usize, bool)>> = shared.iter().map(standing_at).collect();
-        let follows = |anchor: &Anchor| match anchor.starts {
-            Starts::Match(rule) if anchor.form == Form::Plain => {
-                rules[rule].head().and_then(|head| Rest::of(head, anchor.length()))
-            }
+        let candidates: Vec<Vec<(usize, bool)>> = shared.iter().map(anchors_at).collect();
+        let body = |anchor: &Anchor| match anchor.kind {
+            AnchorKind::Match(rule) if anchor.form == Form::Plain => rules[rule]
+                .pattern_prefix()
+                .and_then(|prefix| RequiredBody::new(prefix, anchor.written_len())),
             _ => None,
         };
-        let rests: Vec<Option<Rest>> = anchors.iter().map(follows).collect();
-        let literals = LiteralPrefilter::new(&shared);
-        let longest = anchors.iter().map(Anchor::length).max().unwrap_or(0);
-        Ok(RuleSet { literals, rules, candidates, rests, longest, anchors })
+        let bodies = anchors.iter().map(body).collect();
+        let prefilter = LiteralPrefilter::new(&shared);
+        let max_anchor_len = anchors.iter().map(Anchor::written_len).max().unwrap_or(0);
+        Ok(RuleSet { prefilter, rules, candidates, bodies, max_anchor_len, anchors })
     }
 
     /// The rules, in the order of their ids.
@@ -139,65 +145,66 @@ impl RuleSet {
         self.rules.iter().find(|rule| &*rule.id == id)
     }
 
-    /// How many bytes beyond the first tell at most that something could be found: those of an anchor, or of a run.
+    /// The number of bytes behind a byte that may decide whether it could be part of a finding: those of an anchor or of a run.
     #[must_use]
     pub fn reach(&self) -> usize {
-        self.longest.max(2 * LEAST) - 1
+        self.max_anchor_len.max(2 * MIN_RUN_BYTES) - 1
     }
 
-    /// Whether this stretch of `bytes` has part in something that could lead to a finding: an anchor, or a run that
-    /// something may be encoded in. Of an empty stretch: whether one lies across.
+    /// Whether a finding may have a part in this stretch of `bytes`: an anchor overlaps it, or a span that may be encoded text. For
+    /// an empty stretch: whether one is across it.
     #[must_use]
-    pub fn touches(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
+    pub fn may_contain_finding(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
         let reach = self.reach();
         let around = stretch.start.saturating_sub(reach)..bytes.len().min(stretch.end + reach);
-        let mut touched = false;
-        let hints = self.each_anchor(bytes, around.clone(), |_, hit| {
-            touched |= hit.at < stretch.end && hit.at + hit.anchor.length() > stretch.start;
+        let mut may_contain = false;
+        let blocks = self.for_each_anchor(bytes, around.clone(), |_, hit| {
+            may_contain |= hit.at < stretch.end && hit.at + hit.anchor.written_len() > stretch.start;
         });
-        if !touched {
-            runs(bytes, &around, &hints, |Place { run, .. }| {
-                touched |= run.end > stretch.start && run.start < stretch.end.max(1);
+        if !may_contain {
+            encoded_spans(bytes, &around, &blocks, |EncodedSpan { run, .. }| {
+                may_contain |= run.end > stretch.start && run.start < stretch.end.max(1);
             });
         }
-        touched
+        may_contain
     }
 
-    /// Calls `visit` for each anchor that begins within `own`, but for those that the rest of a secret cannot follow. Tells
-    /// by the way where [`runs`] has to look.
+    /// Calls `visit` for each anchor that begins within `own`, except those that no secret's body follows. Returns the blocks for
+    /// [`encoded_spans`].
     pub(crate) fn search<'s>(
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
         mut visit: impl FnMut(Hit<'s>),
     ) -> EncodedBlocks {
-        self.each_anchor(bytes, own, |number, hit| {
-            let rest = self.rests[number].as_ref();
-            if rest.is_none_or(|rest| rest.may_follow(bytes, hit.at, hit.anchor.length())) {
+        self.for_each_anchor(bytes, own, |number, hit| {
+            let body = self.bodies[number].as_ref();
+            if body.is_none_or(|body| body.can_match(bytes, hit.at, hit.anchor.written_len())) {
                 visit(hit);
             }
         })
     }
 
-    /// Calls `visit` with each anchor that begins within `own` and its number.
-    fn each_anchor<'s>(
+    /// Calls `visit` with each anchor that begins within `own` and its index.
+    fn for_each_anchor<'s>(
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
         mut visit: impl FnMut(usize, Hit<'s>),
     ) -> EncodedBlocks {
-        let end = bytes.len().min(own.end + self.longest);
-        self.literals.for_each(bytes, own.start.min(end)..end, |literal, start| {
+        let end = bytes.len().min(own.end + self.max_anchor_len);
+        self.prefilter.for_each(bytes, own.start.min(end)..end, |literal, start| {
             for &(number, is_whole) in &self.candidates[literal] {
                 let anchor = &self.anchors[number];
                 let before = anchor.before + anchor.core.start;
                 let Some(at) = start.checked_sub(before).filter(|at| own.contains(at)) else {
                     continue;
                 };
-                // The marks of streams are short: most are none.
-                let is_none = anchor.starts == Starts::Stream && !begins_stream(anchor.form, bytes, at);
-                let stands = || is_whole || begins_with(&bytes[at + anchor.before..], &anchor.written);
-                if !is_none && stands() {
+                // The marks of streams are short, so most of them are chance.
+                let is_chance =
+                    anchor.kind == AnchorKind::Stream && !may_begin_stream(anchor.form, bytes, at);
+                let is_there = || is_whole || begins_with(&bytes[at + anchor.before..], &anchor.written);
+                if !is_chance && is_there() {
                     visit(number, Hit { at, anchor });
                 }
             }
@@ -206,8 +213,8 @@ impl RuleSet {
 }
 
 impl Anchor {
-    fn new(written: Vec<u8>, starts: Starts, form: Form) -> Anchor {
-        Anchor { before: 0, core: 0..written.len(), written, starts, form }
+    fn new(written: Vec<u8>, kind: AnchorKind, form: Form) -> Anchor {
+        Anchor { before: 0, core: 0..written.len(), written, kind, form }
     }
 
     /// The bytes that are searched for.
@@ -215,28 +222,28 @@ impl Anchor {
         &self.written[self.core.clone()]
     }
 
-    /// How many bytes it has as it is written.
+    /// Its length as written.
     #[must_use]
-    pub fn length(&self) -> usize {
+    pub fn written_len(&self) -> usize {
         self.before + self.written.len()
     }
 }
 
-/// A literal that begins a secret of `shortest` bytes at least in the forms that [`runs`] may pass by.
-fn encoded(literal: &[u8], starts: Starts, shortest: usize) -> Vec<Anchor> {
-    let mut anchors = apart(literal, starts);
-    anchors.extend(escaped(literal, starts));
-    if shortest < LEAST {
-        anchors.extend(cut(literal, starts));
+/// A literal in the forms that [`encoded_spans`] may not report, for secrets of at least `min_len` bytes.
+fn encoded(literal: &[u8], kind: AnchorKind, min_len: usize) -> Vec<Anchor> {
+    let mut anchors = spaced_hex(literal, kind);
+    anchors.extend(escaped(literal, kind));
+    if min_len < MIN_RUN_BYTES {
+        anchors.extend(quoted_printable_wrapped(literal, kind));
     }
-    if shortest * 4 / 3 < LEAST {
-        anchors.extend(dense(literal, starts));
+    if min_len * 4 / 3 < MIN_RUN_BYTES {
+        anchors.extend(base64_and_hex(literal, kind));
     }
     anchors
 }
 
-/// A literal in units of so many bytes.
-fn wide(literal: &[u8], starts: Starts, units: &[usize]) -> Vec<Anchor> {
+/// A literal in UTF-16 and UTF-32 with units of these lengths, in both byte orders.
+fn wide(literal: &[u8], kind: AnchorKind, units: &[usize]) -> Vec<Anchor> {
     use Encoding::{Utf16Be, Utf16Le, Utf32Be, Utf32Le};
     let encodings = [(Utf16Le, true), (Utf16Be, false), (Utf32Le, true), (Utf32Be, false)];
     let in_units = encodings.into_iter().filter(|(encoding, _)| units.contains(&encoding.unit()));
@@ -249,21 +256,21 @@ fn wide(literal: &[u8], starts: Starts, units: &[usize]) -> Vec<Anchor> {
                 written.push(byte);
                 written.extend(std::iter::repeat_n(0, if low_first { zeros } else { 0 }));
             }
-            // In either order the same bytes are searched for: those from the first letter to the last. None begins with
-            // a zero then, which files are full of.
+            // Both byte orders have the same core: from the first letter to the last. So no literal begins with a zero, which
+            // files are full of.
             let start = if low_first { 0 } else { zeros };
             let core = start..start + written.len() - zeros;
-            Anchor { core, ..Anchor::new(written, starts, Form::Wide(encoding)) }
+            Anchor { core, ..Anchor::new(written, kind, Form::Wide(encoding)) }
         })
         .collect()
 }
 
-/// A literal whose characters that are neither letter nor digit are escaped.
-fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+/// A literal in which characters that are neither letters nor digits are escaped: `api%5F`.
+fn escaped(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
     let mut anchors = Vec::new();
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
     let mut words: Vec<&[u8]> = literal.split(|byte| !is_word(byte)).collect();
-    // What stands behind the last word is none of the literal's.
+    // Behind the last word comes the body of the secret, not an escape.
     words.pop();
     let longest = words.into_iter().rev().max_by_key(|word| word.len()).unwrap_or_default();
     if longest.len() + 1 >= SHORTEST_ANCHOR {
@@ -273,14 +280,15 @@ fn escaped(literal: &[u8], starts: Starts) -> Vec<Anchor> {
             (Form::Entity, b'&'),
             (Form::QuotedPrintable, b'='),
         ] {
-            anchors.push(Anchor::new([longest, &[opener]].concat(), starts, form));
+            anchors.push(Anchor::new([longest, &[opener]].concat(), kind, form));
         }
     }
     anchors
 }
 
-/// A literal that the end of a line cuts: in a mail, and in one that is a string of a program, or of one in it.
-fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+/// A literal with a soft line break of quoted-printable in it: in a mail, in a mail that is a string of a program, and in a string
+/// of such a string.
+fn quoted_printable_wrapped(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
     let mut anchors = Vec::new();
     for (form, end) in [
         (Form::QuotedPrintable, &b"=\n"[..]),
@@ -292,7 +300,7 @@ fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     ] {
         for cut in 1..literal.len() {
             let (before, behind) = literal.split_at(cut);
-            // What is neither letter nor digit may be escaped there, as it is in some mails.
+            // Some mail programs also escape what is neither a letter nor a digit.
             let word = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             let escaped = [&behind[..word], b"="].concat();
             let mut ways = vec![if word == 0 && form == Form::Backslash { &[] } else { behind }];
@@ -300,8 +308,8 @@ fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
                 ways.push(&escaped);
             }
             for behind in ways {
-                let anchor = Anchor::new([before, end, behind].concat(), starts, form);
-                // Of two parts the longer one, with so much of the line's end as makes it long enough.
+                let anchor = Anchor::new([before, end, behind].concat(), kind, form);
+                // The core is the longer part, with as much of the line end as the shortest anchor needs.
                 let length = anchor.written.len();
                 let core = if cut > behind.len() {
                     0..length
@@ -315,25 +323,25 @@ fn cut(literal: &[u8], starts: Starts) -> Vec<Anchor> {
     anchors
 }
 
-/// A literal in hexadecimal bytes that are apart.
-fn apart(literal: &[u8], starts: Starts) -> Vec<Anchor> {
+/// A literal in hexadecimal bytes with a gap between them: `61 70 69`.
+fn spaced_hex(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
     let mut anchors = Vec::new();
     for gap in [" ", ", 0x"] {
         for digits in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
             let written = literal.iter().map(digits).collect::<Vec<_>>().join(gap);
-            anchors.push(Anchor::new(written.into_bytes(), starts, Form::HexBytes));
+            anchors.push(Anchor::new(written.into_bytes(), kind, Form::HexBytes));
         }
     }
     anchors
 }
 
 /// A literal in base64 and in hexadecimal.
-fn dense(literal: &[u8], starts: Starts) -> Vec<Anchor> {
-    let in_base64 = |(before, written)| Anchor { before, ..Anchor::new(written, starts, Form::Base64) };
+fn base64_and_hex(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
+    let in_base64 = |(before, written)| Anchor { before, ..Anchor::new(written, kind, Form::Base64) };
     let in_hex = [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")]
         .map(|digits| literal.iter().map(digits).collect::<String>())
-        .map(|written| Anchor::new(written.into_bytes(), starts, Form::Hex));
-    alignments(literal).map(in_base64).into_iter().chain(in_hex).collect()
+        .map(|written| Anchor::new(written.into_bytes(), kind, Form::Hex));
+    base64_alignments(literal).map(in_base64).into_iter().chain(in_hex).collect()
 }
 
 #[cfg(test)]
@@ -352,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_an_anchor_is_met_and_only_in_its_own_window() {
+    fn finds_each_form_of_an_anchor_in_its_own_part() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let text = b"..api_\n.a\0p\0i\0_\0..\0a\0p\0i\0_..api_";
         let hits = |own: Range<usize>| {
@@ -377,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_tells_of_each_run_that_says_something() {
+    fn reports_blocks_of_all_encoded_text() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let encoded: [&[u8]; 6] = [
             b"Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50",
@@ -398,16 +406,16 @@ mod tests {
             text.extend_from_slice(neighbours[before % 4]);
             text.extend(neighbours.concat().repeat(before % 3));
             for part in [0..text.len(), run.clone(), run.start / 2..run.start + 1] {
-                let hints = set.search(&text, part.clone(), |_| {});
+                let blocks = set.search(&text, part.clone(), |_| {});
                 let mut has = false;
-                runs(&text, &part, &hints, |found| has |= found.run.start == run.start);
+                encoded_spans(&text, &part, &blocks, |span| has |= span.run.start == run.start);
                 assert!(has, "{part:?} of {}", text.escape_ascii());
             }
         }
     }
 
     #[test]
-    fn the_search_tells_of_an_escape_at_either_end_of_a_long_run() {
+    fn reports_escapes_at_the_ends_of_a_long_run() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let name = "a_name_that_says_nothing_".repeat(12);
         // Where the text begins, and with either end of the run where what is looked at together does.
@@ -420,17 +428,19 @@ mod tests {
             for run in [format!("{}%61", &name[..length]), format!("%61{}", &name[..length])] {
                 let text = format!("{}{run} ", " ".repeat(before));
                 for part in [0..text.len(), before.saturating_sub(BLOCK_BYTES / 2)..text.len()] {
-                    let hints = set.search(text.as_bytes(), part.clone(), |_| {});
-                    let mut told = false;
-                    runs(text.as_bytes(), &part, &hints, |found| told |= found.form == Form::Percent);
-                    assert!(told, "{part:?} of {text:?}");
+                    let blocks = set.search(text.as_bytes(), part.clone(), |_| {});
+                    let mut found = false;
+                    encoded_spans(text.as_bytes(), &part, &blocks, |span| {
+                        found |= span.form == Form::Percent
+                    });
+                    assert!(found, "{part:?} of {text:?}");
                 }
             }
         }
     }
 
     #[test]
-    fn the_search_tells_of_a_text_that_a_lines_end_cuts() {
+    fn reports_text_that_a_line_end_cuts() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         // Text among bytes that are none, in lines of base64, at each place in them.
         let text = "aG9ibm9iaG9ibm9iaG9ibm9iaG9ibm9iaG9ibm9iaG9ibm9i";
@@ -454,27 +464,27 @@ mod tests {
                 (&b" : :\n : "[..1 + before % 6], [&b"\n"[..], b"\r\n", b"\n              "][before % 3]);
             let written = [head, &lines.join(end), b"\n"].concat();
             let start = head.len() + 4 * before + 4 * before / width * end.len();
-            let hints = set.search(&written, 0..written.len(), |_| {});
-            let mut told = false;
-            runs(&written, &(0..written.len()), &hints, |place| {
-                told |= place.form == Form::Base64
-                    && place.at < start + LEAST
+            let blocks = set.search(&written, 0..written.len(), |_| {});
+            let mut found = false;
+            encoded_spans(&written, &(0..written.len()), &blocks, |place| {
+                found |= place.form == Form::Base64
+                    && place.at < start + MIN_RUN_BYTES
                     && start < place.end.unwrap_or(place.run.end);
             });
-            assert!(told, "{before} by {width}, {behind} behind");
+            assert!(found, "{before} by {width}, {behind} behind");
         }
     }
 
     #[test]
-    fn no_run_is_told_where_none_says_anything() {
+    fn reports_no_encoded_text_in_names() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let name = "a_name_that_is_as_long_as_a_run_but_says_nothing_at_all";
         let names = format!("{name}(and a few words);\n").repeat(100);
         for text in [names.clone(), names[..4 * 1024].to_owned(), name.repeat(200), name.repeat(2)] {
             for length in text.len().saturating_sub(BLOCK_BYTES)..text.len() {
                 let text = &text.as_bytes()[..length];
-                let hints = set.search(text, 0..length, |_| {});
-                runs(text, &(0..length), &hints, |place| panic!("{place:?} of {length}"));
+                let blocks = set.search(text, 0..length, |_| {});
+                encoded_spans(text, &(0..length), &blocks, |place| panic!("{place:?} of {length}"));
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Templates: text with places such as `{key}`, which are filled with random text from a seed. Examples and tests are
-//! written in them, so that no key, not even an invented one, ever stands in a file.
+//! Templates: text with placeholders such as `{key}`, which are filled with random text from a seed. Examples and tests are written
+//! in them, so that no file of the project has a key in it, not even an invented one.
 
 use memchr::memchr;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 /// Letters and digits.
 const BASE62: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// Fills in the places of `template`. The same seed gives the same text, and the same place the same value.
+/// Fills in the placeholders of `template`. The same seed gives the same text, and the same placeholder the same value.
 ///
 /// | place | filled with |
 /// |---|---|
@@ -25,7 +25,7 @@ pub fn expand(template: &str, seed: u64) -> String {
     expand_and_mark(template, seed).0
 }
 
-/// [`expand`], and where in the text the places are that were filled with something.
+/// [`expand`], with the range of each placeholder in the result.
 #[must_use]
 pub fn expand_and_mark(template: &str, seed: u64) -> (String, Vec<Range<usize>>) {
     let mut random = Random::new(seed);
@@ -57,14 +57,14 @@ pub fn expanded_max_bytes(template: &str) -> usize {
     bytes.saturating_add(rest.len())
 }
 
-/// The key that `{key:NUMBER}` stands for (`{key}` is number 0).
+/// The key that replaces `{key:NUMBER}` (`{key}` is number 0).
 #[must_use]
 pub fn key(seed: u64, number: u64) -> String {
     let mut random = Random::new(seed ^ 0x5eed_0000 ^ (number << 40));
     format!("api_{}", random.text(BASE62, 32))
 }
 
-/// The webhook secret that `{webhook_secret}` stands for.
+/// The webhook secret that replaces `{webhook_secret}`.
 #[must_use]
 pub fn webhook_secret(seed: u64) -> String {
     format!("sk_whsec_{}", Random::new(seed ^ 0x5ec2_e700).text(b"0123456789abcdef", 64))

@@ -69,7 +69,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("faster_hex", &["decode/hex.rs"]),
     ("sha2", &["secret.rs"]),
     ("regex", &["rule/mod.rs"]),
-    ("regex_syntax", &["rule/mod.rs", "rule/head.rs"]),
+    ("regex_syntax", &["rule/mod.rs", "rule/prefix.rs"]),
     ("toml", &["mistake.rs", "config.rs", "rule/file.rs"]),
     (
         "ignore",

@@ -60,7 +60,7 @@ pub(crate) fn found_at_once(path: &str, file: &[u8]) -> Vec<Finding> {
 /// The fingerprint of a secret of this rule.
 pub(crate) fn fingerprint(rules: &RuleSet, rule: &str, secret: &str) -> String {
     let rule = rules.get(rule).expect("the rule");
-    let prefix = rule.prefix(secret.as_bytes());
+    let prefix = rule.anchor_len(secret.as_bytes());
     Secret::seal(&rule.id, secret.as_bytes(), prefix, rule.guessable).fingerprint().to_string()
 }
 

@@ -1,62 +1,77 @@
-//! Runs: long stretches of characters that encodings are written in. What is encoded stands in one.
+//! Where text may be encoded: runs of bytes that encodings are written in, and what they are written in.
+//!
+//! The prefilter reports blocks that may hold encoded text. Here the run around each is measured, and short runs are dropped.
+//! Escapes are looked for by what they begin with, base64 and hexadecimal by an [`AlignmentProbe`]. The result is a superset: a
+//! span may decode to nothing of interest, but a text of 36 characters that is encoded in a run is always in one. Nothing is
+//! decoded here.
 
 use super::Form;
 use super::alignment::AlignmentProbe;
 use super::alphabet::{BASE64, HEX};
 use super::digits::Digits;
 use super::escape;
-use crate::prefilter::{ByteClass, ENCODED, EncodedBlocks, WINDOW_BYTES, WINDOW_OFFSETS, span, span_back};
+use crate::prefilter::{
+    BLOCK_BYTES, ByteClass, ENCODED, EncodedBlocks, WINDOW_BYTES, WINDOW_OFFSETS, span, span_back,
+};
 use std::ops::Range;
 
-/// The shortest run that is sure to be met, in characters: 35 bytes in base64, and less in all other encodings.
-pub const LEAST: usize = 47;
+/// The shortest run that always has a whole window of the prefilter in it: 35 bytes of text in base64, fewer in all other
+/// encodings.
+pub const MIN_RUN_BYTES: usize = 47;
 
-const _: () = assert!(LEAST == 2 * WINDOW_BYTES - 1);
+const _: () = assert!(MIN_RUN_BYTES == 2 * WINDOW_BYTES - 1);
 
-/// A place where something is written in an encoding.
+/// A part of a run that may be text in an encoding.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct EncodedSpan {
     /// The encoding.
     pub form: Form,
-    /// Where what is decoded as one begins.
+    /// Where the first group, unit or escape begins.
     pub at: usize,
-    /// What begins behind this says nothing in this way. Nothing where what follows the run may belong to it.
+    /// Where the span ends. `None` if what follows the run may belong to it.
     pub end: Option<usize>,
-    /// The run that it stands in.
+    /// The run that the span is in.
     pub run: Range<usize>,
 }
 
-/// Calls `visit` for each place in `part` of the text where something is written in an encoding. Whether it says anything is
-/// not known yet; but wherever a text of 36 characters is encoded in a run, it is told.
-pub fn runs(text: &[u8], part: &Range<usize>, hints: &EncodedBlocks, mut visit: impl FnMut(Place)) {
-    let end = text.len().min(part.end + LEAST);
-    // Where the last run that was looked at ends.
+/// Calls `visit` for each span that begins in `part` of the text. `blocks` is what the prefilter reported for it.
+pub(crate) fn encoded_spans(
+    text: &[u8],
+    part: &Range<usize>,
+    blocks: &EncodedBlocks,
+    mut visit: impl FnMut(EncodedSpan),
+) {
+    let end = text.len().min(part.end + MIN_RUN_BYTES);
+    // Where the last run ends.
     let mut from = part.start.min(end);
-    for block in hints.starts(end) {
-        for sample in WINDOW_OFFSETS.map(|offset| block + offset) {
-            if sample < from || sample > end {
+    for block in blocks.starts(end) {
+        if block + BLOCK_BYTES <= from {
+            continue;
+        }
+        for window in WINDOW_OFFSETS.map(|offset| block + offset) {
+            if window < from || window > end {
                 continue;
             }
-            let length = span(&ENCODED, &text[sample..end]);
+            let length = span(&ENCODED, &text[window..end]);
             if length < WINDOW_BYTES {
                 continue;
             }
-            let run = sample - span_back(&ENCODED, &text[from..sample])..sample + length;
+            let run = window - span_back(&ENCODED, &text[from..window])..window + length;
             from = run.end;
-            if run.len() >= LEAST {
-                from = forms(text, run, end, &mut visit);
+            if run.len() >= MIN_RUN_BYTES {
+                from = spans_of_run(text, run, end, &mut visit);
             }
         }
     }
 }
 
-/// Tells the forms that a run could be in, and the place up to which: lines that follow the run, up to `end`, may belong to it.
-fn forms(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnMut(Place)) -> usize {
+/// Visits the spans of a run. Lines of base64 behind it belong to it, up to `end`. Returns where it ends with them.
+fn spans_of_run(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnMut(EncodedSpan)) -> usize {
     let bytes = &text[run.clone()];
     if is_ruler(bytes) {
         return run.end;
     }
-    let escape = |form, at| Place { form, at, end: None, run: run.clone() };
+    let escape = |form, at| EncodedSpan { form, at, end: None, run: run.clone() };
     let is_base64 = span(&BASE64, bytes) == bytes.len();
     if !is_base64 {
         for (form, opener) in [
@@ -71,41 +86,49 @@ fn forms(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnMut(Plac
             }
         }
     }
-    // What a line's end cuts goes on from the line before.
+    // A soft line break of quoted-printable ends the line before: the text continues in this run.
     let before = text[..run.start].strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
     if let Some(before) = before.filter(|before| before.ends_with(b"=")) {
         visit(escape(Form::QuotedPrintable, before.len() - 1));
     }
-    // What the ends of lines cut may say something where no line does.
+    // Base64 is often wrapped: the probe reads its lines as one, because a line may be too short to show text.
     let digits = if is_base64 { Digits::wrapped(text, &run, end) } else { Digits::of_run(&run) };
     let run = digits.run(run.start);
     let is_wrapped = digits.lines().len() > 1;
-    let probe = AlignmentProbe::new(&digits.joined(text));
+    let joined = digits.joined(text);
+    let probe = AlignmentProbe::new(&joined);
     for (form, class) in [(Form::Base64, &BASE64), (Form::Hex, &HEX)] {
         let mut parts = probe.plausible_text(form).peekable();
         if parts.peek().is_none() {
             continue;
         }
-        if digits.lines().all(|line| span(class, &text[line.clone()]) == line.len()) {
+        if span(class, &joined) == joined.len() {
             for part in parts {
                 let [at, end] = [part.start, part.end].map(|number| digits.place(number).unwrap_or(run.end));
                 let end = Some(end).filter(|&end| is_wrapped || end < run.end);
-                visit(Place { form, at, end, run: run.clone() });
+                visit(EncodedSpan { form, at, end, run: run.clone() });
             }
         } else {
-            digits.lines().for_each(|line| stretches(form, class, text, line, visit));
+            digits.lines().for_each(|line| spans_of_stretches(form, class, text, line, visit));
         }
     }
     run.end
 }
 
-/// Whether it is a line of one character, as people draw them.
+/// Whether it is a line of one character, such as people draw with `=`.
 fn is_ruler(run: &[u8]) -> bool {
     run.iter().all(|byte| *byte == run[0])
 }
 
-/// Tells where digits of an encoding that stand among others in a part of the text say something: they are runs of their own.
-fn stretches(form: Form, class: &ByteClass, text: &[u8], part: &Range<usize>, visit: &mut impl FnMut(Place)) {
+/// Visits the spans of a part of a run that has other bytes among the digits of an encoding: each stretch of digits is probed by
+/// itself, because a group does not continue behind another byte.
+fn spans_of_stretches(
+    form: Form,
+    class: &ByteClass,
+    text: &[u8],
+    part: &Range<usize>,
+    visit: &mut impl FnMut(EncodedSpan),
+) {
     let mut at = part.start;
     while at < part.end {
         let digits = text[at..part.end].iter().take_while(|&&byte| class.contains(byte)).count();
@@ -113,7 +136,7 @@ fn stretches(form: Form, class: &ByteClass, text: &[u8], part: &Range<usize>, vi
         if digits >= WINDOW_BYTES {
             for part in AlignmentProbe::new(&text[stretch.clone()]).plausible_text(form) {
                 let end = Some(at + part.end).filter(|&end| end < stretch.end);
-                visit(Place { form, at: at + part.start, end, run: stretch.clone() });
+                visit(EncodedSpan { form, at: at + part.start, end, run: stretch.clone() });
             }
         }
         at += digits + 1;
@@ -125,7 +148,6 @@ mod tests {
     use super::*;
     use crate::decode::alignment::PART_BLOCKS;
     use crate::decode::tests::numbers;
-    use crate::prefilter::BLOCK_BYTES;
     use std::fmt::Write as _;
 
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -165,7 +187,7 @@ mod tests {
     ];
 
     #[test]
-    fn lines_that_people_draw_say_nothing() {
+    fn ignores_lines_of_one_character() {
         for form in [Form::Base64, Form::Hex] {
             for drawn in ["-", "=", "#", "*", " ", "_", "\0"] {
                 let phases = [("", ""), ("a", "."), ("bc", ".:"), ("def", "")];
@@ -175,8 +197,8 @@ mod tests {
                         if form == Form::Base64 { base64(drawn.as_bytes()) } else { hex(drawn.as_bytes()) };
                     for cut in 0..4 {
                         let digits = &digits.as_bytes()[cut..];
-                        let told = |found: Place| panic!("{:?} in {drawn}, {form:?}", found.form);
-                        runs(digits, &(0..digits.len()), &EncodedBlocks::unscanned(0), told);
+                        let found = |span: EncodedSpan| panic!("{:?} in {drawn}, {form:?}", span.form);
+                        encoded_spans(digits, &(0..digits.len()), &EncodedBlocks::unscanned(0), found);
                     }
                 }
             }
@@ -184,23 +206,23 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_says_something_in_one_phase_alone() {
+    fn finds_text_in_one_alignment_only() {
         // Large letters are controls in one wrong phase, small ones in another.
         let line = "\t/* ------------------ */\n\tPCI_ENDPOINT_TEST_SET |= // related guests are to be updated then\n";
         let text = line.repeat(100);
         for (form, group) in [(Form::Base64, 4), (Form::Hex, 2)] {
             let digits = if form == Form::Base64 { base64(text.as_bytes()) } else { hex(text.as_bytes()) };
-            let mut told = 0;
-            runs(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |found| {
-                assert_eq!((found.form, found.at % group), (form, 0), "at {} of {form:?}", found.at);
-                told += 1;
+            let mut found = 0;
+            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |span| {
+                assert_eq!((span.form, span.at % group), (form, 0), "at {} of {form:?}", span.at);
+                found += 1;
             });
-            assert_eq!(told, 1, "{form:?}");
+            assert_eq!(found, 1, "{form:?}");
         }
     }
 
     #[test]
-    fn a_text_is_told_however_its_letters_are_written() {
+    fn finds_text_in_escapes_within_digits() {
         let mut random = numbers();
         for round in 0..4000 {
             let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
@@ -209,19 +231,19 @@ mod tests {
             let digits = if form == Form::Base64 { base64(&text) } else { hex(&text) };
             let start = random(200);
             let digits = ["7".repeat(start), digits, "7".repeat(random(200))].concat();
-            let mut told = false;
-            runs(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |found| {
-                // What stands shortly before is read too.
-                told |= found.form == form
-                    && found.at.abs_diff(start).is_multiple_of(group)
-                    && found.at < start + 4 * WINDOW_BYTES;
+            let mut found = false;
+            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |span| {
+                // Text shortly before is decoded too.
+                found |= span.form == form
+                    && span.at.abs_diff(start).is_multiple_of(group)
+                    && span.at < start + 4 * WINDOW_BYTES;
             });
-            assert!(told, "{} in {form:?}, round {round}", text.escape_ascii());
+            assert!(found, "{} in {form:?}, round {round}", text.escape_ascii());
         }
     }
 
     #[test]
-    fn a_text_is_told_amid_text_in_another_phase() {
+    fn finds_text_amid_text_in_another_alignment() {
         let mut random = numbers();
         for round in 0..4000 {
             let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
@@ -235,7 +257,7 @@ mod tests {
             let around = ["what people write, ", &blanks, "goes on and on: "].concat().repeat(400);
             let [around, text] = [around.as_bytes(), &text]
                 .map(|text| if form == Form::Base64 { base64(text) } else { hex(text) });
-            // Anywhere, and where parts end that are told by themselves; a short text of those letters where a block ends.
+            // Anywhere, and where parts end that are found by themselves; a short text of those letters where a block ends.
             let start = match round / 96 % 6 {
                 0 | 1 => random(14_000),
                 2 | 5 => (1 + random(200)) * BLOCK_BYTES - 28 - random(4),
@@ -243,19 +265,19 @@ mod tests {
             };
             let start = start / group * group + 1 + random(group - 1);
             let digits = [&around[..start], &text, &around[start..]].concat();
-            let mut told = false;
-            runs(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |found| {
-                told |= found.form == form
-                    && found.at.abs_diff(start).is_multiple_of(group)
-                    && found.at < start + 4 * WINDOW_BYTES
-                    && start < found.end.unwrap_or(found.run.end);
+            let mut found = false;
+            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |span| {
+                found |= span.form == form
+                    && span.at.abs_diff(start).is_multiple_of(group)
+                    && span.at < start + 4 * WINDOW_BYTES
+                    && start < span.end.unwrap_or(span.run.end);
             });
-            assert!(told, "at {start} in {form:?}, round {round}: {text}");
+            assert!(found, "at {start} in {form:?}, round {round}: {text}");
         }
     }
 
     #[test]
-    fn a_text_is_told_wherever_it_stands_in_a_run() {
+    fn finds_text_anywhere_in_a_run() {
         let mut random = numbers();
         for round in 0..3000 {
             let (form, group) = [(Form::Base64, 4), (Form::Hex, 2)][round % 2];
@@ -281,23 +303,23 @@ mod tests {
             let lines: Vec<&[u8]> = digits.as_bytes().chunks(width).collect();
             let written = lines.join(&b'\n');
             let place = |digit: usize| digit + digit / width;
-            let mut told = false;
-            runs(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |found| {
+            let mut found = false;
+            encoded_spans(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |span| {
                 // It is read from some groups before the place on, and what begins before the end counts.
-                let first = found.at - found.at / (width + usize::from(width < usize::MAX));
+                let first = span.at - span.at / (width + usize::from(width < usize::MAX));
                 let is_phase = first.abs_diff(start).is_multiple_of(group);
-                let ends = found.end.unwrap_or(found.run.end);
-                told |= found.form == form
+                let ends = span.end.unwrap_or(span.run.end);
+                found |= span.form == form
                     && is_phase
-                    && found.at < place(start) + 2 * WINDOW_BYTES
+                    && span.at < place(start) + 2 * WINDOW_BYTES
                     && place(start) < ends;
             });
-            assert!(told, "round {round}: {start}..{end} of {} by {width}", digits.len());
+            assert!(found, "round {round}: {start}..{end} of {} by {width}", digits.len());
         }
     }
 
     #[test]
-    fn a_text_at_the_end_is_told_whatever_its_last_line_is() {
+    fn finds_text_at_the_end_of_wrapped_lines() {
         let text = b"a text of so many characters, or more";
         for length in 9000..9080 {
             let noise = (0..length).map(|at: u32| (at * at / 7) as u8 | 0x80);
@@ -309,17 +331,18 @@ mod tests {
             let start = start + start / 76;
             for end in [&b"\n"[..], b";\n", b"};", b"'"] {
                 let written = [&lines.join(&b'\n'), padding, end].concat();
-                let mut told = false;
-                runs(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
-                    told |= place.at < start + 2 * WINDOW_BYTES && start < place.end.unwrap_or(place.run.end);
+                let mut found = false;
+                encoded_spans(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
+                    found |=
+                        place.at < start + 2 * WINDOW_BYTES && start < place.end.unwrap_or(place.run.end);
                 });
-                assert!(told, "{length}, then {}", end.escape_ascii());
+                assert!(found, "{length}, then {}", end.escape_ascii());
             }
         }
     }
 
     #[test]
-    fn what_ends_the_last_of_some_lines_may_be_padding_or_escape_the_lines_end() {
+    fn finds_padding_and_soft_breaks_at_a_line_end() {
         let text = b"a text of so many characters, or more";
         for (before, end) in (0..120).flat_map(|before| [(before, "\n"), (before, "\r\n")]) {
             let noise = |count: usize| (0..count).map(|at| (at * at / 7) as u8 | 0x80);
@@ -330,14 +353,14 @@ mod tests {
             let block = block.join(end.as_bytes());
             let start = 4 * before + before / 16 * end.len();
             let written = [&block, &b"="[..], end.as_bytes(), &block].concat();
-            let (mut told, mut escaped) = (false, false);
-            runs(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
+            let (mut found, mut escaped) = (false, false);
+            encoded_spans(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
                 let is_near =
                     place.at < start + 2 * WINDOW_BYTES && start < place.end.unwrap_or(place.run.end);
-                told |= place.form == Form::Base64 && is_near;
+                found |= place.form == Form::Base64 && is_near;
                 escaped |= place.form == Form::QuotedPrintable && place.at == block.len();
             });
-            assert!(told && escaped, "{before}: {told}, {escaped}");
+            assert!(found && escaped, "{before}: {found}, {escaped}");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Tests of joints: what is put together, what is not, and that nothing is passed by for speed.
+//! Tests of concatenation: what is put together, what is not, and that no shortcut loses a key.
 
 use super::*;
 use crate::rule::{Pattern, Rule, RuleSet, parse};
 
 const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
-const HEAD: Head = Head { least: 4, alphabet: [false; 256], anchor: 4 };
+const HEAD: PatternPrefix = PatternPrefix { min_len: 4, alphabet: [false; 256], min_anchor_len: 4 };
 
 fn read(text: &[u8], at: usize) -> Option<Joined> {
-    First::read(text, at, 4, &HEAD)?.joined()
+    FirstPiece::read(text, at, 4, &HEAD)?.joined()
 }
 
 /// Whether a text begins with a match of the rule.
@@ -17,7 +17,7 @@ fn is_whole(rule: &Rule, text: &[u8]) -> bool {
     rule.patterns.iter().any(begins)
 }
 
-/// Numbers below what is asked for, the same in each run.
+/// Random numbers below a limit, the same in each run.
 fn random() -> impl FnMut(usize) -> usize {
     let mut state = 1u32;
     move |below| {
@@ -26,7 +26,7 @@ fn random() -> impl FnMut(usize) -> usize {
     }
 }
 
-/// The token at the anchor, without what is given along behind it, and how it is joined.
+/// The token at the anchor, without the text behind it, and what joins it.
 fn joined(text: &str) -> Option<(String, &'static str)> {
     let at = text.find("api_").expect("an anchor");
     let joined = read(text.as_bytes(), at)?;
@@ -41,7 +41,7 @@ fn joined(text: &str) -> Option<(String, &'static str)> {
 }
 
 #[test]
-fn pieces_are_put_together_and_lead_back() {
+fn joins_pieces_and_maps_them_back() {
     let text = format!("k = \"api_Q7\" + '{BODY}';");
     let read = read(text.as_bytes(), 5).expect("a joint");
     assert_eq!((read.first, read.how), (6, "a concatenation"));
@@ -52,7 +52,7 @@ fn pieces_are_put_together_and_lead_back() {
 }
 
 #[test]
-fn each_joint_has_a_name() {
+fn names_each_kind_of_joint() {
     for (text, how) in [
         ("\"api_\" + \"@\"", "a concatenation"),
         ("\"api_\"\n  \"@\"", "adjacent literals"),
@@ -74,7 +74,7 @@ fn each_joint_has_a_name() {
 }
 
 #[test]
-fn no_joint_is_left_out_behind_a_quotation_mark() {
+fn finds_each_joint_behind_a_quotation_mark() {
     // No colon: without blanks a name and its value look like two literals to what reads joints, and are none.
     let parts: [&[u8]; 22] = [
         b"\"",
@@ -114,7 +114,7 @@ fn no_joint_is_left_out_behind_a_quotation_mark() {
 }
 
 #[test]
-fn what_cannot_go_on_has_no_joint_and_no_variable() {
+fn shortcuts_reject_no_joint_and_no_variable() {
     let parts: [&[u8]; 40] = [
         b"\n",
         b"\n",
@@ -158,7 +158,7 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
         b"\xE2\x80\x8B",
     ];
     let mut random = random();
-    let want = Want { least: 20, alphabet: &PIECES };
+    let want = BodyConstraint { least: 20, alphabet: &PIECES };
     let mut seen = [0; 2];
     for _ in 0..100_000 {
         let mut text: Vec<u8> = b"api_".to_vec();
@@ -177,8 +177,8 @@ fn what_cannot_go_on_has_no_joint_and_no_variable() {
 }
 
 #[test]
-fn a_list_goes_on_with_what_an_item_can_begin_with() {
-    let want = Want { least: 20, alphabet: &WORDS };
+fn continues_a_list_with_possible_items_only() {
+    let want = BodyConstraint { least: 20, alphabet: &WORDS };
     for rest in [
         " \"x",
         "\n\t'x",
@@ -197,7 +197,7 @@ fn a_list_goes_on_with_what_an_item_can_begin_with() {
     ] {
         assert!(may_go_on(format!("\",{rest}").as_bytes(), 0, want), "{rest:?}");
     }
-    let blanks = " ".repeat(LONGEST_JOINT);
+    let blanks = " ".repeat(MAX_JOINT_BYTES);
     let none = ["", " ", "\n]", "\n    };", " [", "\n  * The words", " = x", ";", &blanks];
     for rest in none.into_iter().chain([" \"api_\"", "\n  'sk_live_'", " \"ab-\""]) {
         assert!(!may_go_on(format!("\",{rest}").as_bytes(), 0, want), "{rest:?}");
@@ -205,10 +205,10 @@ fn a_list_goes_on_with_what_an_item_can_begin_with() {
 }
 
 #[test]
-fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
+fn lookahead_rejects_no_anchor_of_a_secret() {
     let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
     let rule = set.get("sixtyfour_api_key").expect("the rule");
-    let head = rule.head().expect("what its secrets begin with");
+    let head = rule.pattern_prefix().expect("what its secrets begin with");
     let words: [&[u8]; 10] =
         [BODY.as_bytes(), BODY.as_bytes(), b"api_", b"name", b"\n", b"  ", b"P", b"= \"", b"='", b": "];
     let mut random = random();
@@ -223,12 +223,12 @@ fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
             }
             text.extend_from_slice(if random(3) == 0 { b"api_" } else { b"" });
         }
-        // With much behind them many anchors are told together.
+        // Text behind the anchors, because the end of the text is a special case.
         text.extend(std::iter::repeat_n(b'.', random(300)));
         let mut met = Vec::new();
         set.search(&text, 0..text.len(), |hit| met.push(hit.at));
         for at in memchr::memmem::find_iter(&text, b"api_") {
-            let begins = is_whole(rule, &text[at..]) || First::read(&text, at, 4, head).is_some();
+            let begins = is_whole(rule, &text[at..]) || FirstPiece::read(&text, at, 4, head).is_some();
             let is_met = met.contains(&at);
             assert!(is_met || !begins, "{at} in {}", text.escape_ascii());
             seen[usize::from(is_met)] += 1;
@@ -238,10 +238,10 @@ fn the_search_leaves_out_no_anchor_that_a_secret_begins_with() {
 }
 
 #[test]
-fn a_secret_in_parts_is_met_among_very_many_anchors() {
+fn finds_secret_in_pieces_among_many_anchors() {
     let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
     let rule = set.get("sixtyfour_api_key").expect("the rule");
-    let head = rule.head().expect("what its secrets begin with");
+    let head = rule.pattern_prefix().expect("what its secrets begin with");
     let body = format!("{BODY}Z0x1C2v3");
     let spam = [
         "api_\n",
@@ -283,15 +283,15 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
         }
         text.push_str(&spam[random(spam.len())].repeat(random(2000)));
         let text = text.as_bytes();
-        let notes = Notes::new(text);
+        let constants = ConstantIndex::new(text);
         let mut met = std::collections::HashSet::new();
         set.search(text, 0..text.len(), |hit| _ = met.insert(hit.at));
         for at in memchr::memmem::find_iter(text, b"api_") {
-            let first = First::read(text, at, 4, head);
+            let first = FirstPiece::read(text, at, 4, head);
             let begins = is_whole(rule, &text[at..])
-                || first
-                    .as_ref()
-                    .is_some_and(|first| first.joined().is_some() || !first.held(&notes).is_empty());
+                || first.as_ref().is_some_and(|first| {
+                    first.joined().is_some() || !first.joined_by_name(&constants).is_empty()
+                });
             let before = text[at.saturating_sub(100)..at].escape_ascii();
             assert!(met.contains(&at) || !begins, "{at} of {}, behind {before}", text.len());
             seen += u32::from(begins);
@@ -301,7 +301,7 @@ fn a_secret_in_parts_is_met_among_very_many_anchors() {
 }
 
 #[test]
-fn a_long_secret_is_met_among_very_many_anchors() {
+fn finds_long_secret_among_many_anchors() {
     for length in [40, 63, 64, 65, 76, 77, 90, 100, 124] {
         let rule = format!(
             "id = 'acme'\nname = 'Acme'\ndescription = 'd'\nhelp = 'h'\nadvice = 'a'\nlevel = 'error'\n\
@@ -309,7 +309,7 @@ fn a_long_secret_is_met_among_very_many_anchors() {
              [[matches]]\ntext = 'acme_{{hex:{length}}}'\n[[misses]]\ntext = 'acme_'\n"
         );
         let set = RuleSet::new(vec![parse("acme.toml", &rule, &[], false).expect("a rule")]).expect("a set");
-        // Wherever in a block it stands.
+        // At each place of a block.
         for shift in 0..64 {
             let spam = "acme_\n".repeat(500);
             let secret = format!("acme_{}", &BODY.to_ascii_lowercase().repeat(6)[..length]);
@@ -322,7 +322,7 @@ fn a_long_secret_is_met_among_very_many_anchors() {
 }
 
 #[test]
-fn what_is_no_joint_joins_nothing() {
+fn does_not_join_other_text() {
     for text in [
         "api_ @",
         "api_(\"@\")",
@@ -345,12 +345,13 @@ fn what_is_no_joint_joins_nothing() {
 }
 
 #[test]
-fn a_constant_has_a_name_and_uses() {
+fn joins_constants_where_they_are_used() {
     let held = |text: &str| -> Vec<String> {
         let text = text.replace('@', BODY);
         let at = text.find("api_").expect("an anchor");
-        let first = First::read(text.as_bytes(), at, 4, &HEAD);
-        let found = first.map_or_else(Vec::new, |first| first.held(&Notes::new(text.as_bytes())));
+        let first = FirstPiece::read(text.as_bytes(), at, 4, &HEAD);
+        let found =
+            first.map_or_else(Vec::new, |first| first.joined_by_name(&ConstantIndex::new(text.as_bytes())));
         found
             .iter()
             .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())
@@ -369,11 +370,11 @@ fn a_constant_has_a_name_and_uses() {
     assert!(held("P = api_;\nk = P + \"@\"").is_empty());
     assert!(held("P = \"api_\"\nk = PP + \"@\"").is_empty());
     assert!(held("P = \"api_\"\nk = Q + \"@\"").is_empty());
-    assert!(held(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD))).is_empty());
+    assert!(held(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD_BYTES))).is_empty());
 }
 
 #[test]
-fn a_list_is_read_as_far_as_it_is_joined() {
+fn reads_a_list_as_far_as_it_is_joined() {
     let text = format!("f(\"api_\" + \"{BODY}\", \"more\")");
     assert_eq!(joined(&text), Some((format!("api_{BODY}"), "a concatenation")));
 }

@@ -1,41 +1,44 @@
-//! What a match begins with, as far as the patterns of its rule tell without being run.
+//! What the secrets of a rule begin with, read from its patterns without running them.
+//!
+//! The walk follows a pattern from its start as long as there is one way, and collects the bytes that may be at each place. It stops
+//! at what it cannot follow, such as `x?`: the prefix is then shorter, never wrong.
 
 use super::Pattern;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// How many bytes are looked at.
-const MOST: usize = 128;
+/// Longer prefixes reject no more.
+const MAX_PREFIX_BYTES: usize = 128;
 
-/// What all matches of a rule have in common whose secret begins with one of its anchors.
+/// What all secrets of a rule have in common that begin with one of its anchors.
 #[derive(Debug)]
-pub(crate) struct Head {
-    /// How many bytes they begin with, at least, that are letters, digits, `_` and `-` for certain.
-    pub(crate) least: usize,
-    /// Which bytes those are, but for the anchor.
+pub(crate) struct PatternPrefix {
+    /// Every secret begins with at least this many letters, digits, `_` and `-`, the anchor included.
+    pub(crate) min_len: usize,
+    /// The bytes behind the anchor, as a set.
     pub(crate) alphabet: [bool; 256],
-    /// How many bytes the shortest anchor has.
-    pub(crate) anchor: usize,
+    /// The length of the shortest anchor.
+    pub(crate) min_anchor_len: usize,
 }
 
-impl Head {
-    /// What the secrets that match one of `patterns` begin with, if any can begin where its match does.
-    pub(super) fn of(patterns: &[Pattern], anchors: &[Vec<u8>]) -> Option<Head> {
+impl PatternPrefix {
+    /// The prefix of the secrets that match one of `patterns`. `None` if every secret begins behind its match's start.
+    pub(super) fn from_patterns(patterns: &[Pattern], anchors: &[Vec<u8>]) -> Option<PatternPrefix> {
         let anchor = anchors.iter().map(Vec::len).min().unwrap_or(0);
-        let heads: Vec<Vec<[bool; 256]>> = patterns.iter().filter_map(head).collect();
-        let least = heads.iter().map(Vec::len).min()?;
+        let prefixes: Vec<Vec<[bool; 256]>> = patterns.iter().filter_map(places_of).collect();
+        let min_len = prefixes.iter().map(Vec::len).min()?;
         let mut alphabet = [false; 256];
-        for allowed in heads.iter().flat_map(|head| &head[anchor.min(least)..least]) {
+        for allowed in prefixes.iter().flat_map(|places| &places[anchor.min(min_len)..min_len]) {
             unite(&mut alphabet, allowed);
         }
-        Some(Head { least, alphabet, anchor })
+        Some(PatternPrefix { min_len, alphabet, min_anchor_len: anchor })
     }
 
-    /// Whether a match could begin with an anchor at the start of the text.
-    pub(crate) fn begins(&self, text: &[u8]) -> bool {
-        let head = text.get(self.anchor.min(self.least)..self.least);
-        // From the end, which is rather behind a name that begins like a secret.
-        head.is_some_and(|head| head.iter().rev().all(|&byte| self.alphabet[usize::from(byte)]))
+    /// Whether the text, which begins with an anchor, may begin with a secret.
+    pub(crate) fn can_match(&self, text: &[u8]) -> bool {
+        let body = text.get(self.min_anchor_len.min(self.min_len)..self.min_len);
+        // From the end: a name that begins like a secret is often shorter, so its end decides sooner.
+        body.is_some_and(|body| body.iter().rev().all(|&byte| self.alphabet[usize::from(byte)]))
     }
 }
 
@@ -43,8 +46,8 @@ fn unite(all: &mut [bool; 256], more: &[bool; 256]) {
     all.iter_mut().zip(more).for_each(|(all, more)| *all |= more);
 }
 
-/// Which bytes may stand at each of the first places of a pattern's secret; nothing if it begins behind the match's start.
-fn head(pattern: &Pattern) -> Option<Vec<[bool; 256]>> {
+/// The bytes that may be at each of the first places of a pattern's secret. `None` if the secret begins behind the match's start.
+fn places_of(pattern: &Pattern) -> Option<Vec<[bool; 256]>> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
     let Ok(hir) = parser.parse(&pattern.text) else { return Some(Vec::new()) };
     let mut walk = Walk { places: Vec::new(), is_behind: None };
@@ -58,22 +61,22 @@ fn head(pattern: &Pattern) -> Option<Vec<[bool; 256]>> {
             .zip(0u8..=255)
             .all(|(allowed, byte)| !allowed || byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
     };
-    let known = walk.places.iter().take(MOST).take_while(|places| is_word(places)).count();
+    let known = walk.places.iter().take(MAX_PREFIX_BYTES).take_while(|places| is_word(places)).count();
     walk.places.truncate(known);
     Some(walk.places)
 }
 
-/// The way through a pattern from its start, as far as there is but one.
+/// The walk through a pattern from its start, as far as there is one way.
 struct Walk {
     places: Vec<[bool; 256]>,
-    /// Whether the secret begins behind the start, once that is known.
+    /// Whether the secret begins behind the match's start, once that is known.
     is_behind: Option<bool>,
 }
 
 impl Walk {
-    /// Goes over a part of the pattern, and tells whether what is behind it comes next.
+    /// Walks over a part of the pattern. Returns whether the walk can continue behind it.
     fn over(&mut self, hir: &Hir) -> bool {
-        if self.places.len() >= MOST {
+        if self.places.len() >= MAX_PREFIX_BYTES {
             return false;
         }
         match hir.kind() {
@@ -129,7 +132,7 @@ impl Walk {
         }
     }
 
-    /// Ends the way before a part; if that has the secret in it, nothing is known of where it begins.
+    /// Ends the walk before a part. If the secret is in it, where it begins depends on what was walked before.
     fn stop(&mut self, part: &Hir) -> bool {
         if holds_secret(part) {
             self.is_behind = self.is_behind.or(Some(!self.places.is_empty()));
@@ -138,7 +141,7 @@ impl Walk {
     }
 }
 
-/// Whether the group of the secret is a part of this one.
+/// Whether the capture group `secret` is in this part.
 fn holds_secret(hir: &Hir) -> bool {
     match hir.kind() {
         HirKind::Capture(capture) => capture.name.as_deref() == Some("secret") || holds_secret(&capture.sub),
@@ -152,16 +155,16 @@ fn holds_secret(hir: &Hir) -> bool {
 mod tests {
     use super::*;
 
-    fn head_of(patterns: &[&str], anchor: &str) -> Option<(usize, String)> {
+    fn prefix_of(patterns: &[&str], anchor: &str) -> Option<(usize, String)> {
         let patterns: Vec<Pattern> =
             patterns.iter().map(|text| Pattern::trusted((*text).to_owned())).collect();
-        let head = Head::of(&patterns, &[anchor.as_bytes().to_vec()])?;
-        let alphabet = (0u8..=255).filter(|&byte| head.alphabet[usize::from(byte)]);
-        Some((head.least, alphabet.map(char::from).collect()))
+        let prefix = PatternPrefix::from_patterns(&patterns, &[anchor.as_bytes().to_vec()])?;
+        let alphabet = (0u8..=255).filter(|&byte| prefix.alphabet[usize::from(byte)]);
+        Some((prefix.min_len, alphabet.map(char::from).collect()))
     }
 
     #[test]
-    fn what_all_secrets_begin_with_is_known() {
+    fn finds_what_all_secrets_begin_with() {
         for (patterns, least, alphabet) in [
             (&["(?P<secret>ab_[0-3]{8})"][..], 11, "0123"),
             (&["(?P<secret>ab_[0-3]{8,})"], 11, "0123"),
@@ -173,14 +176,14 @@ mod tests {
             (&["(?:x(?P<secret>ab_[0-3]{8})|(y))"], 0, ""),
             (&["name=(?P<secret>ab_)", "(?P<secret>ab_[0-3]{8})"], 11, "0123"),
         ] {
-            assert_eq!(head_of(patterns, "ab_"), Some((least, alphabet.to_owned())), "{patterns:?}");
+            assert_eq!(prefix_of(patterns, "ab_"), Some((least, alphabet.to_owned())), "{patterns:?}");
         }
     }
 
     #[test]
-    fn a_secret_behind_its_name_begins_with_no_anchor() {
+    fn has_no_prefix_if_a_name_comes_first() {
         for pattern in ["name=(?P<secret>[0-3]{8})", "(?P<name>na(?:me)?_key)=?(?P<secret>[0-3]{8})"] {
-            assert_eq!(head_of(&[pattern], "name"), None, "{pattern}");
+            assert_eq!(prefix_of(&[pattern], "name"), None, "{pattern}");
         }
     }
 }

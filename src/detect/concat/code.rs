@@ -1,19 +1,21 @@
-//! Code and text as far as joints are made of it: quotation marks, operators, white space, markup. Every function takes a place
-//! and gives the place behind what it reads there, or its length.
+//! What joints are made of: quotation marks, operators, white space, comments, markup.
+//!
+//! Each function takes a place and returns the place behind what it recognises there, or its length. They know no language: what
+//! is a comment in one may be an operator in another, and both are accepted.
 
-use super::{LONGEST_JOINT, LONGEST_TOKEN};
-use crate::rule::behind::table_of;
+use super::{MAX_JOINT_BYTES, MAX_TOKEN_BYTES};
+use crate::rule::lookahead::byte_set;
 use crate::text::begins_with;
 
 /// Letters and digits.
 pub(super) const WORDS: [bool; 256] = with_words(b"");
 
-/// The bytes that a piece has.
+/// The bytes of a piece.
 pub(super) const PIECES: [bool; 256] = with_words(b"_-");
 
 /// Letters, digits and some more bytes.
 pub(super) const fn with_words(more: &[u8]) -> [bool; 256] {
-    let mut table = table_of(&[more]);
+    let mut table = byte_set(&[more]);
     let mut byte = 0;
     while byte < 128 {
         table[byte] |= (byte as u8).is_ascii_alphanumeric();
@@ -28,7 +30,7 @@ pub(super) fn is_piece(byte: u8) -> bool {
 
 /// Where the piece that begins at `at` ends.
 pub(super) fn piece_end(text: &[u8], at: usize) -> usize {
-    let rest = &text[at.min(text.len())..text.len().min(at + LONGEST_TOKEN)];
+    let rest = &text[at.min(text.len())..text.len().min(at + MAX_TOKEN_BYTES)];
     at + rest.iter().position(|&byte| !is_piece(byte)).unwrap_or(rest.len())
 }
 
@@ -37,16 +39,16 @@ pub(super) fn starts(text: &[u8], at: usize, literal: &[u8]) -> bool {
     text.get(at..).is_some_and(|rest| begins_with(rest, literal))
 }
 
-/// The length of the first of `literals` that stands at `at`.
+/// The length of the first of `literals` that is at `at`.
 pub(super) fn one_of(text: &[u8], at: usize, literals: &[&[u8]]) -> Option<usize> {
     let rest = text.get(at..)?;
     let first = rest.first();
-    // The first byte rules nearly all of them out.
+    // The first byte rejects nearly all of them.
     let is_there = |literal: &&&[u8]| literal.first() == first && begins_with(rest, literal);
     literals.iter().find(is_there).map(|literal| literal.len())
 }
 
-/// The length of a line's end.
+/// The length of the line end at `at`.
 pub(super) fn line_end(text: &[u8], at: usize) -> Option<usize> {
     match text.get(at)? {
         b'\n' => Some(1),
@@ -60,11 +62,11 @@ pub(super) fn blanks(text: &[u8], at: usize) -> usize {
     if !matches!(text.get(at), Some(b' ' | b'\t')) {
         return at;
     }
-    let rest = &text[at..text.len().min(at + LONGEST_JOINT)];
+    let rest = &text[at..text.len().min(at + MAX_JOINT_BYTES)];
     at + rest.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(rest.len())
 }
 
-/// The end of a tag that marks text up and is no part of it.
+/// The end of a tag that only formats text.
 pub(super) fn tag(text: &[u8], at: usize) -> Option<usize> {
     const NAMES: [&[u8]; 17] = [
         b"wbr", b"span", b"strong", b"small", b"code", b"mark", b"font", b"kbd", b"em", b"tt", b"br", b"b",
@@ -77,12 +79,12 @@ pub(super) fn tag(text: &[u8], at: usize) -> Option<usize> {
     let length = one_of(text, name, &NAMES).filter(|length| {
         text.get(name + length).is_some_and(|byte| matches!(byte, b'>' | b' ' | b'/' | b'\n' | b'\t'))
     })?;
-    let rest = &text[name + length..text.len().min(at + LONGEST_JOINT)];
+    let rest = &text[name + length..text.len().min(at + MAX_JOINT_BYTES)];
     let close = rest.iter().position(|byte| matches!(byte, b'>' | b'<'))?;
     (rest[close] == b'>').then_some(name + length + close + 1)
 }
 
-/// The end of a code that colours text in a terminal, as a byte or as an escape.
+/// The end of a colour code of a terminal, with the ESC as a byte or as an escape.
 pub(super) fn colour(text: &[u8], at: usize) -> Option<usize> {
     const ESCAPES: [&[u8]; 9] = [
         b"\x1B[",
@@ -101,7 +103,7 @@ pub(super) fn colour(text: &[u8], at: usize) -> Option<usize> {
     matches!(rest[last], b'm' | b'K').then_some(start + last + 1)
 }
 
-/// The end of what opens an expression in a template, and the literal in it.
+/// The end of what opens an expression in a template and the literal in it, such as `${'`.
 pub(super) fn template_opens(text: &[u8], at: usize) -> Option<usize> {
     if !matches!(text.get(at), Some(b'$' | b'#' | b'{' | b'\\')) {
         return None;
@@ -111,7 +113,7 @@ pub(super) fn template_opens(text: &[u8], at: usize) -> Option<usize> {
     Some(inside + quote(text, inside)?)
 }
 
-/// The length of a quotation mark, or of three, as they are written in literals, in JSON, in HTML.
+/// The length of one to three quotation marks, plain or as JSON and HTML escape them.
 pub(super) fn quote(text: &[u8], at: usize) -> Option<usize> {
     const ESCAPED: [&[u8]; 11] = [
         b"\\\\\\\"",
@@ -133,7 +135,7 @@ pub(super) fn quote(text: &[u8], at: usize) -> Option<usize> {
     if matches!(mark, b'\\' | b'&') { one_of(text, at, &ESCAPED) } else { None }
 }
 
-/// Skips what may stand behind a literal or a name before the operator: `)`, `.to_string()`.
+/// Skips what may be between a literal or a name and the operator: `)`, `.to_string()`.
 pub(super) fn suffixes(text: &[u8], at: usize) -> usize {
     const SUFFIXES: [&[u8]; 9] = [
         b".to_string()",
@@ -159,7 +161,7 @@ pub(super) fn suffixes(text: &[u8], at: usize) -> usize {
     end
 }
 
-/// Where what joins two literals ends.
+/// The end of the operator that joins two literals.
 pub(super) fn operator(text: &[u8], at: usize) -> Option<usize> {
     const OPERATORS: [&[u8]; 10] = [b"<>", b"++", b"||", b"<<", b"..", b"+", b"&", b"^", b"~", b","];
     match text.get(at)? {
@@ -188,10 +190,10 @@ pub(super) fn method(text: &[u8], at: usize) -> Option<usize> {
     one_of(text, at, &METHODS).map(|length| at + length)
 }
 
-/// Skips white space of code: comments, continuations, markup, and the ends of lines in the list of a notebook.
+/// Skips the white space of code: comments, line continuations, markup, and the line ends in a notebook's list of lines.
 pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
-    /// How many ends of lines are skipped.
-    const MOST_LINES: usize = 8;
+    /// The maximum number of line ends that are skipped.
+    const MAX_LINES: usize = 8;
     let limit = limit.min(text.len());
     let mut end = at;
     let mut lines = 0;
@@ -205,11 +207,11 @@ pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
         }
         if let Some(length) = line_end(text, end) {
             lines += 1;
-            if lines > MOST_LINES {
+            if lines > MAX_LINES {
                 break;
             }
             end += length;
-            // What leads the lines of a patch, a quotation or a comment that holds code.
+            // The margin of a patch, a quotation or a comment with code in it.
             let lead = blanks(text, end);
             if let Some(length) = one_of(text, lead, &[b"//", b"--", b"#", b"*", b"+", b">"]) {
                 let code = blanks(text, lead + length);
@@ -222,7 +224,7 @@ pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
         {
             end += length;
         } else if starts(text, end, b"\\\\\\n") || starts(text, end, b"\\n") {
-            // In a notebook a line is a literal, which ends with the escape of its line feed.
+            // In a notebook each line is a literal that ends with an escaped line feed.
             end += if starts(text, end, b"\\n") { 2 } else { 4 };
             if starts(text, end, b"\",") {
                 let next =
@@ -253,11 +255,11 @@ pub(super) fn space(text: &[u8], at: usize, limit: usize) -> usize {
     end
 }
 
-/// How long the name before a literal may be.
-pub(super) const LONGEST_OPENER_NAME: usize = 24;
+/// The maximum length of a name before a literal.
+pub(super) const MAX_OPENER_NAME_BYTES: usize = 24;
 
-/// How long the prefix of a literal may be: `r"`, `u8R"`.
-pub(super) const LONGEST_PREFIX: usize = 3;
+/// The maximum length of a literal's prefix: `r"`, `u8R"`.
+pub(super) const MAX_LITERAL_PREFIX_BYTES: usize = 3;
 
 /// The end of what opens a literal: `"`, `&String::from("`, `@"`.
 pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
@@ -269,13 +271,13 @@ pub(super) fn opener(text: &[u8], at: usize, limit: usize) -> Option<usize> {
         if quote(text, end).is_none() {
             end += usize::from(text.get(end).is_some_and(|byte| matches!(byte, b'&' | b'(')));
         }
-        // A prefix of a literal, or a call that makes a string of it.
+        // A literal's prefix, or a call that makes a string of it.
         let name = text[end.min(text.len())..]
             .iter()
-            .take(LONGEST_OPENER_NAME)
+            .take(MAX_OPENER_NAME_BYTES)
             .take_while(|&&byte| is_opener_name(byte))
             .count();
-        if name <= LONGEST_PREFIX
+        if name <= MAX_LITERAL_PREFIX_BYTES
             && let Some(length) = quote(text, end + name)
         {
             let literal = end + name + length;
@@ -295,7 +297,7 @@ pub(super) fn is_opener_name(byte: u8) -> bool {
     NAME[usize::from(byte)]
 }
 
-/// Whether a call of this name gives the text back that it is called with.
+/// Whether a call of this name returns its argument as text.
 pub(super) fn makes_text(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 14] = [
         b"string",
@@ -317,7 +319,7 @@ pub(super) fn makes_text(name: &[u8]) -> bool {
     NAMES.iter().any(|known| last.eq_ignore_ascii_case(known))
 }
 
-/// Whether a word near a list says that its items are joined.
+/// Whether a word near a list, such as `join`, says that its items are joined.
 pub(super) fn is_list_joined(text: &[u8], start: usize, end: usize) -> bool {
     let before = &text[start.saturating_sub(80)..start];
     let behind = &text[end..text.len().min(end + 160)];
@@ -326,7 +328,7 @@ pub(super) fn is_list_joined(text: &[u8], start: usize, end: usize) -> bool {
     [before, behind].into_iter().any(has_joiner)
 }
 
-/// Whether a word stands there that makes a string of the items of a list or of arguments.
+/// Whether the text has a word that makes a string of a list or of arguments.
 fn has_joiner(text: &[u8]) -> bool {
     (0..text.len()).any(|at| {
         let words: &[&[u8]] = match text[at] {

@@ -1,75 +1,75 @@
-//! A key that is cut, by the language of the file or by what carries it, and put together again: `"api_" + "..."`, a line
-//! continuation, a wrapped line, a prefix in a constant. Pure: it reads text, and knows of rules only what their secrets
-//! begin with.
+//! Concatenation: keys in pieces, put together as the language of the file or a transport would do it: `"api_" + "..."`, a line
+//! continuation, a wrapped line, a prefix in a constant.
 //!
-//! A *joint* is what stands between two pieces of a token and adds nothing to it. A piece is letters, digits, `_` and `-`.
-//! Whether the pieces make a secret is for a rule's pattern to say; so a joint may be read generously. All searches are
-//! bounded by constants, and all of them look at bytes within the margin of a window only.
+//! A *piece* is letters, digits, `_` and `-`. A *joint* is what is between two pieces and adds nothing to the token: `" + "`, a line
+//! end, markup. The code recognises joints of many languages and parses none. It may accept too much, because a rule's pattern
+//! decides whether the pieces make a secret. All searches are bounded by constants and stay within the margin of a window. Of a rule
+//! only the prefix of its secrets is known here.
 
 mod code;
 mod constant;
-mod name;
-mod notes;
+mod constant_index;
+mod name_uses;
 
-pub(super) use constant::{REACH_AHEAD, REACH_BACK};
+pub(super) use constant::{REACH_AHEAD_BYTES, REACH_BACK_BYTES};
 use constant::{name_before, variable_behind};
-pub(super) use notes::Notes;
+pub(super) use constant_index::ConstantIndex;
 
-use crate::rule::Head;
-use crate::rule::behind::{BREAKS, JOINS, QUOTES, SHORTEST_TOKEN, SIGNS, table_of};
+use crate::rule::PatternPrefix;
+use crate::rule::lookahead::{CONTINUATION_SIGNS, JOINERS, LITERAL_ENDS, MIN_CONCAT_BYTES, QUOTES, byte_set};
 use crate::text::View;
 use code::{
-    LONGEST_OPENER_NAME, LONGEST_PREFIX, PIECES, WORDS, blanks, colour, is_list_joined, is_opener_name,
-    is_piece, line_end, makes_text, method, one_of, opener, operator, piece_end, quote, space, starts,
-    suffixes, tag, template_opens, with_words,
+    MAX_LITERAL_PREFIX_BYTES, MAX_OPENER_NAME_BYTES, PIECES, WORDS, blanks, colour, is_list_joined,
+    is_opener_name, is_piece, line_end, makes_text, method, one_of, opener, operator, piece_end, quote,
+    space, starts, suffixes, tag, template_opens, with_words,
 };
 use std::ops::Range;
 
-/// How long a joint may be.
-const LONGEST_JOINT: usize = 200;
+/// The maximum length of a joint.
+const MAX_JOINT_BYTES: usize = 200;
 
-/// How far a token may reach, joints included.
-const LONGEST_TOKEN: usize = 1000;
+/// The maximum length of a token with its joints.
+const MAX_TOKEN_BYTES: usize = 1000;
 
-/// How long the name may be of what is added to.
-const LONGEST_TARGET: usize = 48;
+/// The maximum length of the name of a variable that text is added to.
+const MAX_TARGET_BYTES: usize = 48;
 
-/// How many pieces a token may have: as many as a short key has characters.
-const MOST_PIECES: usize = 40;
+/// A token has at most this many pieces: a short key may be written character by character.
+const MAX_PIECES: usize = 40;
 
-/// How many bytes behind the last piece are given along, for patterns that look at what follows.
-const TAIL: usize = 64;
+/// This much text behind the last piece is kept, for patterns that check what follows.
+const TAIL_BYTES: usize = 64;
 
-/// A token that was read through its joints.
+/// A token whose joints were removed.
 pub(super) struct Joined {
-    /// The token and a few bytes of what follows it; it leads back to the text that was read. What is written
-    /// elsewhere, as a prefix in a constant is, leads to the place of the first byte behind it.
+    /// The token and a few bytes behind it, with a source map. A prefix that is written elsewhere, in a constant, is mapped to the
+    /// first byte behind it.
     pub(super) view: View,
-    /// How many bytes of the view come before the first joint.
+    /// The length of the view before the first joint.
     pub(super) first: usize,
-    /// What the pieces are joined by, for people: "a concatenation".
+    /// What joins the pieces, for people: "a concatenation".
     pub(super) how: &'static str,
 }
 
-/// What is asked of a token: that letters, digits, `_` and `-` of an alphabet follow its anchor. Nearly all text that
-/// begins as a secret does is told from one by it, before anything else is read.
+/// What a token needs behind its anchor: a number of bytes of an alphabet. It rejects nearly all text that begins as a secret does,
+/// before anything else is read.
 #[derive(Clone, Copy)]
-struct Want<'r> {
-    /// How many bytes, at least.
+struct BodyConstraint<'r> {
+    /// The number of bytes that are needed.
     least: usize,
     alphabet: &'r [bool; 256],
 }
 
-impl<'r> Want<'r> {
-    /// What is asked of a secret with that head whose anchor has `anchor` bytes.
-    fn of(head: &'r Head, anchor: usize) -> Want<'r> {
-        let alphabet = if head.least < SHORTEST_TOKEN { &PIECES } else { &head.alphabet };
-        Want { least: head.least.max(SHORTEST_TOKEN).saturating_sub(anchor), alphabet }
+impl<'r> BodyConstraint<'r> {
+    /// What a secret with this prefix needs behind an anchor of `anchor` bytes.
+    fn new(prefix: &'r PatternPrefix, anchor: usize) -> BodyConstraint<'r> {
+        let alphabet = if prefix.min_len < MIN_CONCAT_BYTES { &PIECES } else { &prefix.alphabet };
+        BodyConstraint { least: prefix.min_len.max(MIN_CONCAT_BYTES).saturating_sub(anchor), alphabet }
     }
 
-    /// What is asked of what follows `length` bytes.
-    fn behind(self, length: usize) -> Want<'r> {
-        Want { least: self.least.saturating_sub(length), ..self }
+    /// What is still needed behind `length` bytes.
+    fn behind(self, length: usize) -> BodyConstraint<'r> {
+        BodyConstraint { least: self.least.saturating_sub(length), ..self }
     }
 
     /// Whether `piece` can follow `length` bytes.
@@ -77,7 +77,7 @@ impl<'r> Want<'r> {
         piece.iter().take(self.least.saturating_sub(length)).all(|&byte| self.alphabet[usize::from(byte)])
     }
 
-    /// The end of the piece that begins at `at`, if it can be the first.
+    /// The end of the piece at `at`, if it can be the first behind the anchor.
     fn piece_end(self, text: &[u8], at: usize) -> Option<usize> {
         let head = &text[at..text.len().min(at + self.least)];
         match head.iter().position(|&byte| !self.alphabet[usize::from(byte)]) {
@@ -87,39 +87,43 @@ impl<'r> Want<'r> {
     }
 }
 
-/// The first piece of a token: an anchor, and what follows it up to the first joint.
-pub(super) struct First<'t, 'r> {
+/// The first piece of a token: an anchor and what follows it, up to the first joint.
+pub(super) struct FirstPiece<'t, 'r> {
     text: &'t [u8],
     at: usize,
     /// The length of the anchor.
     anchor: usize,
     end: usize,
-    /// What is asked of what follows the anchor.
-    want: Want<'r>,
-    /// Whether something that can belong to a joint follows.
+    /// What is needed behind the anchor.
+    want: BodyConstraint<'r>,
+    /// Whether a joint may follow.
     may_join: bool,
     /// The variable that follows.
     variable: Option<Range<usize>>,
-    /// The name of the constant whose value it is.
+    /// The name of the constant that it is assigned to.
     name: Option<&'t [u8]>,
 }
 
-impl<'t, 'r> First<'t, 'r> {
-    /// The piece that begins with an anchor of `anchor` bytes at `at`, if it can be a secret's with that head and the rest
-    /// of one can follow it.
+impl<'t, 'r> FirstPiece<'t, 'r> {
+    /// The piece at `at`, which begins with an anchor of `anchor` bytes. `None` if no secret with that prefix can continue behind it.
     #[inline]
-    pub(super) fn read(text: &'t [u8], at: usize, anchor: usize, head: &'r Head) -> Option<First<'t, 'r>> {
-        let want = Want::of(head, anchor);
+    pub(super) fn read(
+        text: &'t [u8],
+        at: usize,
+        anchor: usize,
+        prefix: &'r PatternPrefix,
+    ) -> Option<FirstPiece<'t, 'r>> {
+        let want = BodyConstraint::new(prefix, anchor);
         let end = want.piece_end(text, at + anchor)?;
         let may_go_on = may_go_on(text, end, want.behind(end - at - anchor));
         let may_join = may_go_on && may_join(text, end);
         let variable = if may_go_on { variable_behind(text, end) } else { None };
         let name = name_before(text, at, end);
-        // This decides for nearly every anchor.
+        // This rejects nearly every anchor.
         let goes_on = may_join || variable.is_some() || name.is_some();
-        // Anchors in a row: each would be read to the end of the row.
+        // In `api_api_api_...` each anchor would be read to the end of the row: quadratic time.
         let is_alone = goes_on && !starts(text, at + anchor, &text[at..at + anchor]);
-        is_alone.then_some(First { text, at, anchor, end, want, may_join, variable, name })
+        is_alone.then_some(FirstPiece { text, at, anchor, end, want, may_join, variable, name })
     }
 
     /// The length of the anchor that the piece begins with, in bytes.
@@ -132,28 +136,28 @@ impl<'t, 'r> First<'t, 'r> {
         self.end
     }
 
-    /// Reads on, if there is a joint behind the piece.
+    /// The token that continues behind a joint.
     pub(super) fn joined(&self) -> Option<Joined> {
-        let First { text, at, anchor, end, want, .. } = *self;
+        let FirstPiece { text, at, anchor, end, want, .. } = *self;
         if !self.may_join {
             return None;
         }
         let token = Token::read(text, at..end, anchor, want)?;
         let how = token.how?;
-        (token.length() >= SHORTEST_TOKEN).then(|| Joined { first: end - at, how, view: token.view(&[]) })
+        (token.length() >= MIN_CONCAT_BYTES).then(|| Joined { first: end - at, how, view: token.view(&[]) })
     }
 }
 
 /// The bytes that joints begin with.
-const MAY_JOIN: [bool; 256] = table_of(&[JOINS, QUOTES, SIGNS, b"\xC2\xE2\xEF"]);
+const MAY_JOIN: [bool; 256] = byte_set(&[JOINERS, QUOTES, CONTINUATION_SIGNS, b"\xC2\xE2\xEF"]);
 
-/// Whether something that can belong to a joint follows a piece that ends at `end`.
+/// Whether a joint may follow a piece that ends at `end`.
 fn may_join(text: &[u8], end: usize) -> bool {
     let Some(&byte) = text.get(end) else { return false };
     let next = text.get(end + 1);
     MAY_JOIN[usize::from(byte)]
         && match byte {
-            b'"' | b'\'' => !stands_alone(text, end),
+            b'"' | b'\'' => !is_not_joined(text, end),
             b'&' => matches!(next, Some(b'#' | b's' | b'q' | b'a' | b'Z')),
             b'=' | b'^' => matches!(next, Some(b'\r' | b'\n' | b'\\')),
             b'$' | b'#' => next == Some(&b'{'),
@@ -162,10 +166,10 @@ fn may_join(text: &[u8], end: usize) -> bool {
         }
 }
 
-/// Whether what is behind a line's end or a quotation mark at `end` could go on with a piece or a variable, for a token that
-/// lacks so many bytes. It tells the same as reading on would; of words that follow, as in prose, it tells that they do not.
+/// Whether a piece or a variable may follow behind the line end or the quotation mark at `end`, for a token that lacks `missing`. It
+/// never rejects what reading on would accept, and it rejects most text at a glance.
 #[inline]
-fn may_go_on(text: &[u8], end: usize, missing: Want<'_>) -> bool {
+fn may_go_on(text: &[u8], end: usize, missing: BodyConstraint<'_>) -> bool {
     match text.get(end) {
         Some(b'\n' | b'\r') => may_go_on_next_line(text, end, missing.least),
         Some(b'"' | b'\'') => may_go_on_behind_literal(text, end + 1, missing),
@@ -173,14 +177,14 @@ fn may_go_on(text: &[u8], end: usize, missing: Want<'_>) -> bool {
     }
 }
 
-/// What may lead a line that goes on, but for letters and digits and what is told apart.
-const LEADERS: [bool; 256] = table_of(&[b"#/>+|<\\`^$_*-"]);
+/// What a continued line may begin with, apart from letters, digits, `.` and `@`.
+const LEADERS: [bool; 256] = byte_set(&[b"#/>+|<\\`^$_*-"]);
 
 fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
     let start = end + statement_gap(text, end);
     let Some(&first) = text.get(start) else { return false };
     let is_word = |at: usize| text.get(at).is_some_and(|&byte| WORDS[usize::from(byte)]);
-    // What leads a line of prose, of a comment or of a list.
+    // A bullet of a list or the margin of a comment is skipped.
     let words = if matches!(first, b'*' | b'-') { blanks(text, start + 1) } else { start };
     if !is_word(words) && !matches!(first, b'.' | b'@') {
         return LEADERS[usize::from(first)] && joint_at(text, end).is_some();
@@ -189,11 +193,11 @@ fn may_go_on_next_line(text: &[u8], end: usize, missing: usize) -> bool {
     let goes_on = || text.get(words + word).is_some_and(|&byte| MAY_JOIN[usize::from(byte)]);
     word == missing
         || word > 0 && goes_on()
-        // Nothing is added to what leads a comment.
+        // The margin of a comment is not a variable that is added to.
         || first != b'*' && adds_to(text, start, false) && appended(text, end).is_some()
 }
 
-fn may_go_on_behind_literal(text: &[u8], closed: usize, missing: Want<'_>) -> bool {
+fn may_go_on_behind_literal(text: &[u8], closed: usize, missing: BodyConstraint<'_>) -> bool {
     let start = blanks(text, closed);
     let Some(&first) = text.get(start) else { return start == closed };
     if start == closed {
@@ -215,26 +219,26 @@ fn may_go_on_behind_literal(text: &[u8], closed: usize, missing: Want<'_>) -> bo
         _ => return true,
     }
     let word =
-        text[start..].iter().take(LONGEST_OPENER_NAME).take_while(|&&byte| is_opener_name(byte)).count();
-    // A literal may have a name before it, or a call; a word may come before a statement that adds.
+        text[start..].iter().take(MAX_OPENER_NAME_BYTES).take_while(|&&byte| is_opener_name(byte)).count();
+    // A prefix or a call may come before a literal, and a word before a statement that adds.
     let opens = match text.get(start + word) {
         Some(b'(') => makes_text(&text[start..start + word]),
-        Some(b'"' | b'\'' | b'`' | b'\\' | b'&') => word <= LONGEST_PREFIX,
+        Some(b'"' | b'\'' | b'`' | b'\\' | b'&') => word <= MAX_LITERAL_PREFIX_BYTES,
         _ => false,
     };
     opens || [&b"new "[..], b"set ", b"SET "].iter().any(|word| starts(text, start, word))
 }
 
-/// Whether the item at `at`, behind the comma of a list, could go on with a token that lacks `missing`.
-fn may_be_item(text: &[u8], at: usize, missing: Want<'_>) -> bool {
-    /// What a literal and a name begin with, and what may stand before them.
+/// Whether the item at `at`, behind the comma of a list, may continue a token that lacks `missing`.
+fn may_be_item(text: &[u8], at: usize, missing: BodyConstraint<'_>) -> bool {
+    /// What a literal and a name begin with, and what may be before them.
     const BEGINS: [bool; 256] = with_words(b"_:.@$#\"'`\\&(^/-+<>");
-    let list = &text[at.min(text.len())..text.len().min(at + LONGEST_JOINT)];
+    let list = &text[at.min(text.len())..text.len().min(at + MAX_JOINT_BYTES)];
     let mut rest = list.iter();
     match rest.find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
-        // What leads the lines of a comment.
+        // The margin of a comment.
         Some(b'*') => !rest.find(|byte| !matches!(byte, b' ' | b'\t')).is_some_and(u8::is_ascii_alphanumeric),
-        // A list of prefixes: most of them have a `_` or a `-`, and few secrets do.
+        // A list of prefixes ends here: most prefixes have a `_` or a `-`, and most secrets have none.
         Some(b'"' | b'\'') if quote(rest.as_slice(), 0).is_none() => {
             let item = rest.as_slice();
             missing.allows(0, &item[..piece_end(item, 0)])
@@ -243,18 +247,19 @@ fn may_be_item(text: &[u8], at: usize, missing: Want<'_>) -> bool {
     }
 }
 
-/// Whether the literal whose quotation mark stands at `end` goes on with nothing.
-fn stands_alone(text: &[u8], end: usize) -> bool {
-    text.get(end + 1).is_some_and(|next| BREAKS.contains(next))
+/// Whether nothing can be joined to the literal whose quotation mark is at `end`.
+fn is_not_joined(text: &[u8], end: usize) -> bool {
+    text.get(end + 1).is_some_and(|next| LITERAL_ENDS.contains(next))
 }
 
-/// A joint: where the next piece begins.
+/// A joint.
 struct Joint {
+    /// Where the next piece begins.
     end: usize,
     how: &'static str,
-    /// Whether it is a comma, which joins only where a word says so.
+    /// Whether it is a comma. It joins only if a word such as `join` is near.
     is_listed: bool,
-    /// Whether it is the end of a line and nothing more, which joins letters and digits only.
+    /// Whether it is only a line end, which joins letters and digits.
     is_wrap: bool,
 }
 
@@ -273,37 +278,42 @@ struct Token<'t> {
 }
 
 impl<'t> Token<'t> {
-    /// Reads on from the first piece, which begins with an anchor of `anchor` bytes and is allowed behind that. Nothing
-    /// if what is read can be nothing that is wanted.
-    fn read(text: &'t [u8], first: Range<usize>, anchor: usize, want: Want<'_>) -> Option<Token<'t>> {
-        let limit = first.start + LONGEST_TOKEN;
+    /// Reads the pieces behind the first one, which begins with an anchor of `anchor` bytes. `None` if the token cannot satisfy the
+    /// constraint.
+    fn read(
+        text: &'t [u8],
+        first: Range<usize>,
+        anchor: usize,
+        want: BodyConstraint<'_>,
+    ) -> Option<Token<'t>> {
+        let limit = first.start + MAX_TOKEN_BYTES;
         let body = first.start + anchor;
         let mut token = Token { text, pieces: Vec::new(), how: None };
         let mut length = first.end - body;
         let mut end = first.end;
         let mut how = None;
-        // How many pieces come before the first comma.
+        // The number of pieces before the first comma.
         let mut unlisted = None;
-        // The joints since the last piece: markup may stand next to a line's end.
+        // The joints since the last piece: markup may be next to a line end.
         let mut since = 0;
         let mut last = first.clone();
-        while token.pieces.len() < MOST_PIECES && since < 6 {
+        while token.pieces.len() < MAX_PIECES && since < 6 {
             let Some(joint) = joint_at(text, end).filter(|joint| joint.end < limit) else { break };
             let next = joint.end..piece_end(text, joint.end).min(limit);
             let is_plain = |piece: &Range<usize>| text[piece.clone()].iter().all(u8::is_ascii_alphanumeric);
             if joint.is_wrap {
-                // In prose a word may end at any line; a key's part is some letters, or the prefix alone.
+                // In prose any word may end a line. A part of a key has at least four letters, or is the prefix alone.
                 let before = last.start.max(body)..last.end;
                 let is_part = token.pieces.len() > 1 || before.is_empty() || before.len() >= 4;
                 if !is_part || !is_plain(&before) || next.is_empty() || !is_plain(&next) {
                     break;
                 }
             }
-            // Another secret begins there, or another use of the same words.
+            // Another secret begins there, or the same words again.
             if anchor > 0 && text[next.clone()].starts_with(&text[first.start..body]) {
                 break;
             }
-            // What is cut at the limit goes on.
+            // A piece that the limit cuts is longer.
             if next.end < limit && !want.allows(length, &text[next.clone()]) {
                 return None;
             }
@@ -348,12 +358,12 @@ impl<'t> Token<'t> {
         self.pieces.last().map_or(0, |last| last.end)
     }
 
-    /// The text of the token behind `prefix`, which is written elsewhere.
+    /// The text of the token behind a `prefix` that is written elsewhere.
     fn view(&self, prefix: &[u8]) -> View {
         let start = self.pieces.first().map_or(0, |first| first.start);
-        let mut view = View::with_capacity(self.length() + TAIL);
+        let mut view = View::with_capacity(self.length() + TAIL_BYTES);
         prefix.iter().for_each(|&byte| view.push(byte, start..start));
-        let tail = self.end()..self.text.len().min(self.end() + TAIL);
+        let tail = self.end()..self.text.len().min(self.end() + TAIL_BYTES);
         for piece in self.pieces.iter().chain([&tail]) {
             view.push_part(self.text, piece.clone());
         }
@@ -376,7 +386,7 @@ fn joint_at(text: &[u8], at: usize) -> Option<Joint> {
     }
 }
 
-/// A joint that leaves a literal open: what is not seen, colours, markup, and ends of lines that are taken back.
+/// A joint inside a literal: invisible characters, colour codes, markup, and line ends that are taken back.
 fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
     const INVISIBLE: [&[u8]; 13] = [
         b"\xE2\x80\x8B",
@@ -398,7 +408,7 @@ fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
             one_of(text, at, &INVISIBLE).map(|length| Joint::new(at + length, "invisible characters"))
         }
         b'<' => tag(text, at).map(|end| Joint::new(end, "markup")),
-        // Also of a mail that is a string of a program, or of one in it.
+        // Also in a mail that is a string of a program, or a string of such a string.
         b'=' => line_end(text, at + 1)
             .or_else(|| one_of(text, at + 1, &[b"\\n", b"\\r\\n", b"\\\\n", b"\\\\r\\\\n"]))
             .map(|length| Joint::new(at + 1 + length, "a soft line break")),
@@ -412,7 +422,7 @@ fn joint_within(text: &[u8], at: usize) -> Option<Joint> {
     }
 }
 
-/// A line's end in prose, in a mail, a comment or a block of text; what leads the next line is skipped.
+/// A line end in prose, in a mail, a comment or a block of text. What the next line begins with, such as `//`, is skipped.
 fn wrap(text: &[u8], at: usize) -> Option<Joint> {
     const LEADERS: [&[u8]; 9] = [b"//", b"--", b">", b"#", b"*", b"+", b"-", b"|", b";"];
     let mut end = blanks(text, at + line_end(text, at)?);
@@ -424,13 +434,13 @@ fn wrap(text: &[u8], at: usize) -> Option<Joint> {
         end = blanks(text, end + length);
     }
     let joint = Joint { is_wrap: true, ..Joint::new(end, "a line break") };
-    (end < at + LONGEST_JOINT && text.get(end).is_some_and(u8::is_ascii_alphanumeric)).then_some(joint)
+    (end < at + MAX_JOINT_BYTES && text.get(end).is_some_and(u8::is_ascii_alphanumeric)).then_some(joint)
 }
 
 /// A joint that closes a literal and opens another: a concatenation, a list that is joined, literals side by side.
 fn between_literals(text: &[u8], at: usize) -> Option<Joint> {
     let closed = at + quote(text, at)?;
-    // A shell goes on behind a quotation mark.
+    // In a shell a word continues behind a quotation mark.
     if text.get(closed).is_some_and(|&byte| is_piece(byte)) {
         let end = piece_end(text, closed);
         if end - closed > 2 || quote(text, end).is_none() {
@@ -445,7 +455,7 @@ fn between_literals(text: &[u8], at: usize) -> Option<Joint> {
 
 /// The joint from the end of a literal or a name to the next literal.
 fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
-    let limit = closed + LONGEST_JOINT;
+    let limit = closed + MAX_JOINT_BYTES;
     let after = space(text, suffixes(text, closed), limit);
     // The end of an expression in a template.
     if let Some(end) = one_of(text, after, &[b"}}", b"}"]).map(|length| after + length) {
@@ -469,11 +479,11 @@ fn joint_outside(text: &[u8], closed: usize) -> Option<Joint> {
 
 /// A statement that adds to a variable: `key += "..."`, `sb.append("...")`, `strcat(key, "...")`.
 fn appended(text: &[u8], at: usize) -> Option<Joint> {
-    let limit = at + LONGEST_JOINT;
+    let limit = at + MAX_JOINT_BYTES;
     let is_end = |at: usize| text.get(at).is_some_and(|&byte| ends_statement(byte));
     let mut start = blanks(text, at);
     let statement = start;
-    // Most of what stands there ends no statement and begins none, or the next one does not add.
+    // Most text ends no statement and begins none, or the next statement does not add.
     let may_add = match text.get(start)? {
         &byte if ends_statement(byte) => may_add_behind(text, start, limit),
         byte => matches!(byte, b'$' | b'S' | b's'),
@@ -483,7 +493,7 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     }
     while is_end(start) {
         start = space(text, start + 1, limit);
-        // There is nothing for as many lines as are read.
+        // Only empty lines follow, as far as lines are read.
         if matches!(text.get(start), Some(b'\n' | b'\r')) {
             return None;
         }
@@ -522,30 +532,30 @@ fn appended(text: &[u8], at: usize) -> Option<Joint> {
     Some(Joint::new(end, "an assignment that adds"))
 }
 
-/// Whether a byte ends a statement, or what stands in one.
+/// Whether a byte ends a statement or a part of one.
 fn ends_statement(byte: u8) -> bool {
     matches!(byte, b';' | b'\n' | b'\r' | b')')
 }
 
-/// Whether the statement behind the end of another at `at` could be one that adds. Of nearly all it tells that they do not.
+/// Whether the statement behind the end of another at `at` may be one that adds. It rejects nearly all statements.
 fn may_add_behind(text: &[u8], at: usize, limit: usize) -> bool {
     let start = at + statement_gap(&text[..text.len().min(limit)], at);
     let Some(first) = text.get(start) else { return false };
     if !first.is_ascii_alphanumeric() {
-        // A comment, a sign, or a word before the name, but no quotation mark and no bracket.
+        // A comment, a sign or a word may come before the name, but no quotation mark and no bracket.
         return !matches!(first, b'"' | b'\'' | b'{' | b'}' | b'(' | b'[');
     }
-    // Of what is no literal only a shell makes more, and there nothing stands apart.
+    // Only a shell adds to what is not a literal, and it has no blanks around the sign.
     adds_to(text, start, text[at] == b';' && text[..at].last().is_some_and(|&byte| is_piece(byte)))
 }
 
-/// How many bytes there are from the end of a statement to the next one.
+/// The number of bytes from the end of a statement to the next one.
 fn statement_gap(text: &[u8], at: usize) -> usize {
-    let between = text[at..].iter().take(LONGEST_JOINT);
+    let between = text[at..].iter().take(MAX_JOINT_BYTES);
     between.take_while(|&&byte| ends_statement(byte) || matches!(byte, b' ' | b'\t')).count()
 }
 
-/// Whether the statement at `start` could be one that adds, in a shell only what stands next to the name.
+/// Whether the statement at `start` may be one that adds. In a shell the sign has to be next to the name.
 fn adds_to(text: &[u8], start: usize, is_shell: bool) -> bool {
     let is_set = || starts(text, start, b"set ") || starts(text, start, b"SET ");
     if matches!(text.get(start), Some(b's' | b'S')) && is_set() {
@@ -568,7 +578,7 @@ fn adds_to(text: &[u8], start: usize, is_shell: bool) -> bool {
     }
 }
 
-/// Where what it adds begins, of the call of that name.
+/// Where the added text begins, if the call of that name adds.
 fn call_that_adds(text: &[u8], name: Range<usize>) -> Option<usize> {
     let target = &text[name.clone()];
     let last = target.iter().rposition(|byte| matches!(byte, b'.' | b'>')).map_or(0, |dot| dot + 1);
@@ -579,11 +589,11 @@ fn call_that_adds(text: &[u8], name: Range<usize>) -> Option<usize> {
     })
 }
 
-/// The length of the name at `at` that something may be added to.
+/// The length of the name at `at` that text may be added to.
 fn target_length(text: &[u8], at: usize) -> usize {
     const TARGET: [bool; 256] = with_words(b"_.@$>-");
     let rest = text.get(at..).unwrap_or_default();
-    rest.iter().take(LONGEST_TARGET).take_while(|&&byte| TARGET[usize::from(byte)]).count()
+    rest.iter().take(MAX_TARGET_BYTES).take_while(|&&byte| TARGET[usize::from(byte)]).count()
 }
 
 #[cfg(test)]

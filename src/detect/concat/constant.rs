@@ -1,50 +1,57 @@
-//! A key whose prefix is a constant that is used elsewhere, or whose rest is in a variable: `PREFIX + "..."`, `${P}${Q}`.
+//! Keys whose prefix is a constant that is used elsewhere (`PREFIX + "..."`), or whose rest is in a variable (`${P}${Q}`).
+//!
+//! From a prefix the name that it is assigned to is read, and the uses of that name nearby are examined. This is not a parser: it
+//! reads what assignments look like in many languages, and a rule's pattern decides whether the result is a key.
 
 use super::code::{
     blanks, is_list_joined, one_of, opener, operator, piece_end, quote, space, suffixes, template_opens,
 };
-use super::{First, Joined, LONGEST_JOINT, Notes, SHORTEST_TOKEN, Token, joint_outside, stands_alone};
+use super::{
+    ConstantIndex, FirstPiece, Joined, MAX_JOINT_BYTES, MIN_CONCAT_BYTES, Token, is_not_joined, joint_outside,
+};
 use std::ops::Range;
 
-/// How far behind a constant it is used, or the other one that it is used with is written. What is found there may reach
-/// on, and has context.
-pub(in crate::detect) const REACH_AHEAD: usize = 4096;
+/// How far behind a constant its uses, and the values of other variables, are searched for. What is found there may be longer and
+/// has context, so it is less than the margin of a window.
+pub(in crate::detect) const REACH_AHEAD_BYTES: usize = 4096;
 
-/// The same before a constant. What encloses a match is looked for farther back than what follows it.
-pub(in crate::detect) const REACH_BACK: usize = 1536;
+/// How far before a constant its uses and other values are searched for. It is less, because context is searched for farther
+/// back than ahead.
+pub(in crate::detect) const REACH_BACK_BYTES: usize = 1536;
 
-/// How many of its uses are read on each side.
-const MOST_USES: usize = 8;
+/// The maximum number of uses that are examined, before and behind the constant.
+const MAX_USES_PER_SIDE: usize = 8;
 
-/// How many values of other variables are looked for on each side.
-const MOST_VALUES: usize = 3;
+/// The maximum number of other variables whose values are searched for, before and behind the constant.
+const MAX_VALUES_PER_SIDE: usize = 3;
 
-impl<'t> First<'t, '_> {
-    /// Reads the tokens whose prefix is the piece, as a constant that is used elsewhere, or as what is followed by a
-    /// variable whose value is written elsewhere.
-    pub(in crate::detect) fn held(&self, notes: &Notes<'_>) -> Vec<Joined> {
-        let First { text, at, anchor, end, want, name, .. } = *self;
+impl<'t> FirstPiece<'t, '_> {
+    /// The tokens that have this piece as a prefix: as a constant that is used elsewhere, or before a variable whose value is
+    /// elsewhere.
+    pub(in crate::detect) fn joined_by_name(&self, constants: &ConstantIndex<'_>) -> Vec<Joined> {
+        let FirstPiece { text, at, anchor, end, want, name, .. } = *self;
         let mut found = Vec::new();
         let variable = self.variable.clone();
         if variable.is_none() && name.is_none() {
             return found;
         }
         let prefix = &text[at..end];
-        let zone = at.saturating_sub(REACH_BACK)..text.len().min(end + REACH_AHEAD);
+        let zone = at.saturating_sub(REACH_BACK_BYTES)..text.len().min(end + REACH_AHEAD_BYTES);
         let length = end - at - anchor;
-        notes.of(text, |notes| {
+        constants.with_text(text, |constants| {
             let sides = [end..zone.end, zone.start..at];
-            let uses = name.map_or_else(Default::default, |name| notes.uses(name, &zone, sides, MOST_USES));
+            let uses = name
+                .map_or_else(Default::default, |name| constants.uses(name, &zone, sides, MAX_USES_PER_SIDE));
             if variable.is_none() && uses.iter().all(Vec::is_empty) {
                 return;
             }
             let want = want.behind(length);
-            let mut search = Search { notes, text, zone, at, values: 0, last: None };
+            let mut search = Search { constants, text, zone, at, values: 0, last: None };
             let mut take = |body: usize, how| {
                 let first = body..piece_end(text, body);
                 let is_allowed = want.allows(0, &text[first.clone()]);
                 let token = is_allowed.then(|| Token::read(text, first, 0, want)).flatten();
-                if let Some(token) = token.filter(|token| prefix.len() + token.length() >= SHORTEST_TOKEN) {
+                if let Some(token) = token.filter(|token| prefix.len() + token.length() >= MIN_CONCAT_BYTES) {
                     found.push(Joined { view: token.view(prefix), first: prefix.len(), how });
                 }
             };
@@ -70,22 +77,23 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Whether `name` stands at `at` as a whole name.
+/// Whether `name` is at `at` as a whole word.
 pub(super) fn is_name_at(text: &[u8], at: usize, name: &[u8]) -> bool {
     let is_joined = at.checked_sub(1).is_some_and(|before| is_name(text[before]));
     !is_joined && !text.get(at + name.len()).is_some_and(|&byte| is_name(byte))
 }
 
-/// The name of the constant whose value, a literal or a word of a shell, is what stands from `at` to `end`.
+/// The name of the constant to which the value from `at` to `end` is assigned: a literal, or a word in a shell. Checks the bytes
+/// around the value first, because they reject most anchors.
 #[inline]
 pub(super) fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
-    // What is no literal ends at a blank, or within its line only where the sign touches it.
+    // A word that is not a literal ends at a blank. Within its line it counts only if the sign touches it.
     let may_be = match text[..at].last()? {
         b'"' | b'\'' | b'`' => {
-            // What begins a line, a list or a call is no value.
+            // Nothing is assigned at the start of a line, a list or a call.
             let before = text[..at - 1].last();
             !matches!(before, None | Some(b'\n' | b'(' | b'[' | b'{'))
-                && !stands_alone(text, end)
+                && !is_not_joined(text, end)
                 && quote(text, end).is_some()
         }
         b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<' => {
@@ -101,10 +109,10 @@ pub(super) fn name_before(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     if may_be { name_of(text, at, end) } else { None }
 }
 
-/// The name of the constant whose value is what stands from `at` to `end`.
+/// The name of the constant to which the value from `at` to `end` is assigned.
 fn name_of(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
-    /// How long what stands before a value on its line may be.
-    const LONGEST_DECLARATION: usize = 120;
+    /// The maximum length of a declaration before its value.
+    const MAX_DECLARATION_BYTES: usize = 120;
     const WORDS: [&[u8]; 10] = [
         b"ENV ",
         b"ARG ",
@@ -118,33 +126,33 @@ fn name_of(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
         b"%define ",
     ];
     const TYPES: [&[u8]; 7] = [b"string", b"String", b"str", b"text", b"TEXT", b"char", b"ByteString"];
-    let near = &text[at.saturating_sub(LONGEST_DECLARATION)..at];
+    let near = &text[at.saturating_sub(MAX_DECLARATION_BYTES)..at];
     let is_quoted = matches!(near.last(), Some(b'"' | b'\'' | b'`'));
-    // Nothing of this goes beyond the line.
+    // A declaration is on one line.
     let literal = if is_quoted { before_literal(near) } else { near };
     let rest = trimmed(literal, |byte| byte != b'\n' && byte.is_ascii_whitespace());
     let is_sign = |byte: u8| matches!(byte, b'=' | b':' | b',' | b'>' | b'?' | b'-' | b'<');
     let bound = trimmed(rest, is_sign);
     let sign = &literal[bound.len()..];
-    // What stands at the start of a line, or behind something that is no sign, is no value.
+    // Without a sign, or with nothing before it, this is not an assignment.
     if sign.is_empty() || bound.last().is_none_or(|&byte| byte == b'\n') {
         return None;
     }
     let assigns = sign.iter().any(|byte| matches!(byte, b'=' | b':' | b'-'));
-    // What is no literal and ends within its line is a value only where the sign touches it.
+    // A word that ends within its line counts only if the sign touches it.
     let is_apart = assigns && !is_quoted && literal.len() > rest.len();
     if assigns && is_no_assignment(bound, sign) || is_apart && !ends_line(text, end) {
         return None;
     }
     let line = memchr::memrchr(b'\n', bound).map_or(0, |newline| newline + 1);
-    // Without a sign that assigns a word says that a name gets a value: `#define P "..."`, `define('P', '...')`.
+    // Without a sign that assigns, a keyword has to: `#define P "..."`, `define('P', '...')`.
     if !assigns {
         let line = near[line..].trim_ascii_start();
-        let is_told = || {
+        let is_declared = || {
             let is_defined = || memchr::memchr_iter(b'(', line).any(|open| line[..open].ends_with(b"define"));
             one_of(line, 0, &WORDS).is_some() || sign.contains(&b',') && is_defined()
         };
-        if !is_told() {
+        if !is_declared() {
             return None;
         }
     }
@@ -176,7 +184,7 @@ fn name_of(text: &[u8], at: usize, end: usize) -> Option<&[u8]> {
     (!name.is_empty() && !rest[name.start].is_ascii_digit()).then(|| &rest[name])
 }
 
-/// Whether a sign behind `bound` compares what stands on its sides, or binds the second as a part of the first.
+/// Whether a sign behind `bound` is a comparison or a member access instead of an assignment.
 fn is_no_assignment(bound: &[u8], sign: &[u8]) -> bool {
     let sign = sign.trim_ascii();
     sign.starts_with(b"==")
@@ -194,7 +202,7 @@ fn ends_line(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// What stands before the literal that a text ends in the quotation mark of.
+/// The text without the opening quotation mark at its end, and without a prefix such as `r`.
 fn before_literal(text: &[u8]) -> &[u8] {
     let literal = trimmed(text, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
     // The prefix of a literal, as in r"..."
@@ -204,7 +212,7 @@ fn before_literal(text: &[u8]) -> &[u8] {
     if has_prefix { letters } else { literal }
 }
 
-/// The text without what `drop` says at its end.
+/// The text without the bytes at its end for which `drop` is true.
 fn trimmed(text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
     &text[..text.iter().rposition(|&byte| !drop(byte)).map_or(0, |last| last + 1)]
 }
@@ -231,8 +239,8 @@ fn variable_at(text: &[u8], end: usize) -> Option<Range<usize>> {
     if let Some(open) = one_of(text, closed, &[b"\"${", b"'${", b"\"$", b"${", b"$"]) {
         return name_at(closed + open);
     }
-    let after = space(text, suffixes(text, closed), closed + LONGEST_JOINT);
-    let behind = space(text, operator(text, after)?, closed + LONGEST_JOINT);
+    let after = space(text, suffixes(text, closed), closed + MAX_JOINT_BYTES);
+    let behind = space(text, operator(text, after)?, closed + MAX_JOINT_BYTES);
     let behind =
         behind + usize::from(text.get(behind).is_some_and(|byte| matches!(byte, b'$' | b'&' | b'@')));
     let name = name_at(behind)?;
@@ -259,12 +267,12 @@ pub(super) fn value_behind(text: &[u8], end: usize) -> Option<Range<usize>> {
     };
     let value = opener(text, after, after + 40).unwrap_or(after);
     let value = value..piece_end(text, value);
-    // In a shell `A=$B` is no value, and `name = other` is hardly as long.
+    // `A=$B` in a shell has no value, and `name = other` is hardly as long.
     (value.len() >= 8).then_some(value)
 }
 
-/// What follows the name of a constant where it is used, as far as it could be the rest of a key: a variable, what stands
-/// there itself, or another variable. The first counts that leads to something.
+/// What follows the name of a constant where it is used, if it may be the rest of a key. The first of these that has a value
+/// counts.
 #[derive(Clone, Default)]
 pub(super) struct Use {
     variable: Option<Range<usize>>,
@@ -311,7 +319,7 @@ pub(super) fn use_at(text: &[u8], at: usize, length: usize) -> Use {
     {
         return Use { body: Some(joint.end), ..used };
     }
-    // `format!("{P}{}", "...")`: what the next place stands for is the first argument.
+    // `format!("{P}{}", "...")`: the second placeholder is the first argument.
     if is_braced && one_of(text, end, &[b"}{}\"", b"}%s\"", b"}{0}\""]).is_some() {
         let argument = || {
             let quote_at = end + memchr::memchr(b'"', &text[end..text.len().min(end + 8)])? + 1;
@@ -324,9 +332,9 @@ pub(super) fn use_at(text: &[u8], at: usize, length: usize) -> Use {
             return Use { body, ..used };
         }
     }
-    let after = space(text, suffixes(text, end), end + LONGEST_JOINT);
+    let after = space(text, suffixes(text, end), end + MAX_JOINT_BYTES);
     used.last = operator(text, after).and_then(|behind| {
-        let behind = space(text, behind, end + LONGEST_JOINT);
+        let behind = space(text, behind, end + MAX_JOINT_BYTES);
         let behind =
             behind + usize::from(text.get(behind).is_some_and(|byte| matches!(byte, b'$' | b'&' | b'@')));
         let length = text.get(behind..)?.iter().take(64).take_while(|&&byte| is_name(byte)).count();
@@ -337,17 +345,17 @@ pub(super) fn use_at(text: &[u8], at: usize, length: usize) -> Use {
     used
 }
 
-/// What is looked for around a constant.
+/// The search for values around a constant.
 struct Search<'n, 't> {
-    notes: &'n Notes<'n>,
+    constants: &'n ConstantIndex<'n>,
     text: &'t [u8],
-    /// Where it is looked for.
+    /// Where values are searched for.
     zone: Range<usize>,
     /// The constant.
     at: usize,
-    /// How many values were looked for.
+    /// The number of values that were searched for.
     values: usize,
-    /// The last one: of which name, and where it begins.
+    /// The last name that was searched for, and where its value begins.
     last: Option<(&'t [u8], Option<usize>)>,
 }
 
@@ -355,20 +363,20 @@ impl<'t> Search<'_, 't> {
     /// Where the value of the variable `name` begins, if it is a literal.
     fn value_of(&mut self, name: &'t [u8]) -> Option<usize> {
         self.values += 1;
-        if self.values > MOST_VALUES {
+        if self.values > MAX_VALUES_PER_SIDE {
             return None;
         }
         match self.last {
             Some((last, value)) if last == name => value,
             _ => {
-                let value = self.notes.value(name, &self.zone, self.at);
+                let value = self.constants.value(name, &self.zone, self.at);
                 self.last = Some((name, value));
                 value
             }
         }
     }
 
-    /// Where the rest of a token begins that follows the constant where it is used.
+    /// Where the rest of a token begins at a use of the constant.
     fn body_of(&mut self, used: &Use) -> Option<usize> {
         let text = self.text;
         if let Some(name) = used.variable.clone()
