@@ -13,8 +13,8 @@
 
 use super::concat::{ConstantIndex, REACH_AHEAD_BYTES, REACH_BACK_BYTES};
 use super::layer::Layer;
+use super::matching::{Matched, matches, parts};
 use super::walker::{Candidate, find_candidates};
-use super::{Matched, matches, parts};
 use crate::finding::Excerpt;
 use crate::rule::RuleSet;
 use crate::secret::{SHOWN, is_random_run, mask_behind, shapes, shown};

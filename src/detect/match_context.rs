@@ -3,8 +3,8 @@
 //! A candidate is decoded again here, in a stretch that depends on its place alone and with source maps. So a finding does not
 //! depend on how the text was cut when it was searched. What the text means is judged in `detect`.
 
-use super::Parts;
 use super::layer::{DecodeStep, DecompressedStream, Layer};
+use super::matching::Parts;
 use crate::decode::{Decoded, Form, Inflated, MAX_STREAM_BYTES, inflate};
 use crate::input::MARGIN;
 use crate::text::View;

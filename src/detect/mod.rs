@@ -14,6 +14,7 @@ mod example;
 mod layer;
 mod mask;
 mod match_context;
+mod matching;
 mod walker;
 
 pub use example::wrong_example;
@@ -23,18 +24,16 @@ use crate::finding::{Allow, Finding, Region};
 use crate::input::Blob;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
 use crate::secret::Secret;
-use crate::text::{Mark, View};
+use crate::text::Mark;
 use boundary::TokenBoundary;
-use concat::{ConstantIndex, FirstPiece};
+use concat::ConstantIndex;
 use layer::Layer;
 use mask::Masks;
 use match_context::MatchContext;
+use matching::{Matched, Parts, matches, parts, parts_at};
 use std::cmp::Reverse;
 use std::ops::Range;
 use walker::{Candidate, find_candidates};
-
-/// The maximum length of a match, from its anchor on.
-const MAX_MATCH_BYTES: usize = 1024;
 
 /// A secret in pieces may be found from several constants. This many findings are searched for it.
 const MAX_PARTS_BACK: usize = 64;
@@ -198,61 +197,6 @@ fn judge_joined(
         whole.finding.evidence = format!("{}, put together from {how}", whole.finding.evidence);
         judged.push(whole);
     }
-}
-
-/// A secret that is written in parts.
-struct Parts {
-    /// From its first byte to its last. If the prefix is written elsewhere, only the rest.
-    written: Range<usize>,
-    /// The secret, with the source of each byte.
-    secret: View,
-    how: &'static str,
-}
-
-/// The secrets whose first piece is the anchor at `at`, as [`parts`] reads them.
-fn parts_at(rule: &Rule, text: &[u8], at: usize, constants: &ConstantIndex<'_>) -> Vec<Parts> {
-    let first =
-        rule.pattern_prefix().and_then(|head| FirstPiece::read(text, at, rule.anchor_len(&text[at..]), head));
-    first.map_or_else(Vec::new, |first| parts(rule, &first, constants))
-}
-
-/// The secrets with that first piece that a rule's patterns match, whatever its filters say.
-fn parts(rule: &Rule, first: &FirstPiece<'_, '_>, constants: &ConstantIndex<'_>) -> Vec<Parts> {
-    let mut parts: Vec<Parts> =
-        first.joined().and_then(|joined| matching(rule, &joined)).into_iter().collect();
-    // A call may look like a constant. What is written side by side comes first.
-    let side_by_side = parts.first().map_or(0..0, |parts| parts.written.clone());
-    let held = first.joined_by_name(constants);
-    let held = held.iter().filter_map(|joined| matching(rule, joined));
-    parts.extend(held.filter(|rest| !side_by_side.contains(&rest.written.start)));
-    parts
-}
-
-/// The secret that a rule's patterns match at the start of a joined token, if it extends over a joint.
-fn matching(rule: &Rule, joined: &concat::Joined) -> Option<Parts> {
-    let concat::Joined { view, first, how } = joined;
-    let secret = matches(rule, &view.text, 0).map(|matched| matched.secret);
-    let secret = secret.filter(|secret| secret.start == 0).find(|secret| secret.end > *first)?;
-    Some(Parts { written: view.written(&secret), secret: view.cut(secret.end), how })
-}
-
-/// A match of a rule's pattern.
-struct Matched {
-    secret: Range<usize>,
-    name: Option<Range<usize>>,
-}
-
-/// The matches of a rule's patterns that begin at `at`.
-fn matches<'a>(rule: &'a Rule, text: &'a [u8], at: usize) -> impl Iterator<Item = Matched> + use<'a> {
-    let ahead = &text[at..text.len().min(at + MAX_MATCH_BYTES)];
-    // The first bytes reject nearly all anchors, much faster than a pattern does.
-    let could_be = rule.pattern_prefix().is_none_or(|prefix| prefix.can_match(ahead));
-    let patterns = rule.patterns.iter().filter(move |_| could_be);
-    patterns.filter(move |pattern| pattern.regex().is_match(ahead)).filter_map(move |pattern| {
-        let captures = pattern.regex().captures(ahead)?;
-        let range = |name| captures.name(name).map(|group| at + group.start()..at + group.end());
-        Some(Matched { secret: range("secret")?, name: range("name") })
-    })
 }
 
 /// Decides on a match of `rule`: boundaries, filters, then context.

@@ -8,7 +8,7 @@
 use super::concat::FirstPiece;
 use super::layer::Layer;
 use super::match_context::CONTEXT_AHEAD_BYTES;
-use super::{MAX_MATCH_BYTES, matches};
+use super::matching::{MAX_MATCH_BYTES, matches};
 use crate::decode::{
     DecodedText, EncodedSpan, Form, MAX_STREAM_BYTES, StreamEnd, begins_escape, encoded_spans, inflate,
     stream_format,
