@@ -246,7 +246,7 @@ fn calls_of_an_api_peer(bencher: Bencher<'_, '_>) {
 fn sources() -> String {
     let sources = [
         include_str!("../src/detect/mod.rs"),
-        include_str!("../src/detect/reading.rs"),
+        include_str!("../src/detect/walker.rs"),
         include_str!("../src/rule/set.rs"),
         include_str!("../src/scan.rs"),
         include_str!("../src/source/git/index.rs"),

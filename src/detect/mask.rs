@@ -80,7 +80,13 @@ pub(super) struct Masks<'t> {
 
 impl<'t> Masks<'t> {
     pub(super) fn new(rules: &'t RuleSet, text: &'t [u8]) -> Masks<'t> {
-        Masks { rules, text, constants: ConstantIndex::new(text), blocks: RefCell::default(), last: RefCell::default() }
+        Masks {
+            rules,
+            text,
+            constants: ConstantIndex::new(text),
+            blocks: RefCell::default(),
+            last: RefCell::default(),
+        }
     }
 
     /// The line of the secret at `span` of `text`, or the part of it around the secret.
@@ -271,7 +277,7 @@ fn without_markup(rules: &RuleSet, text: &[u8], zone: &Range<usize>) -> Vec<Mask
     let written = |span: Range<usize>| places[span.start]..places[span.end - 1] + 1;
     let mut masks = Vec::new();
     // Only the secrets of such rules begin with an anchor.
-    for rule in rules.rules().iter().filter(|rule| rule.prefix().is_some()) {
+    for rule in rules.rules().iter().filter(|rule| rule.pattern_prefix().is_some()) {
         for anchor in &rule.anchors {
             for at in memmem::find_iter(&letters, anchor) {
                 let spans = matches(rule, &letters, at).map(|matched| matched.secret);
