@@ -80,9 +80,19 @@ fn spans_of_run(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnM
             (Form::Entity, b'&'),
             (Form::QuotedPrintable, b'='),
         ] {
-            let mut openers = memchr::memchr_iter(opener, bytes);
-            if let Some(at) = openers.find(|&at| escape::length(form, &bytes[at..]).is_some()) {
-                visit(escape(form, run.start + at));
+            let first = |part: Range<usize>| {
+                let mut openers = memchr::memchr_iter(opener, &bytes[part.clone()]).map(|at| part.start + at);
+                openers.find(|&at| escape::length(form, &bytes[at..]).is_some())
+            };
+            if form != Form::Backslash {
+                first(0..bytes.len()).into_iter().for_each(|at| visit(escape(form, run.start + at)));
+                continue;
+            }
+            for part in escape::text_parts(bytes) {
+                let end = Some(run.start + part.end).filter(|&end| end < run.end);
+                if let Some(at) = first(part) {
+                    visit(EncodedSpan { end, ..escape(form, run.start + at) });
+                }
             }
         }
     }
