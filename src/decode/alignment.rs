@@ -94,13 +94,7 @@ fn probe_block<S: Simd>(
     wanted: &mut u64,
     found: &mut [Option<usize>; ALIGNMENTS],
 ) {
-    let masks = ClassMasks::lookup(simd, block);
-    let groups = masks.b64_char0_ascii & masks.b64_char1_ascii >> 1 & masks.b64_char2_ascii >> 2;
-    let mut candidates = five_with_stride_4(groups) & BASE64_BITS;
-    if WINDOW_OFFSETS.iter().any(|&offset| masks.hex >> offset & WINDOW == WINDOW) {
-        candidates |= hex_alignments(&masks);
-    }
-    candidates &= *wanted;
+    let mut candidates = ascii_alignments(simd, block) & *wanted;
     while candidates != 0 {
         let bit = candidates.trailing_zeros() as usize;
         let offset =
@@ -112,6 +106,20 @@ fn probe_block<S: Simd>(
             *wanted &= !in_each_window(1 << alignment);
         }
         candidates &= *wanted & !(1 << bit);
+    }
+}
+
+/// The alignments in which a window of a block is ASCII, as [`BASE64_BITS`] and [`HEX_BITS`]. A text of 36 characters that is encoded
+/// in one line always has such a window.
+#[inline(always)]
+pub(super) fn ascii_alignments<S: Simd>(simd: S, block: &[u8; BLOCK_BYTES]) -> u64 {
+    let masks = ClassMasks::lookup(simd, block);
+    let groups = masks.b64_char0_ascii & masks.b64_char1_ascii >> 1 & masks.b64_char2_ascii >> 2;
+    let base64 = five_with_stride_4(groups) & BASE64_BITS;
+    if WINDOW_OFFSETS.iter().any(|&offset| masks.hex >> offset & WINDOW == WINDOW) {
+        base64 | hex_alignments(&masks)
+    } else {
+        base64
     }
 }
 

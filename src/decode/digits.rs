@@ -4,7 +4,7 @@
 //! digits decode to is the business of `base64` and `hex`.
 
 use super::alphabet::BASE64;
-use crate::prefilter::{ByteClass, ENCODED, span, span_back};
+use crate::prefilter::{ByteClass, ENCODED, WINDOW_BYTES, span, span_back};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -147,6 +147,15 @@ impl Digits {
         let Line { range, before } = &self.lines[line];
         Some((range.start + number - before).min(range.end))
     }
+}
+
+/// Whether base64 may be wrapped at the line feed `at`: a window of digits is before it, and the next line begins with one.
+pub(super) fn is_wrapped_at(text: &[u8], at: usize) -> bool {
+    let is_digit = |byte: &u8| BASE64.contains(*byte);
+    let line = text[..at].strip_suffix(b"\r").unwrap_or(&text[..at]);
+    // The first byte of the window rejects most lines.
+    line.last_chunk::<WINDOW_BYTES>().is_some_and(|window| window.iter().all(is_digit))
+        && next_line(&text[at..]).and_then(|behind| text.get(at + behind)).is_some_and(is_digit)
 }
 
 /// Whether base64 ends here although an encoded byte follows: padding, or what closes a statement.

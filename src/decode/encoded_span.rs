@@ -6,13 +6,15 @@
 //! decoded here.
 
 use super::Form;
-use super::alignment::AlignmentProbe;
+use super::alignment::{AlignmentProbe, ascii_alignments};
 use super::alphabet::{BASE64, HEX};
-use super::digits::Digits;
+use super::digits::{Digits, is_wrapped_at};
 use super::escape;
 use crate::prefilter::{
-    BLOCK_BYTES, ByteClass, ENCODED, EncodedBlocks, WINDOW_BYTES, WINDOW_OFFSETS, span, span_back,
+    BLOCK_BYTES, ByteClass, ENCODED, EncodedBlocks, NibbleTables, SIMD_LEVEL, WINDOW_BYTES, WINDOW_OFFSETS,
+    non_zero, span, span_back,
 };
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use std::ops::Range;
 
 /// The shortest run that always has a whole window of the prefilter in it: 35 bytes of text in base64, fewer in all other
@@ -45,7 +47,7 @@ pub(crate) fn encoded_spans(
     // Where the last run ends.
     let mut from = part.start.min(end);
     for block in blocks.starts(end) {
-        if block + BLOCK_BYTES <= from {
+        if block + BLOCK_BYTES <= from || !may_hold_encoded_text(text, block) {
             continue;
         }
         for window in WINDOW_OFFSETS.map(|offset| block + offset) {
@@ -63,6 +65,47 @@ pub(crate) fn encoded_spans(
             }
         }
     }
+}
+
+/// What escapes begin with.
+const ESCAPE_OPENERS: ByteClass = ByteClass::from_ranges(&[(b'%', b'&'), (b'=', b'='), (b'\\', b'\\')]);
+
+/// Whether a block with a window of encoded bytes may be part of encoded text. It rejects blocks of long identifiers before their
+/// runs are measured. Register headers of Linux, which have one on every line, would take twice as long without it.
+fn may_hold_encoded_text(text: &[u8], at: usize) -> bool {
+    let near = at.checked_sub(BLOCK_BYTES).and_then(|before| text[before..].first_chunk());
+    // Blocks at the ends of a text are few.
+    near.is_none_or(|near| dispatch!(*SIMD_LEVEL, simd => may_hold_encoded_text_simd(simd, text, at, near)))
+}
+
+/// A text in one line has a window that is ASCII in an alignment. An escape of a run, and the line feed behind it, are at most two
+/// windows from a window of the run, so the neighbouring blocks are enough.
+#[inline(always)]
+fn may_hold_encoded_text_simd<S: Simd>(
+    simd: S,
+    text: &[u8],
+    at: usize,
+    near: &[u8; 3 * BLOCK_BYTES],
+) -> bool {
+    let [before, block, behind] = near.as_chunks().0 else { return true };
+    if ascii_alignments(simd, block) != 0 {
+        return true;
+    }
+    let openers = NibbleTables::load(simd, &ESCAPE_OPENERS);
+    if non_zero(simd, openers.bits(before) | openers.bits(block) | openers.bits(behind)) != 0 {
+        return true;
+    }
+    let line_feed = u8x64::splat(simd, b'\n');
+    let here = u8x64::from_slice(simd, block).simd_eq(line_feed).to_bitmask();
+    let next = u8x64::from_slice(simd, behind).simd_eq(line_feed).to_bitmask();
+    let mut line_feeds = u128::from(next) << BLOCK_BYTES | u128::from(here);
+    while line_feeds != 0 {
+        if is_wrapped_at(text, at + line_feeds.trailing_zeros() as usize) {
+            return true;
+        }
+        line_feeds &= line_feeds - 1;
+    }
+    false
 }
 
 /// Visits the spans of a run. Lines of base64 behind it belong to it, up to `end`. Returns where it ends with them.

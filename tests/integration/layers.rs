@@ -63,7 +63,13 @@ const FENCES: &[(&str, &[&str])] = &[
     ),
     (
         "fearless_simd",
-        &["prefilter/byte_class.rs", "prefilter/scan.rs", "decode/alignment.rs", "decode/alphabet.rs"],
+        &[
+            "prefilter/byte_class.rs",
+            "prefilter/scan.rs",
+            "decode/alignment.rs",
+            "decode/alphabet.rs",
+            "decode/encoded_span.rs",
+        ],
     ),
     ("base64_simd", &["decode/base64.rs"]),
     ("faster_hex", &["decode/hex.rs"]),
