@@ -1,23 +1,25 @@
-//! Comments that allow a finding: `sf-scan:allow`, on the line or alone on the line before, optionally with rules and
-//! a reason: `sf-scan:allow[sixtyfour_api_key] revoked in March`.
+//! Comments that allow a finding: `sf-scan:allow`, on its line or alone on the line before, with optional rules and a reason:
+//! `sf-scan:allow[sixtyfour_api_key] revoked in March`.
+//!
+//! A comment is recognised by what it begins with, in any language. Whether an allowed finding counts is decided in `suppress`.
 
 use crate::rule::ALLOW_TAG;
 use memchr::{memchr, memmem, memrchr};
 use std::ops::Range;
 
-/// How long a line may be on each side of a secret or tag for its comment to be seen.
+/// On longer lines, such as minified code, a comment is searched for within this distance.
 const REACH: usize = 1024;
 
-/// What begins a comment wherever it stands.
+/// What begins a comment anywhere.
 const OPENERS: [&[u8]; 8] = [b"//", b"/*", b"<!--", b"{-", b"(*", b"{#", b"{{!", b"\"\"\""];
 
-/// What begins a comment at the start of a line or behind a space; elsewhere it is a colour, a minus, a quote.
+/// What begins a comment at the start of a line or behind a blank. Elsewhere it may be a colour, a minus or a quotation mark.
 const OPENERS_APART: [&[u8]; 10] = [b"#", b"--", b";", b"%", b"*", b"'", b"..", b"rem ", b"REM ", b"dnl "];
 
 /// What begins a comment at the start of a line only.
 const OPENERS_OF_LINES: [&[u8]; 1] = [b"::"];
 
-/// A comment that allows.
+/// A comment that allows a finding.
 pub(super) struct Comment {
     /// 0 for the secret's own line, 1 for the line before.
     pub(super) lines_before: u64,
@@ -39,13 +41,13 @@ pub(super) fn find(rule: &str, text: &[u8], span: &Range<usize>) -> Option<Comme
     Some(Comment { lines_before: 1, reason })
 }
 
-/// Whether the tag at `at` stands in a comment at all.
+/// Whether the tag at `at` is in a comment.
 pub(super) fn is_comment(text: &[u8], at: usize) -> bool {
     let line = line_around(text, &(at..at));
     is_opened(&text[line.start..at], &text[at..line.end]) && ends_tag(text, at + ALLOW_TAG.len())
 }
 
-/// Whether a comment begins in `before` that what follows, `behind`, belongs to.
+/// Whether a comment begins in `before` and includes `behind`.
 fn is_opened(before: &[u8], behind: &[u8]) -> bool {
     let stands_apart = |at: usize| at == 0 || before[at - 1].is_ascii_whitespace();
     let is_quote = |opener: &[u8]| opener == b"'" && behind.contains(&b'\'');
@@ -69,8 +71,8 @@ fn tags<'a>(text: &'a [u8], line: &Range<usize>) -> impl Iterator<Item = usize> 
     memmem::find_iter(&text[line.clone()], ALLOW_TAG.as_bytes()).map(move |at| start + at)
 }
 
-/// The reason of the tag at `tag` if it allows `rule`. A tag on the line before counts only if the comment has that
-/// line for itself: else it belongs to what stands before it there.
+/// The reason of the tag at `tag`, if it allows `rule`. On the line before, a comment counts only if nothing else is on its line:
+/// otherwise it belongs to that.
 fn allows(rule: &str, text: &[u8], line: &Range<usize>, tag: usize, alone: bool) -> Option<Range<usize>> {
     let before = &text[line.start..tag];
     let opened = if alone { begins_comment(before) } else { is_opened(before, &text[tag..line.end]) };
@@ -91,7 +93,7 @@ fn allows(rule: &str, text: &[u8], line: &Range<usize>, tag: usize, alone: bool)
     Some(at..end.map_or(line.end, |end| at + end))
 }
 
-/// Whether no word goes on behind the tag.
+/// Whether the tag is not part of a longer word.
 fn ends_tag(text: &[u8], at: usize) -> bool {
     let is_word = |at: usize| text.get(at).is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'_');
     !(is_word(at) || text.get(at) == Some(&b'-') && is_word(at + 1))

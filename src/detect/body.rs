@@ -1,14 +1,16 @@
-//! Whether a body looks like random text. Each limit is one that random text practically never breaks and
-//! placeholders, hashes and identifiers do; the costs are in `rules/README.md`.
+//! Whether a body looks like random text.
+//!
+//! Random text practically never breaks a limit; placeholders, hashes and identifiers do. `rules/README.md` has the share of real
+//! keys that each limit loses. The limits themselves are in the rule files.
 
 use crate::rule::BodyFilter;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// The words that cover identifiers; the file says where they come from.
+/// Words that identifiers are made of. The file names its sources.
 static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(include_str!("../../rules/words.txt")));
 
-/// What is wrong with `body` as random text, or nothing.
+/// The limit that `body` breaks, if any, in words for people.
 pub(super) fn flaw(filter: &BodyFilter, body: &[u8]) -> Option<&'static str> {
     let any = |class: fn(&u8) -> bool| body.iter().any(class);
     if filter.both_cases && !(any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase)) {
@@ -29,7 +31,7 @@ pub(super) fn flaw(filter: &BodyFilter, body: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Shannon entropy, in bits a character.
+/// The Shannon entropy in bits per character.
 pub(super) fn entropy(body: &[u8]) -> f64 {
     let mut counts = [0usize; 256];
     body.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
@@ -45,8 +47,8 @@ fn distinct(body: &[u8]) -> usize {
     seen.iter().filter(|&&seen| seen).count()
 }
 
-/// The longest run like `abcdef`, `FEDCBA`, `123456` (case does not matter), also two interleaved ones such as
-/// `a1b2c3d4`, which count for less because chance makes them more often.
+/// The length of the longest sequence such as `abcdef`, `FEDCBA` or `123456`, in any case. Two interleaved sequences such as
+/// `a1b2c3d4` count less, because chance makes them more often.
 fn longest_sequence(body: &[u8]) -> usize {
     let run = |stride: usize, step: i16| {
         let mut best = 0;
@@ -71,7 +73,7 @@ struct Words {
     longest: usize,
 }
 
-/// No word of the list is shorter.
+/// The shortest word of the list.
 const SHORTEST_WORD: usize = 4;
 
 impl Words {
@@ -82,7 +84,7 @@ impl Words {
         Words { words, longest }
     }
 
-    /// How many characters of `body` belong to a word that is written in one case: `word`, `WORD` or `Word`.
+    /// The number of characters of `body` in words of consistent case: `word`, `WORD` or `Word`.
     fn covered(&self, body: &[u8]) -> usize {
         let lower = body.to_ascii_lowercase();
         let mut covered = 0;

@@ -1,29 +1,31 @@
-//! What stands around a match: the words that make it certain, and where they are.
+//! The context of a match: words near it, in an enclosing key or in the file's name that make it certain.
+//!
+//! The words are patterns of the rule. The closest place counts, and becomes the evidence that people see.
 
 use crate::rule::{Context, Pattern, Require};
 use crate::secret::mask_shapes;
 use memchr::{memchr, memrchr};
 use std::ops::Range;
 
-/// How far context reaches on each side, in bytes. A minified file is one line.
-const REACH: usize = 2048;
+/// Context is at most this far from a match, because a minified file is one line.
+const REACH_BYTES: usize = 2048;
 
-/// How far back the keys that enclose a match are looked for, in bytes.
-const ENCLOSING_REACH: usize = 6 * 1024;
+/// Enclosing keys are at most this far before a match.
+const ENCLOSING_REACH_BYTES: usize = 6 * 1024;
 
-/// How many keys that enclose a match are looked at.
-const ENCLOSING_DEPTH: usize = 24;
+/// The maximum number of enclosing keys.
+const MAX_ENCLOSING_KEYS: usize = 24;
 
 /// Context that was found.
 pub(super) struct Found {
     /// For people: "bound to SIXTYFOUR_API_KEY".
     pub(super) evidence: String,
-    /// Whether it stands on the line or heads it, so that the match itself is meant.
+    /// Whether it is on the same line or encloses it, so that it is about this match.
     pub(super) bound: bool,
 }
 
-/// Looks for context in the texts that a match stands in, from the inside out, each with the part that is meant. What names
-/// the match itself goes before what only stands near; the file's name comes last.
+/// Searches the texts around a match for context, from the inside out. Each text has the range that the context is about. Context
+/// about the match itself comes before context nearby, and the file's name comes last.
 pub(super) fn find(context: &Context, texts: &[(&[u8], Range<usize>)], file_name: &[u8]) -> Option<Found> {
     let mut found = texts.iter().filter_map(|(text, span)| find_in(context, text, span));
     let first = found.next();
@@ -40,7 +42,7 @@ pub(super) fn find(context: &Context, texts: &[(&[u8], Range<usize>)], file_name
     })
 }
 
-/// Looks for context of what stands at `span`: first on its line, then in what encloses it, then on the lines around.
+/// Searches for context of `span`: on its line, then in enclosing keys, then on the lines around.
 fn find_in(context: &Context, text: &[u8], span: &Range<usize>) -> Option<Found> {
     let around = nearest(&context.near, context.lines, text, span);
     if let Some(Near { lines: 0, words, before }) = &around {
@@ -57,7 +59,7 @@ fn find_in(context: &Context, text: &[u8], span: &Range<usize>) -> Option<Found>
     Some(Found { evidence, bound: false })
 }
 
-/// Whether what `require` asks for stands near `span`.
+/// Whether the text that a rule requires is near `span`.
 pub(super) fn satisfied(require: &Require, text: &[u8], span: &Range<usize>) -> bool {
     let mut zones = zones(text, span, require.lines).into_iter();
     zones.any(|zone| require.near.iter().any(|pattern| pattern.regex().is_match(&text[zone.clone()])))
@@ -69,15 +71,15 @@ struct Near {
     words: String,
 }
 
-/// The lines around `span`, in one piece or, where much is encoded in the span, in one before and one behind it.
+/// The lines around `span`. If the span is long, because it is encoded text, only its start and its end with the lines there.
 fn zones(text: &[u8], span: &Range<usize>, lines: usize) -> Vec<Range<usize>> {
-    /// How much of the span is looked at on either side then.
-    const SIDE: usize = 2 * 1024;
+    /// How much of a long span belongs to each part.
+    const SIDE_BYTES: usize = 2 * 1024;
     let zone = lines_around(text, span, lines);
-    if span.len() <= 2 * SIDE {
+    if span.len() <= 2 * SIDE_BYTES {
         return vec![zone];
     }
-    vec![zone.start..span.start + SIDE, span.end - SIDE..zone.end]
+    vec![zone.start..span.start + SIDE_BYTES, span.end - SIDE_BYTES..zone.end]
 }
 
 /// The closest match of one of the patterns on the lines around `span`.
@@ -103,10 +105,10 @@ fn nearest(patterns: &[Pattern], lines: usize, text: &[u8], span: &Range<usize>)
     Some(Near { lines, before, words: words(text, found) })
 }
 
-/// The lines of `span` and `lines` more on each side, as far as context reaches.
+/// The lines of `span` and `lines` more on each side, at most [`REACH_BYTES`] away.
 fn lines_around(text: &[u8], span: &Range<usize>, lines: usize) -> Range<usize> {
-    let floor = span.start.saturating_sub(REACH);
-    let ceiling = (span.end + REACH).min(text.len());
+    let floor = span.start.saturating_sub(REACH_BYTES);
+    let ceiling = (span.end + REACH_BYTES).min(text.len());
     let mut start = span.start;
     for _ in 0..=lines {
         match memrchr(b'\n', &text[floor..start]) {
@@ -128,8 +130,8 @@ fn line_end(text: &[u8], from: usize, ceiling: usize, lines: usize) -> usize {
     end
 }
 
-/// The first of the patterns in a key or heading that encloses `at`: open brackets on its line, then lines that are
-/// indented less, and the heading of its section (`[name]`).
+/// The first match of a pattern in what encloses `at`: keys of open brackets on its line, lines that are indented less, and the
+/// heading of its section (`[name]`).
 fn enclosing(patterns: &[Pattern], text: &[u8], at: usize) -> Option<String> {
     if patterns.is_empty() {
         return None;
@@ -137,7 +139,7 @@ fn enclosing(patterns: &[Pattern], text: &[u8], at: usize) -> Option<String> {
     let matching = |part: &[u8]| {
         patterns.iter().find_map(|pattern| pattern.regex().find(part)).map(|found| words(part, found.range()))
     };
-    let floor = at.saturating_sub(ENCLOSING_REACH);
+    let floor = at.saturating_sub(ENCLOSING_REACH_BYTES);
     let line_start = memrchr(b'\n', &text[floor..at]).map_or(floor, |newline| floor + newline + 1);
 
     let mut seen = 0;
@@ -155,7 +157,7 @@ fn enclosing(patterns: &[Pattern], text: &[u8], at: usize) -> Option<String> {
             }
             _ => {}
         }
-        if seen == ENCLOSING_DEPTH {
+        if seen == MAX_ENCLOSING_KEYS {
             break;
         }
     }
@@ -163,7 +165,7 @@ fn enclosing(patterns: &[Pattern], text: &[u8], at: usize) -> Option<String> {
     let mut indent = indentation(&text[line_start..at]);
     let mut section_open = true;
     let mut end = line_start;
-    while end > floor && seen < ENCLOSING_DEPTH {
+    while end > floor && seen < MAX_ENCLOSING_KEYS {
         let start = memrchr(b'\n', &text[floor..end - 1]).map_or(floor, |newline| floor + newline + 1);
         let line = &text[start..end - 1];
         end = start;

@@ -4,8 +4,8 @@ use super::detect;
 use crate::input::{Blob, Kind, Origin};
 use crate::rule::{Rule, RuleSet, template::expand};
 
-/// The first example of `rule` that does not hold within `rules`, and what is wrong with it. A rule that looks at
-/// certain files only is taken at its word.
+/// The first example of `rule` that is wrong among `rules`, and what is wrong with it. Rules for certain files are not checked,
+/// because an example has no file name.
 #[must_use]
 pub fn wrong_example<'r>(rules: &RuleSet, rule: &'r Rule) -> Option<(&'r str, &'static str)> {
     const SEED: u64 = 64;
