@@ -283,12 +283,15 @@ impl Walker<'_, '_> {
             let start = at.saturating_sub(back);
             // A small part is decoded twice: first to see whether anything begins in it, then with what may belong to it.
             let is_small = step < STEP_BYTES;
-            let ahead = if is_small { PEEK_BYTES } else { CONTEXT_AHEAD_BYTES };
+            // Behind a span of escapes that ends in its run is binary data, which belongs to no secret.
+            let is_cut = form.is_escape() && span.end == Some(border);
+            let context = if is_cut { 0 } else { CONTEXT_AHEAD_BYTES };
+            let ahead = if is_small { context.min(PEEK_BYTES) } else { context };
             let mut decoded = form.decode_text(layer.text, at, start..border + ahead, border);
             let is_worth =
                 !decoded.is_unchanged() && (!is_small || self.has_anchor_or_span(&decoded, layer.depth + 1));
             if is_worth {
-                let reach = start..border + CONTEXT_AHEAD_BYTES;
+                let reach = start..border + context;
                 if is_small {
                     decoded = form.decode_text(layer.text, at, reach.clone(), border);
                 }
