@@ -98,7 +98,15 @@ fn may_hold_encoded_text_simd<S: Simd>(
     let line_feed = u8x64::splat(simd, b'\n');
     let here = u8x64::from_slice(simd, block).simd_eq(line_feed).to_bitmask();
     let next = u8x64::from_slice(simd, behind).simd_eq(line_feed).to_bitmask();
-    let mut line_feeds = u128::from(next) << BLOCK_BYTES | u128::from(here);
+    let line_feeds = u128::from(next) << BLOCK_BYTES | u128::from(here);
+    if line_feeds == 0 {
+        return false;
+    }
+    // Of nearly all lines the last 24 bytes are not all encoded. `\r` may be between them and the line feed.
+    let encoded = NibbleTables::load(simd, &ENCODED);
+    let encoded = u128::from(encoded.members(behind)) << BLOCK_BYTES | u128::from(encoded.members(block));
+    let window = ends_of_windows(encoded);
+    let mut line_feeds = line_feeds & (window << 1 | window << 2);
     while line_feeds != 0 {
         if is_wrapped_at(text, at + line_feeds.trailing_zeros() as usize) {
             return true;
@@ -106,6 +114,16 @@ fn may_hold_encoded_text_simd<S: Simd>(
         line_feeds &= line_feeds - 1;
     }
     false
+}
+
+/// Where [`WINDOW_BYTES`] set bits in a row end.
+#[inline(always)]
+fn ends_of_windows(bits: u128) -> u128 {
+    const { assert!(WINDOW_BYTES == 8 + 16) };
+    let two = bits & bits << 1;
+    let four = two & two << 2;
+    let eight = four & four << 4;
+    eight & eight << 8 & eight << 16
 }
 
 /// Visits the spans of a run. Lines of base64 behind it belong to it, up to `end`. Returns where it ends with them.
