@@ -149,12 +149,12 @@ fn spans_of_run(text: &[u8], run: Range<usize>, end: usize, visit: &mut impl FnM
                 first(0..bytes.len()).into_iter().for_each(|at| visit(escape(form, run.start + at)));
                 continue;
             }
-            for part in escape::text_parts(bytes) {
+            escape::text_parts(bytes, |part| {
                 let end = Some(run.start + part.end).filter(|&end| end < run.end);
                 if let Some(at) = first(part) {
                     visit(EncodedSpan { end, ..escape(form, run.start + at) });
                 }
-            }
+            });
         }
     }
     // A soft line break of quoted-printable ends the line before: the text continues in this run.

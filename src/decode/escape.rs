@@ -146,23 +146,28 @@ fn next(opener: u8, text: &[u8]) -> Option<usize> {
     })
 }
 
-/// The parts of a run that may hold a secret in escapes with a backslash: what is between two bytes that are in no text, such as
-/// `\x08`.
+/// A part of a run is passed over if it is shorter: a key has as many characters.
+const MIN_TEXT_BYTES: usize = 36;
+
+/// Visits the parts of a run that may hold a secret in escapes with a backslash: what is between two bytes that are in no text,
+/// such as `\x08`.
 ///
 /// Binary data in source code is a long run of escapes. The 10 MB of the crate `icu_segmenter_data` took eleven times as long as
-/// with ripgrep when all of it was decoded.
-pub(super) fn text_parts(run: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    /// A shorter part is passed over: a key has more characters.
-    const MIN_TEXT_BYTES: usize = 36;
-    // A plain loop: every third byte is a backslash, and `memchr` is made for rare ones.
-    let escapes = run.iter().enumerate().filter(|&(_, &byte)| byte == b'\\').map(|(at, _)| at);
-    let cuts = escapes.filter(|&at| is_binary(&run[at..])).chain(std::iter::once(run.len()));
+/// with ripgrep when all of it was decoded. So the search steps through a run: a part that begins at 100 reaches 136. If a
+/// binary escape begins at 130, no part begins at 100 to 130, and the bytes from 100 to 129 need not be looked at.
+pub(super) fn text_parts(run: &[u8], mut visit: impl FnMut(Range<usize>)) {
+    let is_cut = |at: &usize| is_binary(&run[*at..]);
     let mut start = 0;
-    cuts.filter_map(move |cut| {
-        let part = start..cut;
-        start = cut + 1;
-        (part.len() >= MIN_TEXT_BYTES).then_some(part)
-    })
+    while start + MIN_TEXT_BYTES <= run.len() {
+        let reach = start + MIN_TEXT_BYTES;
+        if let Some(cut) = (start..reach).rev().find(is_cut) {
+            start = cut + 1;
+            continue;
+        }
+        let end = (reach..run.len()).find(is_cut).unwrap_or(run.len());
+        visit(start..end);
+        start = end + 1;
+    }
 }
 
 /// Whether an escape such as `\xE3` begins here whose byte is neither in a secret nor in what may be between its pieces: white
@@ -332,13 +337,38 @@ mod tests {
     fn finds_text_between_binary_escapes() {
         let key = r"\x61\x70\x69\x5f".repeat(9);
         let run = format!(r"\x08\0\xE3{key}\x01\0\x7f{key}");
-        let parts: Vec<_> = text_parts(run.as_bytes()).collect();
-        assert_eq!(parts.len(), 2, "{parts:?}");
-        assert!(parts.iter().all(|part| run[part.clone()].ends_with(&key)), "{parts:?}");
+        let parts = |run: &str| {
+            let mut parts = Vec::new();
+            text_parts(run.as_bytes(), |part| parts.push(part));
+            parts
+        };
+        let found = parts(&run);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().all(|part| run[part.clone()].ends_with(&key)), "{found:?}");
         // A key in UTF-16, or one with invisible characters in it, is not cut.
         for unit in [r"\x61\x00\x70\x00", r"\x61\xe2\x80\x8b\xef\xbb\xbf\xc2\xad"] {
             let text = unit.repeat(20);
-            assert!(text_parts(text.as_bytes()).eq(std::iter::once(0..text.len())), "{unit}");
+            assert!(parts(&text).into_iter().eq(std::iter::once(0..text.len())), "{unit}");
+        }
+    }
+
+    #[test]
+    fn parts_match_naive_search() {
+        let mut random = crate::decode::tests::numbers();
+        for _ in 0..2000 {
+            let units = [r"\x08", r"\0", "a", "api_", r"\x41", r"\xE3", r"\n", r"\\"];
+            let run: String =
+                (0..random(200)).map(|_| units[random(units.len()).max(random(8)).min(7)]).collect();
+            let run = run.as_bytes();
+            let cuts = (0..run.len()).filter(|&at| is_binary(&run[at..])).chain([run.len()]);
+            let mut start = 0;
+            let naive: Vec<_> = cuts
+                .map(|cut| std::mem::replace(&mut start, cut + 1)..cut)
+                .filter(|part| part.len() >= MIN_TEXT_BYTES)
+                .collect();
+            let mut parts = Vec::new();
+            text_parts(run, |part| parts.push(part));
+            assert_eq!(parts, naive, "{}", run.escape_ascii());
         }
     }
 
