@@ -67,8 +67,8 @@ impl<'a> MatchContext<'a> {
         context
     }
 
-    /// Inflates the stream behind the steps of `path`, of which `done` are decoded already. It is stream `number` on the path. The
-    /// last one is kept in the layer of the blob, because findings in one stream follow each other.
+    /// Inflates the stream behind the steps of `path`. The first `done` steps are decoded already. It is stream `number` on the
+    /// path. The last one is kept in the layer of the blob, because findings in one stream follow each other.
     fn decompressed(
         &self,
         blob: &Layer<'_>,

@@ -230,7 +230,7 @@ mod tests {
         fn note(&mut self, _: String) {}
     }
 
-    /// What the visitor sees of `bytes`, of which there should be `size`, and how the read ends.
+    /// What the visitor sees of `bytes` where `size` bytes are expected, and how the read ends.
     fn read(bytes: &[u8], size: Option<u64>) -> (usize, Result<(), String>) {
         let mut visitor = Counter::default();
         let read = Reader::with_window(1024).read(&mut &bytes[..], size, &Origin::stdin(), &mut visitor);

@@ -98,7 +98,7 @@ pub(crate) fn pick(
     Ok(Box::new(worktree))
 }
 
-/// How many threads read: one for each processor, or as many as are asked for. More than [`max_threads`] would only cost memory.
+/// How many threads read: one for each processor, or the number that `-j` gives. More than [`max_threads`] would only cost memory.
 pub(crate) fn threads(asked: Option<usize>) -> usize {
     asked.filter(|&threads| threads > 0).unwrap_or_else(processors).min(max_threads())
 }
