@@ -136,6 +136,7 @@ fn written(choices: &mut Choices, key: &str, window: usize) -> Written {
 /// One line with two secrets, and what no output may show of either.
 fn line(number: u64, window: usize) -> (Vec<u8>, Vec<String>) {
     let mut choices = Choices(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    // The first draw of neighbouring numbers is alike, so it is not used.
     choices.below(2);
     let first = template::key(number, 0);
     let second = template::key(number, 1);
@@ -190,14 +191,14 @@ fn no_format_shows_more_than_four_characters() {
     for (name, (bytes, _)) in &lines {
         project.write(name, bytes);
     }
-    // One search for all that must not be shown; what is shown of a fingerprint is no part of a key.
+    // All that must not be shown, indexed by its first bytes. Six hexadecimal digits may stand in a fingerprint by chance.
     let all: Vec<&String> = lines.values().flat_map(|(_, forbidden)| forbidden).collect();
-    let is_telling =
+    let is_distinctive =
         |piece: &&&String| piece.len() > WINDOW || !piece.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let telling: Vec<&String> = all.iter().filter(is_telling).copied().collect();
-    let by_start = |text: &str| -> Vec<String> {
+    let distinctive: Vec<&String> = all.iter().filter(is_distinctive).copied().collect();
+    let leaks_in = |text: &str| -> Vec<String> {
         let mut index: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for piece in &telling {
+        for piece in &distinctive {
             index.entry(&piece[..WINDOW]).or_default().push(piece);
         }
         let text = text.replace("\\\\x00", "").replace("\\x00", "");
@@ -214,7 +215,7 @@ fn no_format_shows_more_than_four_characters() {
     for format in FORMATS {
         let run = project.run(["-v", "--color", "never", "-f", format, "."]);
         assert_eq!(run.code, 1, "{format}: {}", run.stderr);
-        let wrong = by_start(&format!("{}\n{}", run.stdout, run.stderr));
+        let wrong = leaks_in(&format!("{}\n{}", run.stdout, run.stderr));
         assert!(wrong.is_empty(), "{format} has {} leaks: {:#?}", wrong.len(), &wrong[..wrong.len().min(10)]);
     }
     let (_, report) = project.json(["."]);
