@@ -8,8 +8,8 @@ use crate::prefilter::{ByteClass, ENCODED, WINDOW_BYTES, span, span_back};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Wrapped lines are probed as one run up to this length, so that the copy of their digits stays small.
-const MAX_WRAPPED_BYTES: usize = 128 * 1024;
+/// Wrapped lines are probed as one run up to this length. The allocator would map a copy of 128 KiB or more anew each time.
+const MAX_WRAPPED_BYTES: usize = 64 * 1024;
 
 /// Digits in order. Line ends and the indentation of the next line divide them.
 #[derive(Debug, Default)]

@@ -11,17 +11,11 @@ use super::alphabet::{BASE64, HEX};
 use super::digits::{Digits, is_wrapped_at};
 use super::escape;
 use crate::prefilter::{
-    BLOCK_BYTES, ByteClass, ENCODED, EncodedBlocks, NibbleTables, SIMD_LEVEL, WINDOW_BYTES, WINDOW_OFFSETS,
-    non_zero, span, span_back,
+    BLOCK_BYTES, ByteClass, ENCODED, EncodedBlocks, MIN_RUN_BYTES, NibbleTables, SIMD_LEVEL, WINDOW_BYTES,
+    WINDOW_OFFSETS, non_zero, span, span_back,
 };
 use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 use std::ops::Range;
-
-/// The shortest run that always has a whole window of the prefilter in it: 35 bytes of text in base64, fewer in all other
-/// encodings.
-pub const MIN_RUN_BYTES: usize = 47;
-
-const _: () = assert!(MIN_RUN_BYTES == 2 * WINDOW_BYTES - 1);
 
 /// A part of a run that may be text in an encoding.
 #[derive(Clone, Debug)]
@@ -46,47 +40,76 @@ pub(crate) fn encoded_spans(
     let end = text.len().min(part.end + MIN_RUN_BYTES);
     // Where the last run ends.
     let mut from = part.start.min(end);
-    for block in blocks.starts(end) {
-        if block + BLOCK_BYTES <= from || !may_hold_encoded_text(text, block) {
+    let mut candidates = blocks.scanned();
+    while let Some(block) = next_plausible_block(text, from, &mut candidates) {
+        from = spans_of_block(text, block, from..end, &mut visit);
+    }
+    for block in blocks.unscanned(end) {
+        from = spans_of_block(text, block, from..end, &mut visit);
+    }
+}
+
+/// Visits the spans of the runs that have a window in a block. `left` is what was not searched yet. Returns where the last run ends.
+fn spans_of_block(
+    text: &[u8],
+    block: usize,
+    left: Range<usize>,
+    visit: &mut impl FnMut(EncodedSpan),
+) -> usize {
+    let Range { start: mut from, end } = left;
+    for window in WINDOW_OFFSETS.map(|offset| block + offset) {
+        if window < from || window > end {
             continue;
         }
-        for window in WINDOW_OFFSETS.map(|offset| block + offset) {
-            if window < from || window > end {
-                continue;
-            }
-            let length = span(&ENCODED, &text[window..end]);
-            if length < WINDOW_BYTES {
-                continue;
-            }
-            let run = window - span_back(&ENCODED, &text[from..window])..window + length;
-            from = run.end;
-            if run.len() >= MIN_RUN_BYTES {
-                from = spans_of_run(text, run, end, &mut visit);
-            }
+        let length = span(&ENCODED, &text[window..end]);
+        if length < WINDOW_BYTES {
+            continue;
+        }
+        let run = window - span_back(&ENCODED, &text[from..window])..window + length;
+        from = run.end;
+        if run.len() >= MIN_RUN_BYTES {
+            from = spans_of_run(text, run, end, visit);
         }
     }
+    from
 }
 
 /// What escapes begin with.
 const ESCAPE_OPENERS: ByteClass = ByteClass::from_ranges(&[(b'%', b'&'), (b'=', b'='), (b'\\', b'\\')]);
 
-/// Whether a block with a window of encoded bytes may be part of encoded text. It rejects blocks of long identifiers before their
-/// runs are measured. Register headers of Linux, which have one on every line, would take twice as long without it.
-fn may_hold_encoded_text(text: &[u8], at: usize) -> bool {
-    let near = at.checked_sub(BLOCK_BYTES).and_then(|before| text[before..].first_chunk());
-    // Blocks at the ends of a text are few.
-    near.is_none_or(|near| dispatch!(*SIMD_LEVEL, simd => may_hold_encoded_text_simd(simd, text, at, near)))
+/// Takes candidates up to the first that ends behind `from` and may hold encoded text, and returns that one. This rejects blocks of
+/// long identifiers before their runs are measured. Register headers of Linux, which have one on every line, would take twice as
+/// long without it.
+fn next_plausible_block(text: &[u8], from: usize, candidates: &mut &[usize]) -> Option<usize> {
+    // No function call for each block: most candidates of a tree of source code are rejected here.
+    dispatch!(*SIMD_LEVEL, simd => next_plausible_block_simd(simd, text, from, candidates))
 }
 
+#[inline(always)]
+fn next_plausible_block_simd<S: Simd>(
+    simd: S,
+    text: &[u8],
+    from: usize,
+    candidates: &mut &[usize],
+) -> Option<usize> {
+    while let [block, rest @ ..] = *candidates {
+        *candidates = rest;
+        if block + BLOCK_BYTES > from && may_hold_encoded_text(simd, text, *block) {
+            return Some(*block);
+        }
+    }
+    None
+}
+
+/// Whether a block with a window of encoded bytes may be part of encoded text.
+///
 /// A text in one line has a window that is ASCII in an alignment. An escape of a run, and the line feed behind it, are at most two
 /// windows from a window of the run, so the neighbouring blocks are enough.
 #[inline(always)]
-fn may_hold_encoded_text_simd<S: Simd>(
-    simd: S,
-    text: &[u8],
-    at: usize,
-    near: &[u8; 3 * BLOCK_BYTES],
-) -> bool {
+fn may_hold_encoded_text<S: Simd>(simd: S, text: &[u8], at: usize) -> bool {
+    // Blocks at the ends of a text are few.
+    let Some(start) = at.checked_sub(BLOCK_BYTES) else { return true };
+    let Some(near) = text[start..].first_chunk::<{ 3 * BLOCK_BYTES }>() else { return true };
     let [before, block, behind] = near.as_chunks().0 else { return true };
     if ascii_alignments(simd, block) != 0 {
         return true;
@@ -269,7 +292,7 @@ mod tests {
                     for cut in 0..4 {
                         let digits = &digits.as_bytes()[cut..];
                         let found = |span: EncodedSpan| panic!("{:?} in {drawn}, {form:?}", span.form);
-                        encoded_spans(digits, &(0..digits.len()), &EncodedBlocks::unscanned(0), found);
+                        encoded_spans(digits, &(0..digits.len()), &EncodedBlocks::new(0), found);
                     }
                 }
             }
@@ -284,7 +307,7 @@ mod tests {
         for (form, group) in [(Form::Base64, 4), (Form::Hex, 2)] {
             let digits = if form == Form::Base64 { base64(text.as_bytes()) } else { hex(text.as_bytes()) };
             let mut found = 0;
-            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |span| {
+            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::new(0), |span| {
                 assert_eq!((span.form, span.at % group), (form, 0), "at {} of {form:?}", span.at);
                 found += 1;
             });
@@ -303,7 +326,7 @@ mod tests {
             let start = random(200);
             let digits = ["7".repeat(start), digits, "7".repeat(random(200))].concat();
             let mut found = false;
-            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |span| {
+            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::new(0), |span| {
                 // Text shortly before is decoded too.
                 found |= span.form == form
                     && span.at.abs_diff(start).is_multiple_of(group)
@@ -337,7 +360,7 @@ mod tests {
             let start = start / group * group + 1 + random(group - 1);
             let digits = [&around[..start], &text, &around[start..]].concat();
             let mut found = false;
-            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::unscanned(0), |span| {
+            encoded_spans(digits.as_bytes(), &(0..digits.len()), &EncodedBlocks::new(0), |span| {
                 found |= span.form == form
                     && span.at.abs_diff(start).is_multiple_of(group)
                     && span.at < start + 4 * WINDOW_BYTES
@@ -375,7 +398,7 @@ mod tests {
             let written = lines.join(&b'\n');
             let place = |digit: usize| digit + digit / width;
             let mut found = false;
-            encoded_spans(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |span| {
+            encoded_spans(&written, &(0..written.len()), &EncodedBlocks::new(0), |span| {
                 // It is read from some groups before the place on, and what begins before the end counts.
                 let first = span.at - span.at / (width + usize::from(width < usize::MAX));
                 let is_phase = first.abs_diff(start).is_multiple_of(group);
@@ -403,7 +426,7 @@ mod tests {
             for end in [&b"\n"[..], b";\n", b"};", b"'"] {
                 let written = [&lines.join(&b'\n'), padding, end].concat();
                 let mut found = false;
-                encoded_spans(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
+                encoded_spans(&written, &(0..written.len()), &EncodedBlocks::new(0), |place| {
                     found |=
                         place.at < start + 2 * WINDOW_BYTES && start < place.end.unwrap_or(place.run.end);
                 });
@@ -425,7 +448,7 @@ mod tests {
             let start = 4 * before + before / 16 * end.len();
             let written = [&block, &b"="[..], end.as_bytes(), &block].concat();
             let (mut found, mut escaped) = (false, false);
-            encoded_spans(&written, &(0..written.len()), &EncodedBlocks::unscanned(0), |place| {
+            encoded_spans(&written, &(0..written.len()), &EncodedBlocks::new(0), |place| {
                 let is_near =
                     place.at < start + 2 * WINDOW_BYTES && start < place.end.unwrap_or(place.run.end);
                 found |= place.form == Form::Base64 && is_near;

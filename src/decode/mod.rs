@@ -14,8 +14,8 @@ mod hex;
 mod stream;
 
 pub use base64::{base64_alignments, text_in_base64};
+pub use encoded_span::EncodedSpan;
 pub(crate) use encoded_span::encoded_spans;
-pub use encoded_span::{EncodedSpan, MIN_RUN_BYTES};
 pub use stream::{
     Inflated, MAX_STREAM_BYTES, STREAM_MARKS, StreamEnd, inflate, may_begin_stream, stream_format,
 };

@@ -23,11 +23,8 @@ const MAX_DEPTH: usize = 4;
 
 const _: () = assert!(MAX_ENCODED_ANCHOR_BYTES <= BEFORE_RUN_BYTES);
 
-/// A long run is decoded in steps of this size.
+/// A long run is decoded in steps of this size. Buffers of 128 KiB or more would be mapped anew by the allocator each time.
 const STEP_BYTES: usize = 8 * MARGIN;
-
-/// Digits are decoded in larger steps, because nothing else is among them.
-const DIGITS_STEP_BYTES: usize = 32 * MARGIN;
 
 /// The maximum length of an encoded anchor.
 const MAX_ENCODED_ANCHOR_BYTES: usize = 96;
@@ -270,7 +267,7 @@ impl Walker<'_, '_> {
                 && (form.is_escape() || at + FEW_BYTES >= seen.part.end)
         });
         let step = match form {
-            Form::Base64 | Form::Hex if end == run.end || span.end.is_none() => DIGITS_STEP_BYTES,
+            Form::Base64 | Form::Hex if end == run.end || span.end.is_none() => STEP_BYTES,
             // Where escapes, or digits that are text, are few, little is decoded beyond them.
             Form::Base64 | Form::Hex => (end - at).clamp(FEW_BYTES, STEP_BYTES),
             _ if form.is_escape() && !is_near => (end - at).clamp(FEW_BYTES, STEP_BYTES),

@@ -69,7 +69,7 @@ impl LiteralPrefilter {
         span: Range<usize>,
         mut visit: impl FnMut(usize, usize),
     ) -> EncodedBlocks {
-        let mut encoded_blocks = EncodedBlocks::unscanned(span.start);
+        let mut encoded_blocks = EncodedBlocks::new(span.start);
         let mut starts = [0; BATCH_BLOCKS];
         let mut at = span.start;
         while at + FINGERPRINT_BYTES <= span.end {
@@ -243,7 +243,7 @@ fn rarest_bytes(literal: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scan::{ENCODED, WINDOW_BYTES};
+    use super::super::scan::{ENCODED, MIN_RUN_BYTES};
     use super::*;
     use proptest::prelude::*;
 
@@ -285,12 +285,13 @@ mod tests {
                 .collect();
             prop_assert_eq!(found, expected);
             // Each run of encoded bytes that is long enough has a candidate in it.
-            let starts: Vec<usize> = blocks.starts(text.len()).collect();
+            let starts: Vec<usize> =
+                blocks.scanned().iter().copied().chain(blocks.unscanned(text.len())).collect();
             let mut at = span.start;
             while at < text.len() {
                 let run = text[at..].iter().take_while(|&&byte| ENCODED.contains(byte)).count();
                 let candidates = starts.iter().filter(|&&start| start + BLOCK_BYTES > at && start < at + run);
-                prop_assert!(run < 2 * WINDOW_BYTES - 1 || candidates.count() > 0, "no candidate at {}", at);
+                prop_assert!(run < MIN_RUN_BYTES || candidates.count() > 0, "no candidate at {}", at);
                 at += run + 1;
             }
         }

@@ -12,5 +12,4 @@ pub(crate) use byte_class::{
     BLOCK_BYTES, ByteClass, NibbleTables, SIMD_LEVEL, non_zero, span, span_back, splat16,
 };
 pub(crate) use literals::LiteralPrefilter;
-pub(crate) use scan::EncodedBlocks;
-pub(crate) use scan::{ENCODED, WINDOW_BYTES, WINDOW_OFFSETS};
+pub(crate) use scan::{ENCODED, EncodedBlocks, MIN_RUN_BYTES, WINDOW_BYTES, WINDOW_OFFSETS};

@@ -1,8 +1,8 @@
 //! The SIMD pass over a batch of blocks: candidates for literals, and blocks that may hold encoded text.
 //!
 //! One load of a block serves both questions, which is why they share a pass. A literal may begin where three bytes in a row
-//! have a common bit in three classes. A block may hold encoded text if one of three windows of 24 bytes has nothing but
-//! [`ENCODED`] bytes. The pass decodes nothing: identifiers such as `a_name_that_is_as_long_as_this_one` are candidates too.
+//! have a common bit in three classes. A block may hold encoded text if it has a window of 24 [`ENCODED`] bytes and a run of at
+//! least 47 of them touches it. The pass decodes nothing: identifiers that are as long as that are candidates too.
 
 use super::byte_class::{BLOCK_BYTES, ByteClass, NibbleTables, SIMD_LEVEL, non_zero};
 use fearless_simd::{Simd, dispatch, prelude::*, u64x8};
@@ -43,6 +43,10 @@ const _: () = {
     assert!(BLOCK_BYTES - third + first <= WINDOW_BYTES);
 };
 
+/// The shortest run that is looked for. It always has a whole window in it: 35 bytes of text in base64, fewer in all other
+/// encodings.
+pub(crate) const MIN_RUN_BYTES: usize = 2 * WINDOW_BYTES - 1;
+
 /// The blocks of a text that may hold encoded text, and the place behind the last block that was scanned.
 #[derive(Debug)]
 pub(crate) struct EncodedBlocks {
@@ -53,7 +57,7 @@ pub(crate) struct EncodedBlocks {
 impl EncodedBlocks {
     /// For a text that was not scanned: all blocks from `start` on are candidates.
     #[must_use]
-    pub(crate) fn unscanned(start: usize) -> EncodedBlocks {
+    pub(crate) fn new(start: usize) -> EncodedBlocks {
         EncodedBlocks { starts: Vec::new(), scanned_to: start }
     }
 
@@ -66,9 +70,14 @@ impl EncodedBlocks {
         self.scanned_to += blocks * BLOCK_BYTES;
     }
 
-    /// Where the candidates before `end` begin, in order. Blocks that were not scanned are candidates.
-    pub(crate) fn starts(&self, end: usize) -> impl Iterator<Item = usize> {
-        self.starts.iter().copied().chain((self.scanned_to..end).step_by(BLOCK_BYTES))
+    /// Where the candidates begin among the blocks that were scanned, in order.
+    pub(crate) fn scanned(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// Where the blocks before `end` begin that were not scanned. All of them are candidates.
+    pub(crate) fn unscanned(&self, end: usize) -> impl Iterator<Item = usize> {
+        (self.scanned_to..end).step_by(BLOCK_BYTES)
     }
 }
 
@@ -107,7 +116,8 @@ fn scan_blocks_simd<S: Simd>(
     let third = NibbleTables::load(simd, third);
     let encoded = NibbleTables::load(simd, &ENCODED);
     let mut candidates = BlockCandidates { literals: 0, encoded: 0 };
-    let mut members = [0; BATCH_BLOCKS];
+    // Behind the batch all bytes may be encoded.
+    let mut members = [u64::MAX; BATCH_BLOCKS + 1];
     // The compiler does not know the caller's promise. With it no bounds are checked in the loop.
     let count = count.min(BATCH_BLOCKS);
     let bytes = &text[at..at + count * BLOCK_BYTES + 2];
@@ -124,20 +134,29 @@ fn scan_blocks_simd<S: Simd>(
         literal_starts[number] = starts;
     }
     // Eight blocks at a time, without branches: the CPU could not predict them.
-    let words = members.as_chunks::<8>().0.iter().zip(literal_starts.as_chunks::<8>().0);
-    for (number, (members, starts)) in words.take(count.div_ceil(8)).enumerate() {
-        candidates.encoded |= have_window(simd, members) << (8 * number);
-        candidates.literals |= are_not_zero(simd, starts) << (8 * number);
+    let mut runs = 0;
+    for first in (0..count).step_by(8) {
+        let [here, next] = [first, first + 1].map(|at| u64x8::from_slice(simd, &members[at..at + 8]));
+        let windows = have_window(simd, here);
+        // Runs are looked for only if a window is in sight: there is none in most text.
+        if windows != 0 {
+            candidates.encoded |= windows << first;
+            runs |= begin_run(simd, here, next) << first;
+        }
+        candidates.literals |= are_not_zero(simd, &literal_starts[first..first + 8]) << first;
     }
-    // `literal_starts` is not written behind `count`, so what it holds there does not count.
-    candidates.literals &= u64::MAX.checked_shl(count as u32).map_or(u64::MAX, |behind| !behind);
+    // A run that begins in a block may reach the next one. What is before the first block is not known.
+    candidates.encoded &= runs | runs << 1 | 1;
+    // Behind `count` nothing was scanned.
+    let scanned = u64::MAX.checked_shl(count as u32).map_or(u64::MAX, |behind| !behind);
+    candidates.encoded &= scanned;
+    candidates.literals &= scanned;
     candidates
 }
 
-/// Which of eight words have one of the windows set, a bit each.
+/// In which of eight blocks a window is all encoded, a bit each. The words say which bytes of a block are.
 #[inline(always)]
-fn have_window<S: Simd>(simd: S, members: &[u64; 8]) -> u64 {
-    let members = u64x8::from_slice(simd, members);
+fn have_window<S: Simd>(simd: S, members: u64x8<S>) -> u64 {
     let window = u64x8::splat(simd, (1 << WINDOW_BYTES) - 1);
     let [first, second, third] = WINDOW_OFFSETS.map(|offset| offset as u32);
     let has = (members >> first & window).simd_eq(window)
@@ -146,8 +165,22 @@ fn have_window<S: Simd>(simd: S, members: &[u64; 8]) -> u64 {
     has.to_bitmask()
 }
 
+/// In which of eight blocks a run of [`MIN_RUN_BYTES`] encoded bytes begins, a bit each. It may end in the next block.
+///
+/// After the first step a bit is set where two bytes in a row are encoded, after the next where four are, and so on.
+#[inline(always)]
+fn begin_run<S: Simd>(simd: S, mut here: u64x8<S>, mut next: u64x8<S>) -> u64 {
+    const STEPS: [u32; 6] = [1, 2, 4, 8, 16, 15];
+    const { assert!(MIN_RUN_BYTES == 1 + 1 + 2 + 4 + 8 + 16 + 15) };
+    for step in STEPS {
+        here &= here >> step | next << (64 - step);
+        next &= next >> step;
+    }
+    (!here.simd_eq(u64x8::splat(simd, 0))).to_bitmask()
+}
+
 /// Which of eight words are not zero, a bit each.
 #[inline(always)]
-fn are_not_zero<S: Simd>(simd: S, words: &[u64; 8]) -> u64 {
+fn are_not_zero<S: Simd>(simd: S, words: &[u64]) -> u64 {
     (!u64x8::from_slice(simd, words).simd_eq(u64x8::splat(simd, 0))).to_bitmask()
 }

@@ -8,11 +8,9 @@
 use super::Rule;
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::lookahead::RequiredBody;
-use crate::decode::{
-    EncodedSpan, Form, MIN_RUN_BYTES, STREAM_MARKS, base64_alignments, encoded_spans, may_begin_stream,
-};
+use crate::decode::{EncodedSpan, Form, STREAM_MARKS, base64_alignments, encoded_spans, may_begin_stream};
 use crate::mistake::Mistake;
-use crate::prefilter::{EncodedBlocks, LiteralPrefilter};
+use crate::prefilter::{EncodedBlocks, LiteralPrefilter, MIN_RUN_BYTES};
 use crate::text::{Encoding, begins_with};
 use std::ops::Range;
 
