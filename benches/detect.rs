@@ -248,9 +248,9 @@ fn sources() -> String {
         include_str!("../src/detect/mod.rs"),
         include_str!("../src/detect/walker.rs"),
         include_str!("../src/rule/set.rs"),
-        include_str!("../src/scan.rs"),
-        include_str!("../src/source/git/index.rs"),
-        include_str!("../src/source/worktree.rs"),
+        include_str!("../src/scan/mod.rs"),
+        include_str!("../src/git/index/mod.rs"),
+        include_str!("../src/source/worktree/mod.rs"),
     ];
     let sources = sources.concat();
     sources.repeat(MEBIBYTE / sources.len() + 1)

@@ -6,6 +6,7 @@ mod history;
 mod json;
 mod junit;
 mod markdown;
+pub mod merge;
 mod sarif;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! The message of a commit that is being written.
 
-use super::open::{self, Opened, open};
-use super::path::path_bytes;
 use super::{NewVisitor, Reader, Source};
+use crate::file::open::{self, Opened, open};
+use crate::file::path::path_bytes;
 use crate::input::{Kind, Origin, Scope, Skip};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _};

@@ -1,32 +1,18 @@
 //! Sources: where bytes come from. A source drives: it hands each blob once to a visitor, from many threads, in the
 //! order that is cheapest for it, and what it could not read as well.
 
-mod brought;
-mod event;
-mod git;
+mod commits;
 mod history;
-mod ignores;
 mod message;
-mod open;
-mod path;
-mod pushed;
-mod range;
 mod reader;
-mod seen;
 mod shard;
 mod staged;
 mod stdin;
-mod threads;
-mod walk;
 mod worktree;
 
-pub use event::{Base, Event};
-pub use git::repository::Repository;
+pub use commits::{Base, CommitRange, Event, Found, Pushed};
 pub use history::History;
 pub use message::Message;
-pub use open::{read_small, read_text};
-pub use pushed::Pushed;
-pub use range::{CommitRange, Found};
 pub use reader::Reader;
 pub use shard::{Shard, Share};
 pub use staged::Staged;
@@ -34,11 +20,12 @@ pub use stdin::Stdin;
 pub use worktree::Worktree;
 
 use crate::finding::{Finding, Sighting};
+use crate::git::Repository;
+use crate::git::format::Format;
+use crate::git::head::Head;
 use crate::input::{Blob, Kind, Origin, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::text::printable;
-use git::format::Format;
-use git::head::Head;
 use ignore::gitignore::Gitignore;
 use std::io::{self, Read};
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Reads a file of any size in bounded memory: windows that overlap by what rules look at around a match.
 
 use super::Visitor;
-use super::open::ended_early;
+use crate::file::open::ended_early;
 use crate::input::{Blob, HEAD, MARGIN, Origin};
 use crate::text::{Encoding, Mark, is_cut};
 use std::cell::Cell;

@@ -1,17 +1,17 @@
 //! The index: what `git commit` would commit. Of it only what `HEAD` does not have is read, and from the object database:
 //! the files on disk may say something else.
 
-use super::git::format::Format;
-use super::git::head::Head;
-use super::git::index::{Cached, Index, LONGEST_PATH};
-use super::git::inflate::Inflater;
-use super::git::object::{Entries, EntryKind, Sort, links};
-use super::git::objects::{Content, Objects};
-use super::git::repository::Repository;
-use super::path::native_path;
-use super::threads::on_threads;
 use super::{Limits, NewVisitor, Reader, Source, Visitor, scope_of};
+use crate::file::path::native_path;
+use crate::git::format::Format;
+use crate::git::head::Head;
+use crate::git::index::{Cached, Index, LONGEST_PATH};
+use crate::git::objects::inflate::Inflater;
+use crate::git::objects::object::{Entries, EntryKind, Sort, links};
+use crate::git::objects::{Content, Objects};
+use crate::git::repository::Repository;
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
+use crate::threads::on_threads;
 use memchr::memchr;
 use std::collections::BTreeSet;
 use std::io::Read;

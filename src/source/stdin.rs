@@ -1,6 +1,7 @@
 //! Standard input, read to its end.
 
-use super::{NewVisitor, Reader, Source, open};
+use super::{NewVisitor, Reader, Source};
+use crate::file::open;
 use crate::input::{Origin, Scope, Skip};
 
 /// Standard input as a source of one blob.

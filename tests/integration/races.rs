@@ -7,11 +7,11 @@ use crate::support::keeper::RULES;
 use crate::support::repo::{Repo, fresh_key, line, read_json, shows, skips, watched_for};
 use ignore::gitignore::Gitignore;
 use sf_scan::finding::{Finding, Sighting};
+use sf_scan::git::Repository;
 use sf_scan::input::{Blob, Kind, Origin, Skip};
 use sf_scan::scan::{self, Progress, Scanned};
 use sf_scan::source::{
-    CommitRange, Found, History, Judge, Limits, NewVisitor, Pushed, Repository, Share, Source, Staged,
-    Visitor,
+    CommitRange, Found, History, Judge, Limits, NewVisitor, Pushed, Share, Source, Staged, Visitor,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -4,11 +4,11 @@ use crate::args::Args;
 use crate::deliver;
 use crate::{COULD_NOT, tell};
 use miette::Report as Trouble;
-use sf_scan::merge::{Parts, merge};
+use sf_scan::file::read_text;
 use sf_scan::mistake::Mistake;
+use sf_scan::output::merge::{Parts, merge};
 use sf_scan::output::{Format, write_merged};
 use sf_scan::rule::Level;
-use sf_scan::source::read_text;
 use std::path::Path;
 
 /// Larger files are no reports of ours.

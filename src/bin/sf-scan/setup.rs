@@ -2,13 +2,15 @@
 
 use crate::args::{Args, CiMode};
 use miette::{Report, miette};
-use sf_scan::baseline::Baseline;
 use sf_scan::ci::Job;
-use sf_scan::config::{Config, FILE_NAME};
 use sf_scan::detect::wrong_example;
+use sf_scan::file::{read_small, read_text};
+use sf_scan::git::Repository;
 use sf_scan::mistake::Mistake;
+use sf_scan::policy::baseline::Baseline;
+use sf_scan::policy::config::{Config, FILE_NAME};
 use sf_scan::rule::{Rule, RuleId, RuleSet, parse};
-use sf_scan::source::{Base, Repository, read_small, read_text};
+use sf_scan::source::Base;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

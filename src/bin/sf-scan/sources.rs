@@ -4,9 +4,9 @@ use crate::args::{Args, CiMode};
 use crate::setup::Setup;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use miette::Report as Trouble;
-use sf_scan::config::Config;
 use sf_scan::container::Limits as Archives;
 use sf_scan::mistake::Mistake;
+use sf_scan::policy::config::Config;
 use sf_scan::source::{
     CommitRange, Event, Found, History, Limits, Message, Pushed, Share, Source, Staged, Stdin, Worktree,
 };

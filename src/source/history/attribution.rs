@@ -1,10 +1,10 @@
 //! Attribution: how a secret came into a repository, who still has it, and since when. Asked for only when something was
 //! found, of the graph of commits and of the trees that lead to what was found.
 
-use super::super::git::graph::{Graph, Leads, Link, NONE};
-use super::super::git::ids::Ids;
-use super::super::git::refs::{Refs, Target};
 use crate::finding::Exposure;
+use crate::git::graph::{Graph, Leads, Link, NONE};
+use crate::git::ids::Ids;
+use crate::git::refs::{Refs, Target};
 use crate::input::ObjectId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,12 +1,12 @@
 //! The look at each object: what it holds, and whether what it leads to is there.
 
-use super::super::git::ids::Ids;
-use super::super::git::object::{Entries, EntryKind, Sort, links, target};
-use super::super::git::walk::Walker;
-use super::super::open::reason;
-use super::super::shard::Share;
-use super::super::{Limits, Reader, Visitor};
+use crate::file::open::reason;
+use crate::git::ids::Ids;
+use crate::git::objects::object::{Entries, EntryKind, Sort, links, target};
+use crate::git::walk::Walker;
 use crate::input::{Blob, HEAD, Kind, ObjectId, Origin, Reason, Skip};
+use crate::source::shard::Share;
+use crate::source::{Limits, Reader, Visitor};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;

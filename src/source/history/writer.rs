@@ -1,20 +1,20 @@
 //! The findings of a history: what was attributed, told once for each secret and path.
 
-use super::super::git::graph::Graph;
-use super::super::git::ids::Ids;
-use super::super::git::inflate::Inflater;
-use super::super::git::object::{Entries, Sort};
-use super::super::git::objects::{Content, Objects};
-use super::super::git::people::People;
-use super::super::open::reason;
-use super::super::path::native_path;
-use super::super::{Judge, Visitor};
 use super::History;
 use super::attribution::{Attribution, Facts, Place, Sought, Ways};
 use crate::date::Time;
+use crate::file::open::reason;
+use crate::file::path::native_path;
 use crate::finding::{Commit, Exposure, Finding, History as Told, Introduction, Reach, SecretId, Sighting};
+use crate::git::graph::Graph;
+use crate::git::ids::Ids;
+use crate::git::objects::inflate::Inflater;
+use crate::git::objects::object::{Entries, Sort};
+use crate::git::objects::{Content, Objects};
+use crate::git::people::People;
 use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
+use crate::source::{Judge, Visitor};
 use crate::text::printable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};

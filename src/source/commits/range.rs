@@ -1,0 +1,79 @@
+//! A range of commits: what they bring in.
+
+use super::brought::{self, Brought, Place, Wanted};
+use crate::finding::{Finding, Sighting};
+use crate::git::repository::Repository;
+use crate::git::revisions::Revisions;
+use crate::input::{Kind, Origin, Scope, Skip};
+use crate::secret::mask_shapes;
+use crate::source::{Judge, Limits, NewVisitor, Source, Visitor, scope_of};
+use crate::text::printable;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// What the commits of a range bring in that their parents do not have.
+#[derive(Debug)]
+pub struct CommitRange {
+    /// The repository.
+    pub repository: Repository,
+    /// The folders of its object database.
+    pub databases: Vec<PathBuf>,
+    /// The range, as git understands it: `main..HEAD`.
+    pub revisions: String,
+    /// What of it the user does not want read.
+    pub limits: Limits,
+    /// How many threads read.
+    pub threads: usize,
+    /// What was read, for the facts of findings. Empty before the scan.
+    pub found: Found,
+}
+
+/// What a source has read of commits.
+#[derive(Debug, Default)]
+pub struct Found(pub(super) OnceLock<Brought>);
+
+impl Source for CommitRange {
+    fn drive(&self, new_visitor: &NewVisitor<'_>) {
+        let mut visitor = new_visitor();
+        let Some((objects, refs)) = brought::open(&self.repository, &self.databases, &mut *visitor) else {
+            return;
+        };
+        let head = refs.resolve(b"HEAD");
+        let revisions = Revisions { repository: &self.repository, objects: &objects, refs: &refs };
+        let ends = match revisions.range(&self.revisions) {
+            Ok(ends) => ends,
+            Err(errors) => {
+                for (name, reason) in errors {
+                    visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.into_bytes()), reason });
+                }
+                return brought::tell_damage(&self.repository, &objects, &mut *visitor);
+            }
+        };
+        let wanted = Wanted { commits: ends.want, hidden: ends.hide, tags: ends.tags, ..Wanted::default() };
+        let place = Place { repository: &self.repository, limits: &self.limits, threads: self.threads };
+        let brought = Brought::read(place, objects, head, &wanted, new_visitor);
+        if brought.has_no_commits() {
+            let revisions = printable(&mask_shapes(self.revisions.as_bytes()));
+            visitor.note(format!("the range {revisions} has no commits"));
+        }
+        // A second drive would read the same.
+        let _ = self.found.0.set(brought);
+    }
+
+    fn attribute(
+        &self,
+        findings: Vec<Finding>,
+        _: Vec<Sighting>,
+        judge: &Judge<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Vec<Finding> {
+        match self.found.0.get() {
+            Some(brought) => brought.attribute(findings, judge, visitor),
+            None => findings,
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        scope_of("range", &self.repository)
+    }
+}
