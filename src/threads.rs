@@ -2,6 +2,7 @@
 //! run do all of the work, in the end the calling one alone.
 
 use rayon::ThreadPoolBuilder;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, scope};
 
 /// Runs `work` on the calling thread, and at the same time on up to `threads - 1` more. `work` has to ask for its pieces one
@@ -15,6 +16,15 @@ pub(crate) fn on_threads(threads: usize, work: impl Fn() + Sync) {
         }
         work();
     });
+}
+
+/// Runs `work` on as many threads as `pieces` are worth. Each asks for the index of its next piece until it gets `None`.
+pub(crate) fn for_pieces(threads: usize, pieces: usize, work: impl Fn(&dyn Fn() -> Option<usize>) + Sync) {
+    /// Fewer pieces are not worth another thread.
+    const MIN_PIECES: usize = 17;
+    let next = AtomicUsize::new(0);
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&piece| piece < pieces);
+    on_threads(if pieces < MIN_PIECES { 1 } else { threads }, || work(&take));
 }
 
 /// Runs `work`, in which rayon uses up to `threads` threads.
@@ -36,7 +46,6 @@ pub(crate) fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) 
 mod tests {
     use super::*;
     use rayon::prelude::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn every_piece_is_worked_on_once() {

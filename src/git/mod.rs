@@ -13,6 +13,7 @@ pub(crate) mod people;
 pub(crate) mod refs;
 pub(crate) mod repository;
 pub(crate) mod revisions;
+pub(crate) mod tree_diff;
 pub(crate) mod walk;
 
 pub use repository::Repository;

@@ -1,9 +1,10 @@
 //! The message of a commit that is being written.
 
-use super::{NewVisitor, Reader, Source};
 use crate::file::open::{self, Opened, open};
 use crate::file::path::path_bytes;
 use crate::input::{Kind, Origin, Scope, Skip};
+use crate::source::reader::Reader;
+use crate::source::traits::{NewVisitor, Source};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Reads a file of any size in bounded memory: windows that overlap by what rules look at around a match.
 
-use super::Visitor;
 use crate::file::open::ended_early;
 use crate::input::{Blob, HEAD, MARGIN, Origin};
+use crate::source::traits::Visitor;
 use crate::text::{Encoding, Mark, is_cut};
 use std::cell::Cell;
 use std::io::{self, Read};

@@ -1,23 +1,26 @@
 //! The index: what `git commit` would commit. Of it only what `HEAD` does not have is read, and from the object database:
 //! the files on disk may say something else.
 
-use super::{Limits, NewVisitor, Reader, Source, Visitor, scope_of};
 use crate::file::path::native_path;
 use crate::git::format::Format;
 use crate::git::head::Head;
-use crate::git::index::{Cached, Index, LONGEST_PATH};
+use crate::git::index::{Cached, Index};
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Entries, EntryKind, Sort, links};
 use crate::git::objects::{Content, Objects};
 use crate::git::repository::Repository;
+use crate::git::tree_diff::{Difference, Trees, diff};
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
-use crate::threads::on_threads;
+use crate::source::limits::Limits;
+use crate::source::reader::Reader;
+use crate::source::scope::scope_of;
+use crate::source::traits::{NewVisitor, Source, Visitor};
+use crate::threads::for_pieces;
 use memchr::memchr;
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What the index changes of `HEAD`.
 #[derive(Debug)]
@@ -324,40 +327,22 @@ impl Comparison<'_> {
 
     /// Compares a folder that the index has as a whole with what `HEAD` has of that name.
     fn folder(&mut self, path: &[u8], tree: ObjectId, known: Option<(EntryKind, ObjectId)>) {
-        let mut folders = vec![(path.to_vec(), tree, known)];
-        // Trees may hold each other so often that nobody could look at each place.
-        let mut seen = BTreeSet::new();
-        while let Some((path, tree, known)) = folders.pop() {
-            let head = match known {
-                Some((EntryKind::Tree, head)) => Some(head),
-                _ => None,
+        let head = match known {
+            Some((EntryKind::Tree, head)) => vec![head],
+            _ => Vec::new(),
+        };
+        let (objects, limits) = (self.worker.store.objects, self.worker.store.limits);
+        let is_excluded = |path: &[u8], is_folder| limits.excludes(&native_path(path.to_vec()), is_folder);
+        diff(&mut Trees::new(objects), path.to_vec(), tree, &head, &is_excluded, &mut |difference| {
+            let (tree, reason, from) = match difference {
+                Difference::NewPath(path) => return self.change(path, None, true),
+                Difference::NewBlob(path, id) => return self.change(path, Some(id), false),
+                Difference::Excluded(_) => return self.exclude(),
+                Difference::Unread(tree, reason) => (tree, reason, "the index"),
+                Difference::UnreadParent(tree, reason) => (tree, reason, "HEAD"),
             };
-            if head == Some(tree) {
-                continue;
-            }
-            if known.is_none() {
-                self.change(path.clone(), None, true);
-            }
-            if !seen.insert((tree, head)) {
-                continue;
-            }
-            if path.len() > LONGEST_PATH {
-                let reason = Reason::Damaged("it lies in more folders than can be".to_owned());
-                self.worker.cannot(Origin::object(Kind::Object, tree), reason, "the index");
-                continue;
-            }
-            let Some(listing) = self.worker.tree(&tree, "the index") else { continue };
-            let head = head.and_then(|head| self.worker.tree(&head, "HEAD"));
-            for (name, kind, id) in &listing.entries {
-                let name = &listing.tree[name.clone()];
-                let path = [&path[..], b"/", name].concat();
-                let known = head.as_ref().and_then(|head| head.find(name));
-                match kind {
-                    EntryKind::Tree => folders.push((path, *id, known)),
-                    kind => self.entry(&path, *kind, *id, known),
-                }
-            }
-        }
+            self.worker.cannot(Origin::object(Kind::Object, tree), reason, from);
+        });
     }
 
     /// Compares an entry of the index that is no folder with what `HEAD` has of that name.
@@ -371,14 +356,20 @@ impl Comparison<'_> {
         }
     }
 
+    /// Takes note of something that changes and that the user excludes.
+    fn exclude(&mut self) {
+        self.is_empty = false;
+        self.worker.visitor.excluded();
+    }
+
     /// Takes note of a change.
     fn change(&mut self, path: Vec<u8>, blob: Option<ObjectId>, is_new: bool) {
         /// So many changes are read together.
         const TOGETHER: usize = 4096;
-        self.is_empty = false;
         if self.worker.store.limits.excludes(&native_path(path.clone()), false) {
-            return self.worker.visitor.excluded();
+            return self.exclude();
         }
+        self.is_empty = false;
         // While there are conflicts, a path has up to three entries.
         let mut last = self.changes.iter().rev().take(3).take_while(|change| change.path == path);
         let is_new = is_new && last.clone().next().is_none();
@@ -393,18 +384,12 @@ impl Comparison<'_> {
 
     /// Reads the changes that are known, on all threads where there are many.
     fn read(&mut self) {
-        /// Fewer changes are not worth another thread.
-        const FEW: usize = 16;
         let changes = std::mem::take(&mut self.changes);
-        if changes.len() <= FEW || self.threads < 2 {
-            return changes.iter().for_each(|change| self.worker.read(change));
-        }
-        let next = AtomicUsize::new(0);
         let new_worker = self.new_worker;
-        on_threads(self.threads, || {
+        for_pieces(self.threads, changes.len(), |next| {
             let mut worker = new_worker();
-            while let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                worker.read(change);
+            while let Some(number) = next() {
+                worker.read(&changes[number]);
             }
         });
     }

@@ -1,8 +1,9 @@
 //! Standard input, read to its end.
 
-use super::{NewVisitor, Reader, Source};
 use crate::file::open;
 use crate::input::{Origin, Scope, Skip};
+use crate::source::reader::Reader;
+use crate::source::traits::{NewVisitor, Source};
 
 /// Standard input as a source of one blob.
 #[derive(Debug)]

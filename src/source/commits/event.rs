@@ -1,7 +1,8 @@
 //! An event of a build server: the commits that it brings. Where the checkout does not have what they are based on, all that
 //! it does have is read instead, and that this is not what was asked for is told.
 
-use super::brought::{self, Brought, Place, Wanted};
+use super::contents::{CommitContents, Found};
+use super::walk::{self, ReadOptions, WalkRoots};
 use crate::ci::{Commits, Job};
 use crate::finding::{Finding, Sighting};
 use crate::git::format::Format;
@@ -12,7 +13,9 @@ use crate::git::refs::Refs;
 use crate::git::repository::Repository;
 use crate::git::revisions::Revisions;
 use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
-use crate::source::{Found, History, Judge, NewVisitor, Source, Visitor, scope_of};
+use crate::source::history::History;
+use crate::source::scope::scope_of;
+use crate::source::traits::{Judge, NewVisitor, Source, Visitor};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -113,14 +116,14 @@ impl Event {
         &self.all.repository
     }
 
-    /// Tells which of the files that decide what counts the commits change.
-    fn tell_watched(&self, brought: &Brought, visitor: &mut dyn Visitor) {
+    /// Reports which of the files that decide what counts the commits change.
+    fn report_watched(&self, contents: &CommitContents, visitor: &mut dyn Visitor) {
         let is_watched = |path: &[u8]| {
             let rest =
                 |one: &Vec<u8>| path.strip_prefix(&one[..]).map(|rest| rest.is_empty() || rest[0] == b'/');
             self.watched.iter().any(|one| rest(one) == Some(true))
         };
-        let changed: BTreeSet<_> = brought.paths().filter(|path| is_watched(path)).collect();
+        let changed: BTreeSet<_> = contents.paths().filter(|path| is_watched(path)).collect();
         for path in changed {
             let shown = Origin::new(Kind::Blob, path).shown();
             visitor.note(format!(
@@ -130,8 +133,8 @@ impl Event {
     }
 }
 
-/// Tells which findings comments in the commits allow: whoever reviews them should know.
-fn tell_allowed(findings: &[Finding], visitor: &mut dyn Visitor) {
+/// Reports which findings comments in the commits allow: whoever reviews them should know.
+fn report_allowed(findings: &[Finding], visitor: &mut dyn Visitor) {
     /// More are not named.
     const NAMED: usize = 10;
     let allowed = findings.iter().filter_map(|finding| Some((finding, finding.allowed.as_ref()?.line)));
@@ -150,8 +153,7 @@ fn tell_allowed(findings: &[Finding], visitor: &mut dyn Visitor) {
 impl Source for Event {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
         let mut visitor = new_visitor();
-        let Some((objects, refs)) = brought::open(self.repository(), &self.all.databases, &mut *visitor)
-        else {
+        let Some((objects, refs)) = walk::open(self.repository(), &self.all.databases, &mut *visitor) else {
             return;
         };
         let ends = Ends::of(&self.commits, self.repository(), &objects, &refs);
@@ -177,16 +179,20 @@ impl Source for Event {
             return;
         }
         let head = refs.resolve(b"HEAD");
-        let wanted = Wanted { commits: ends.want, hidden: ends.hide, tags: ends.tags, ..Wanted::default() };
-        let place =
-            Place { repository: self.repository(), limits: &self.all.limits, threads: self.all.threads };
-        let brought = Brought::read(place, objects, head, &wanted, new_visitor);
-        if brought.has_no_commits() {
+        let roots =
+            WalkRoots { commits: ends.want, hidden: ends.hide, tags: ends.tags, ..WalkRoots::default() };
+        let options = ReadOptions {
+            repository: self.repository(),
+            limits: &self.all.limits,
+            threads: self.all.threads,
+        };
+        let contents = walk::read(options, objects, head, &roots, new_visitor);
+        if contents.has_no_commits() {
             visitor.note("the event brings no commits that were not there before".to_owned());
         }
-        self.tell_watched(&brought, &mut *visitor);
+        self.report_watched(&contents, &mut *visitor);
         // A second drive would read the same.
-        let _ = self.found.0.set(brought);
+        let _ = self.found.0.set(contents);
     }
 
     fn drive_rest(&self, new_visitor: &NewVisitor<'_>) {
@@ -202,11 +208,11 @@ impl Source for Event {
         judge: &Judge<'_>,
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
-        let Some(brought) = self.found.0.get() else {
+        let Some(contents) = self.found.0.get() else {
             return self.all.attribute(findings, sightings, judge, visitor);
         };
-        let findings = brought.attribute(findings, judge, visitor);
-        tell_allowed(&findings, visitor);
+        let findings = contents.attribute(findings, judge, visitor);
+        report_allowed(&findings, visitor);
         findings
     }
 

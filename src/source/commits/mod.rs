@@ -1,10 +1,15 @@
 //! What commits bring in: those of a range, of a push, or of the event of a build server.
 
-mod brought;
+mod attribution;
+mod contents;
 mod event;
+mod missing;
 mod pushed;
 mod range;
+mod tree_diff;
+mod walk;
 
+pub use contents::Found;
 pub use event::{Base, Event};
 pub use pushed::Pushed;
-pub use range::{CommitRange, Found};
+pub use range::CommitRange;

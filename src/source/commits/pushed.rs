@@ -1,14 +1,17 @@
 //! A push: the commits that it brings, seen from who pushes or from who receives.
 
-use super::brought::{self, Brought, Place, Wanted};
-use super::range::Found;
+use super::contents::Found;
+use super::missing::report_damage;
+use super::walk::{self, ReadOptions, WalkRoots};
 use crate::file::open;
 use crate::finding::{Finding, Sighting};
 use crate::git::objects::object::{Sort, parse_id};
 use crate::git::repository::Repository;
 use crate::git::revisions::Revisions;
 use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
-use crate::source::{Judge, Limits, NewVisitor, Source, Visitor, scope_of};
+use crate::source::limits::Limits;
+use crate::source::scope::scope_of;
+use crate::source::traits::{Judge, NewVisitor, Source, Visitor};
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -48,27 +51,28 @@ struct Update {
 impl Source for Pushed {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
         let mut visitor = new_visitor();
-        let Some((objects, refs)) = brought::open(&self.repository, &self.databases, &mut *visitor) else {
+        let Some((objects, refs)) = walk::open(&self.repository, &self.databases, &mut *visitor) else {
             return;
         };
         let revisions = Revisions { repository: &self.repository, objects: &objects, refs: &refs };
-        let wanted = match &self.revision {
-            Some(revision) => self.wanted_of(revision, &revisions, &mut *visitor),
-            None => self.wanted_of_lines(&revisions, &mut *visitor),
+        let roots = match &self.revision {
+            Some(revision) => self.roots_of_revision(revision, &revisions, &mut *visitor),
+            None => self.roots_of_lines(&revisions, &mut *visitor),
         };
-        let Some((wanted, is_missing)) = wanted else { return };
+        let Some((roots, is_missing)) = roots else { return };
         if is_missing {
-            brought::tell_damage(&self.repository, &objects, &mut *visitor);
+            report_damage(&self.repository, &objects, &mut *visitor);
         }
         let head = refs.resolve(b"HEAD");
-        let is_more = !(wanted.tags.is_empty() && wanted.trees.is_empty() && wanted.blobs.is_empty());
-        let place = Place { repository: &self.repository, limits: &self.limits, threads: self.threads };
-        let brought = Brought::read(place, objects, head, &wanted, new_visitor);
-        if brought.has_no_commits() && !is_more && !is_missing {
+        let is_more = !(roots.tags.is_empty() && roots.trees.is_empty() && roots.blobs.is_empty());
+        let options =
+            ReadOptions { repository: &self.repository, limits: &self.limits, threads: self.threads };
+        let contents = walk::read(options, objects, head, &roots, new_visitor);
+        if contents.has_no_commits() && !is_more && !is_missing {
             visitor.note("the push brings no commits that are not there already".to_owned());
         }
         // A second drive would read the same.
-        let _ = self.found.0.set(brought);
+        let _ = self.found.0.set(contents);
     }
 
     fn attribute(
@@ -79,7 +83,7 @@ impl Source for Pushed {
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
         match self.found.0.get() {
-            Some(brought) => brought.attribute(findings, judge, visitor),
+            Some(contents) => contents.attribute(findings, judge, visitor),
             None => findings,
         }
     }
@@ -91,11 +95,11 @@ impl Source for Pushed {
 
 impl Pushed {
     /// What the lines on standard input say; nothing if nothing is pushed.
-    fn wanted_of_lines(
+    fn roots_of_lines(
         &self,
         revisions: &Revisions<'_>,
         visitor: &mut dyn Visitor,
-    ) -> Option<(Wanted, bool)> {
+    ) -> Option<(WalkRoots, bool)> {
         /// Far more lines than any push has.
         const LIMIT: u64 = 256 << 20;
         let mut text = Vec::new();
@@ -108,16 +112,16 @@ impl Pushed {
             visitor.note(format!("nothing is pushed{deletes}"));
             return None;
         }
-        Some(self.wanted(&updates, revisions, visitor))
+        Some(self.roots(&updates, revisions, visitor))
     }
 
     /// What a revision leads to and the remote does not have.
-    fn wanted_of(
+    fn roots_of_revision(
         &self,
         revision: &str,
         revisions: &Revisions<'_>,
         visitor: &mut dyn Visitor,
-    ) -> Option<(Wanted, bool)> {
+    ) -> Option<(WalkRoots, bool)> {
         match revisions.range(revision) {
             Ok(ends) => {
                 let known = self.known(&[], revisions, visitor).into_iter();
@@ -126,14 +130,14 @@ impl Pushed {
                     _ => None,
                 });
                 let hidden = ends.hide.into_iter().chain(known).collect();
-                let wanted = Wanted { commits: ends.want, hidden, tags: ends.tags, ..Wanted::default() };
-                Some((wanted, false))
+                let roots = WalkRoots { commits: ends.want, hidden, tags: ends.tags, ..WalkRoots::default() };
+                Some((roots, false))
             }
             Err(errors) => {
                 for (name, reason) in errors {
                     visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.into_bytes()), reason });
                 }
-                brought::tell_damage(&self.repository, revisions.objects, visitor);
+                report_damage(&self.repository, revisions.objects, visitor);
                 None
             }
         }
@@ -167,20 +171,20 @@ impl Pushed {
     }
 
     /// What has to be read, and whether something of it is missing. The names of refs are content too.
-    fn wanted(
+    fn roots(
         &self,
         updates: &[Update],
         revisions: &Revisions<'_>,
         visitor: &mut dyn Visitor,
-    ) -> (Wanted, bool) {
-        let mut wanted = Wanted::default();
+    ) -> (WalkRoots, bool) {
+        let mut roots = WalkRoots::default();
         let mut is_missing = false;
         let mut there: BTreeSet<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
         there.extend(self.known(updates, revisions, visitor));
         for &id in &there {
             // What is not here hides nothing.
             if let Ok((id, Sort::Commit, _)) = revisions.peeled(id) {
-                wanted.hidden.push(id);
+                roots.hidden.push(id);
             }
         }
         for Update { name, new, .. } in updates {
@@ -188,11 +192,11 @@ impl Pushed {
             visitor.blob(&Blob::whole(&Origin::new(Kind::Ref, &name[..]), name));
             match revisions.peeled(new) {
                 Ok((id, sort, tags)) => {
-                    wanted.tags.extend(tags.into_iter().filter(|tag| !there.contains(tag)));
+                    roots.tags.extend(tags.into_iter().filter(|tag| !there.contains(tag)));
                     match sort {
-                        Sort::Commit => wanted.commits.push(id),
-                        Sort::Tree if !there.contains(&new) => wanted.trees.push(id),
-                        Sort::Blob if !there.contains(&new) => wanted.blobs.push(id),
+                        Sort::Commit => roots.commits.push(id),
+                        Sort::Tree if !there.contains(&new) => roots.trees.push(id),
+                        Sort::Blob if !there.contains(&new) => roots.blobs.push(id),
                         _ => {}
                     }
                 }
@@ -202,11 +206,11 @@ impl Pushed {
                 }
             }
         }
-        for list in [&mut wanted.tags, &mut wanted.trees, &mut wanted.blobs] {
+        for list in [&mut roots.tags, &mut roots.trees, &mut roots.blobs] {
             list.sort_unstable();
             list.dedup();
         }
-        (wanted, is_missing)
+        (roots, is_missing)
     }
 
     /// What the side that receives is known to have: its own refs, or for who pushes the refs of the remote. If it

@@ -1,15 +1,18 @@
 //! A range of commits: what they bring in.
 
-use super::brought::{self, Brought, Place, Wanted};
+use super::contents::Found;
+use super::missing::report_damage;
+use super::walk::{self, ReadOptions, WalkRoots};
 use crate::finding::{Finding, Sighting};
 use crate::git::repository::Repository;
 use crate::git::revisions::Revisions;
 use crate::input::{Kind, Origin, Scope, Skip};
 use crate::secret::mask_shapes;
-use crate::source::{Judge, Limits, NewVisitor, Source, Visitor, scope_of};
+use crate::source::limits::Limits;
+use crate::source::scope::scope_of;
+use crate::source::traits::{Judge, NewVisitor, Source, Visitor};
 use crate::text::printable;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 /// What the commits of a range bring in that their parents do not have.
 #[derive(Debug)]
@@ -28,14 +31,10 @@ pub struct CommitRange {
     pub found: Found,
 }
 
-/// What a source has read of commits.
-#[derive(Debug, Default)]
-pub struct Found(pub(super) OnceLock<Brought>);
-
 impl Source for CommitRange {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
         let mut visitor = new_visitor();
-        let Some((objects, refs)) = brought::open(&self.repository, &self.databases, &mut *visitor) else {
+        let Some((objects, refs)) = walk::open(&self.repository, &self.databases, &mut *visitor) else {
             return;
         };
         let head = refs.resolve(b"HEAD");
@@ -46,18 +45,20 @@ impl Source for CommitRange {
                 for (name, reason) in errors {
                     visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.into_bytes()), reason });
                 }
-                return brought::tell_damage(&self.repository, &objects, &mut *visitor);
+                return report_damage(&self.repository, &objects, &mut *visitor);
             }
         };
-        let wanted = Wanted { commits: ends.want, hidden: ends.hide, tags: ends.tags, ..Wanted::default() };
-        let place = Place { repository: &self.repository, limits: &self.limits, threads: self.threads };
-        let brought = Brought::read(place, objects, head, &wanted, new_visitor);
-        if brought.has_no_commits() {
+        let roots =
+            WalkRoots { commits: ends.want, hidden: ends.hide, tags: ends.tags, ..WalkRoots::default() };
+        let options =
+            ReadOptions { repository: &self.repository, limits: &self.limits, threads: self.threads };
+        let contents = walk::read(options, objects, head, &roots, new_visitor);
+        if contents.has_no_commits() {
             let revisions = printable(&mask_shapes(self.revisions.as_bytes()));
             visitor.note(format!("the range {revisions} has no commits"));
         }
         // A second drive would read the same.
-        let _ = self.found.0.set(brought);
+        let _ = self.found.0.set(contents);
     }
 
     fn attribute(
@@ -68,7 +69,7 @@ impl Source for CommitRange {
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
         match self.found.0.get() {
-            Some(brought) => brought.attribute(findings, judge, visitor),
+            Some(contents) => contents.attribute(findings, judge, visitor),
             None => findings,
         }
     }

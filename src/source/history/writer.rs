@@ -14,7 +14,7 @@ use crate::git::objects::{Content, Objects};
 use crate::git::people::People;
 use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
-use crate::source::{Judge, Visitor};
+use crate::source::traits::{Judge, Visitor};
 use crate::text::printable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};

@@ -1,0 +1,88 @@
+//! Objects that commits lead to and that cannot be read. Each is reported once, up to a number; the others are counted.
+
+use crate::git::objects::Objects;
+use crate::git::repository::Repository;
+use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
+use crate::source::traits::Visitor;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+/// At most this many unreadable objects are reported by name.
+const MAX_NAMED: usize = 100;
+
+/// Reports the damage of a database. It matters only where an object is missing.
+pub(super) fn report_damage(repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
+    for (file, reason) in objects.latest_damage() {
+        visitor.skip(repository.skip(file, reason.clone()));
+    }
+}
+
+/// Collects the objects that cannot be read, from all threads.
+#[derive(Default)]
+pub(super) struct Missing(Mutex<Unread>);
+
+/// The objects that could not be read.
+#[derive(Default)]
+struct Unread {
+    ids: BTreeSet<ObjectId>,
+    /// How many of them a partial clone does not have.
+    partial: usize,
+    /// How many of the others [`Missing::finish`] has not yet seen.
+    unfinished: usize,
+}
+
+impl Missing {
+    /// Reports an object that cannot be read, though `from` leads to it. Each object is reported once.
+    pub(super) fn report(
+        &self,
+        visitor: &mut dyn Visitor,
+        objects: &Objects,
+        origin: Origin<'static>,
+        reason: Reason,
+        from: &str,
+    ) {
+        let Some(id) = origin.object_id() else { return visitor.skip(Skip { origin, reason }) };
+        let mut unread = self.lock();
+        if !unread.ids.insert(id) {
+            return;
+        }
+        let reason = match reason {
+            Reason::NotFound if objects.is_partial && origin.kind() != Kind::Commit => {
+                unread.partial += 1;
+                return;
+            }
+            Reason::NotFound => Reason::Missing(from.to_owned()),
+            reason => reason,
+        };
+        unread.unfinished += 1;
+        if unread.ids.len() <= MAX_NAMED {
+            visitor.skip(Skip { origin, reason });
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Unread> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Reports the totals of the objects that could not be read since the last call.
+    pub(super) fn finish(&self, repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
+        let mut unread = self.lock();
+        if unread.partial > 0 {
+            visitor.skip(repository.skip(&repository.root, Reason::PartialClone(unread.partial as u64)));
+        }
+        if std::mem::take(&mut unread.unfinished) == 0 {
+            return;
+        }
+        if unread.ids.len() > MAX_NAMED {
+            let why = format!("{} more objects of it cannot be read", unread.ids.len() - MAX_NAMED);
+            visitor.skip(repository.skip(&repository.root, Reason::Damaged(why)));
+        }
+        report_damage(repository, objects, visitor);
+        if repository.common_dir().join("shallow").symlink_metadata().is_ok() {
+            visitor.note(
+                "this is a shallow clone: fetch all of it (git fetch --unshallow, in GitHub Actions fetch-depth: 0)"
+                    .to_owned(),
+            );
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a source and its visitors agree on.
+
+use crate::finding::{Finding, Sighting};
+use crate::input::{Blob, Kind, Origin, Scope, Skip};
+use std::io::{self, Read};
+use std::ops::Range;
+
+/// Takes what a source reads. Each thread of a source has a visitor of its own.
+pub trait Visitor {
+    /// Looks at a blob.
+    fn blob(&mut self, blob: &Blob<'_>);
+    /// Whether what begins with `head` ([`crate::input::HEAD`] bytes, or all of it) is to be handed over as a container.
+    fn opens(&self, _origin: &Origin<'_>, _head: &[u8]) -> bool {
+        false
+    }
+    /// Looks at a container, and at what is in it.
+    ///
+    /// # Errors
+    /// A failed read of `content`; what was read before has been looked at.
+    fn container(&mut self, _origin: &Origin<'_>, _content: &mut dyn Read) -> io::Result<()> {
+        Ok(())
+    }
+    /// How many bytes it has looked at, those of members of containers among them.
+    fn looked_at(&self) -> u64 {
+        0
+    }
+    /// Whether nothing that is looked for begins or ends in any of these stretches of `bytes`, nor lies across an empty one.
+    fn is_clean(&self, _bytes: &[u8], _stretches: &[Range<usize>]) -> bool {
+        false
+    }
+    /// How many bytes what is looked for can have beyond its first, at most.
+    fn reach(&self) -> usize {
+        0
+    }
+    /// Takes note of a whole blob of so many bytes, which is clean and so need not be looked at.
+    fn pass(&mut self, _kind: Kind, _bytes: u64) {}
+    /// Takes note of something that was not read.
+    fn skip(&mut self, skip: Skip);
+    /// Takes note of something that the user excluded: a file, or a folder with all that is in it.
+    fn excluded(&mut self);
+    /// Takes note of how many objects there will be.
+    fn expect(&mut self, _objects: u64) {}
+    /// Takes note of a remark for the user.
+    fn note(&mut self, note: String);
+}
+
+/// Makes a visitor for a thread. What the visitor saw is complete when it is dropped.
+pub type NewVisitor<'v> = dyn Fn() -> Box<dyn Visitor + Send + 'v> + Sync + 'v;
+
+/// Finds the secrets in what an origin holds, and in its members where it is a container, without a note of it. Fails where
+/// the content cannot be read to its end.
+pub type Judge<'j> =
+    dyn Fn(&Origin<'_>, &mut dyn Read, &mut (dyn FnMut(Finding) + Send)) -> io::Result<()> + Sync + 'j;
+
+/// Where bytes come from.
+pub trait Source {
+    /// Hands everything to visitors; returns when all of it was looked at.
+    fn drive(&self, new_visitor: &NewVisitor<'_>);
+
+    /// Reads what a shard leaves to others, where what is said of a finding depends on it too. Of what is read here only that
+    /// counts which has a secret that the shard itself has.
+    fn drive_rest(&self, _new_visitor: &NewVisitor<'_>) {}
+
+    /// Says of what was found how it came there, once all was read. `sightings` are secrets in objects that had no name
+    /// when they were read; what `judge` finds in such an object is a finding once a name is known. What cannot be read for
+    /// it is handed to the visitor. Where nothing is known the findings are given back as they are.
+    fn attribute(
+        &self,
+        findings: Vec<Finding>,
+        _sightings: Vec<Sighting>,
+        _judge: &Judge<'_>,
+        _visitor: &mut dyn Visitor,
+    ) -> Vec<Finding> {
+        findings
+    }
+
+    /// What it reads, for reports.
+    fn scope(&self) -> Scope {
+        Scope::default()
+    }
+}
