@@ -1,7 +1,7 @@
 //! bzip2. Several streams in a row are one content.
 
-use super::Opening;
 use super::feed::Feed;
+use super::opening::Opening;
 use bzip2::bufread::BzDecoder;
 use std::io::{self, Read};
 

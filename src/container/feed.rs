@@ -1,6 +1,6 @@
 //! The bytes of a container, with a look ahead.
 
-use super::{Failure, reason_of};
+use super::failure::{Failure, cut_off, reason_of};
 use crate::input::Reason;
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, Read};
@@ -169,7 +169,7 @@ impl Read for Exactly<'_, '_> {
         }
         let read = self.feed.read(&mut out[..most])?;
         if read == 0 {
-            return Err(super::cut_off());
+            return Err(cut_off());
         }
         self.left -= read as u64;
         Ok(read)

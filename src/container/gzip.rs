@@ -1,7 +1,7 @@
 //! gzip (RFC 1952). Several members in a row are one content; what follows behind them is left to the raw bytes.
 
-use super::Opening;
 use super::feed::Feed;
+use super::opening::Opening;
 use flate2::bufread::GzDecoder;
 use std::io::{self, Read};
 

@@ -1,8 +1,9 @@
 //! PDF (ISO 32000): each stream that looks compressed by zlib (`FlateDecode`) is a member. Whatever else a reader of PDF knows is
 //! left to the raw bytes. Streams of other filters are not decoded; broken ones give what can be inflated of them.
 
-use super::Opening;
+use super::failure::wrong;
 use super::feed::{AHEAD, Feed, Level};
+use super::opening::Opening;
 use crate::input::Reason;
 use flate2::bufread::ZlibDecoder;
 use memchr::memmem;
@@ -52,7 +53,7 @@ pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result
         }
     }
     match is_encrypted {
-        true => Err(super::wrong(Reason::Encrypted)),
+        true => Err(wrong(Reason::Encrypted)),
         false => Ok(()),
     }
 }

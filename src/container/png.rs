@@ -1,7 +1,7 @@
 //! PNG (its third edition): the texts beside the picture are members, also those that are compressed. The picture is none.
 
-use super::Opening;
 use super::feed::{Exactly, Feed};
+use super::opening::Opening;
 use flate2::bufread::ZlibDecoder;
 use std::io::{self, BufReader, Read};
 

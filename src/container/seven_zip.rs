@@ -1,8 +1,10 @@
 //! 7z (7zFormat.txt of the LZMA SDK). The directory stands at the end, so an archive is held in memory, and a large one is not
 //! opened. Its directory, mostly compressed itself, says of what its folders (streams of files) are made by which coders.
 
+use super::budget::{Budget, Memory};
+use super::failure::{cut_off, damaged, reason_of, wrong};
 use super::feed::Feed;
-use super::{Budget, Memory, Opening, cut_off, damaged, reason_of, wrong};
+use super::opening::Opening;
 use crate::input::Reason;
 use bzip2::bufread::MultiBzDecoder;
 use flate2::Crc;

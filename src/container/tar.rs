@@ -1,7 +1,8 @@
 //! tar: the old one, ustar, pax (POSIX.1-2001) and GNU's long names and sparse files.
 
+use super::failure::{cut_off, damaged};
 use super::feed::{Exactly, Feed};
-use super::{Opening, cut_off, damaged};
+use super::opening::Opening;
 use std::io::{self, Read};
 
 const BLOCK: usize = 512;

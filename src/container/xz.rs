@@ -1,7 +1,9 @@
 //! xz, several streams in a row included.
 
+use super::budget::{Budget, Memory, SMALL};
+use super::failure::LARGEST;
 use super::feed::Feed;
-use super::{Budget, LARGEST, Memory, Opening, SMALL};
+use super::opening::Opening;
 use crate::input::Reason;
 use flate2::Crc;
 use lzma_rust2::XzReader;

@@ -2,8 +2,10 @@
 //! before the first member, between members or behind the directory is searched for members as well; those that a directory
 //! does not name are read too, and none is read twice, however the directory makes them overlap.
 
+use super::failure::{cut_off, damaged, reason_of};
 use super::feed::{AHEAD, Exactly, Feed};
-use super::{Opening, cut_off, damaged, xz, zstd};
+use super::opening::Opening;
+use super::{xz, zstd};
 use crate::input::Reason;
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
@@ -268,7 +270,7 @@ fn read(feed: &mut Feed<'_>, opening: &mut Opening<'_>, member: &Member) -> io::
                     Ok(_memory) => match content() {
                         Ok(mut content) => check(opening, member, &mut content, expected, &mut checksum)?,
                         Err(error) => {
-                            opening.unread(&member.name, super::reason_of(&error));
+                            opening.unread(&member.name, reason_of(&error));
                             false
                         }
                     },
@@ -279,7 +281,7 @@ fn read(feed: &mut Feed<'_>, opening: &mut Opening<'_>, member: &Member) -> io::
                 },
                 Err(error) if opening.level.has_failed() => return Err(error),
                 Err(error) => {
-                    opening.unread(&member.name, super::reason_of(&error));
+                    opening.unread(&member.name, reason_of(&error));
                     false
                 }
             };

@@ -1,7 +1,9 @@
 //! Zstandard (RFC 8878), several frames in a row and skippable ones included.
 
+use super::budget::{Budget, Memory};
+use super::failure::{LARGEST, cut_off, damaged, wrong};
 use super::feed::Feed;
-use super::{Budget, LARGEST, Memory, Opening, damaged, wrong};
+use super::opening::Opening;
 use crate::input::Reason;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::{self, Read};
@@ -104,7 +106,7 @@ impl<'c, 'f, 'b> Content<'c, 'f, 'b> {
             let head = feed.peek(LONGEST_HEADER)?;
             if let Some(length) = skippable(head) {
                 if !feed.skip(length)? {
-                    return Err(super::cut_off());
+                    return Err(cut_off());
                 }
                 continue;
             }

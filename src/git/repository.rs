@@ -1,9 +1,6 @@
-//! A git repository: where it is, and which files it tracks. It does not matter who owns it, and nothing of its
+//! A git repository: where it is. It does not matter who owns it, and nothing of its
 //! configuration is read but its format, so a hostile one has no effect.
 
-use super::format::Format;
-use super::index::Index;
-use super::objects::object::EntryKind;
 use crate::file::open::read_small;
 use crate::file::path::{path_bytes, relative};
 use crate::input::{Kind, Origin, Reason, Skip};
@@ -17,14 +14,6 @@ pub struct Repository {
     git_dir: PathBuf,
     /// Whether it has no working tree.
     pub is_bare: bool,
-}
-
-/// A file, link or submodule that git tracks.
-#[derive(Debug)]
-pub(crate) struct Tracked {
-    /// Relative to the top of the working tree, with `/` between parts.
-    pub(crate) path: Vec<u8>,
-    pub(crate) is_submodule: bool,
 }
 
 impl Repository {
@@ -118,29 +107,6 @@ impl Repository {
             None => path_bytes(file).into_owned(),
         };
         Skip { origin: Origin::new(Kind::File, path), reason }
-    }
-
-    /// What git tracks, from its index. A folder that the index has as a whole is not on disk, so it is none of that.
-    ///
-    /// # Errors
-    /// Why the index cannot be read.
-    pub(crate) fn tracked(&self) -> Result<Vec<Tracked>, String> {
-        let format =
-            Format::of(&self.common_dir()).map_err(|reason| format!("its configuration {reason}"))?;
-        let index = Index::of(self, None, format.hash).map_err(|(_, reason)| reason.to_string())?;
-        // A path that leads out of the working tree, which git never writes, is not followed.
-        let is_inside = |path: &[u8]| {
-            !path.starts_with(b"/") && path.split(|&byte| byte == b'/').all(|part| part != b"..")
-        };
-        let mut tracked = Vec::new();
-        let mut entries = index.entries();
-        while let Some(entry) = entries.next().map_err(|reason| reason.to_string())? {
-            if entry.kind() != EntryKind::Tree && is_inside(entry.path) {
-                let is_submodule = entry.kind() == EntryKind::Submodule;
-                tracked.push(Tracked { path: entry.path.to_vec(), is_submodule });
-            }
-        }
-        Ok(tracked)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The look into containers: members are blobs again, and the bytes of the container itself are looked at on the way.
 
-use super::{Gatherer, Listing};
+use super::gatherer::Gatherer;
+use super::listing::{LISTED_PER_FILE, Listing};
 use crate::container::{Budget, Failure, Members, open};
 use crate::detect::detect;
-use crate::finding::{Finding, SecretId};
+use crate::finding::Finding;
 use crate::input::{Blob, Origin, Reason, Skip};
 use crate::rule::RuleSet;
 use crate::source::{Reader, Visitor as _};
@@ -12,44 +13,11 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// How many findings of one kind in one outermost container are listed; the others are only counted.
-const LISTED_PER_CONTAINER: u64 = 10_000;
-
 /// Of so many members of an outermost container that cannot be read each is told; the others are counted.
 const TOLD: u64 = 100;
 
 /// The window in which a container's own bytes are looked at: smaller than that of files, as there may be one for each level.
 const WINDOW: usize = 64 * 1024;
-
-/// The containers that a thread has open.
-#[derive(Default)]
-pub(super) struct Open {
-    budget: Option<Arc<Budget>>,
-    /// For each, the secrets in its members.
-    secrets: Vec<BTreeSet<SecretId>>,
-    /// What is found in the outermost one.
-    pub(super) listing: Listing,
-    /// How many of its members could not be read, but for a limit.
-    unread: u64,
-    /// Buffers that are not in use: for members, and for the bytes of containers.
-    readers: Vec<Reader>,
-    raw_readers: Vec<Reader>,
-}
-
-impl Open {
-    /// How deep the innermost container lies.
-    pub(super) fn depth(&self) -> usize {
-        self.secrets.len()
-    }
-
-    /// Takes note of a secret in a member; whether it is to be listed.
-    pub(super) fn takes(&mut self, finding: &Finding) -> bool {
-        if let Some(secrets) = self.secrets.last_mut() {
-            secrets.insert(finding.secret_id());
-        }
-        self.listing.takes(finding, LISTED_PER_CONTAINER)
-    }
-}
 
 impl Gatherer<'_> {
     /// Opens a container, and looks at its own bytes as well: at what is no member of it.
@@ -94,9 +62,9 @@ impl Gatherer<'_> {
             self.seen.counts.bytes += bytes;
         }
         self.looked_at += bytes;
-        self.untold.bytes += bytes;
-        self.untold.blobs += 1;
-        self.tell_untold();
+        self.pending.bytes += bytes;
+        self.pending.blobs += 1;
+        self.report_progress();
         // What is stored as it is was found in the member already.
         for finding in raw.findings.into_iter().filter(|finding| !inside.contains(&finding.secret_id())) {
             self.file_listed(finding);
@@ -166,7 +134,7 @@ impl<'r> Raw<'r> {
             Ok(detected) => {
                 blob.wants.set(detected.wants);
                 for finding in detected.findings {
-                    if self.listing.takes(&finding, super::LISTED_PER_FILE) {
+                    if self.listing.takes(&finding, LISTED_PER_FILE) {
                         self.findings.push(finding);
                     } else {
                         self.unlisted += 1;

@@ -2,7 +2,8 @@
 //! it does have is read instead, and that this is not what was asked for is told.
 
 use super::contents::{CommitContents, Found};
-use super::walk::{self, ReadOptions, WalkRoots};
+use super::options::{ReadOptions, WalkRoots};
+use super::walk;
 use crate::ci::{Commits, Job};
 use crate::finding::{Finding, Sighting};
 use crate::git::format::Format;

@@ -4,6 +4,7 @@ mod attribution;
 mod contents;
 mod event;
 mod missing;
+mod options;
 mod pushed;
 mod range;
 mod tree_diff;

@@ -2,7 +2,8 @@
 
 use super::contents::Found;
 use super::missing::report_damage;
-use super::walk::{self, ReadOptions, WalkRoots};
+use super::options::{ReadOptions, WalkRoots};
+use super::walk;
 use crate::file::open;
 use crate::finding::{Finding, Sighting};
 use crate::git::objects::object::{Sort, parse_id};

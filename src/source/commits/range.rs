@@ -2,7 +2,8 @@
 
 use super::contents::Found;
 use super::missing::report_damage;
-use super::walk::{self, ReadOptions, WalkRoots};
+use super::options::{ReadOptions, WalkRoots};
+use super::walk;
 use crate::finding::{Finding, Sighting};
 use crate::git::repository::Repository;
 use crate::git::revisions::Revisions;

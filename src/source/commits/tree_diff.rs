@@ -2,7 +2,7 @@
 
 use super::contents::IntroducedBlob;
 use super::missing::Missing;
-use super::walk::ReadOptions;
+use super::options::ReadOptions;
 use crate::file::path::native_path;
 use crate::git::commits::Commit;
 use crate::git::objects::Objects;

@@ -2,6 +2,7 @@
 
 use super::contents::{CommitContents, IntroducedBlob};
 use super::missing::Missing;
+use super::options::{ReadOptions, WalkRoots};
 use super::tree_diff::introduced_blobs;
 use crate::git::commits::{Commit, walk};
 use crate::git::format::Format;
@@ -18,29 +19,6 @@ use crate::source::traits::{NewVisitor, Visitor};
 use crate::threads::for_pieces;
 use std::collections::BTreeMap;
 use std::io::Read;
-
-/// What is read, and on how many threads.
-#[derive(Clone, Copy)]
-pub(super) struct ReadOptions<'p> {
-    pub(super) repository: &'p Repository,
-    pub(super) limits: &'p Limits,
-    pub(super) threads: usize,
-}
-
-/// Where a walk begins and ends.
-#[derive(Debug, Default)]
-pub(super) struct WalkRoots {
-    /// Commits, and their ancestors.
-    pub(super) commits: Vec<ObjectId>,
-    /// Commits that are left out, and their ancestors.
-    pub(super) hidden: Vec<ObjectId>,
-    /// Tags that have a message.
-    pub(super) tags: Vec<ObjectId>,
-    /// Trees that no commit leads to.
-    pub(super) trees: Vec<ObjectId>,
-    /// Blobs that no commit leads to.
-    pub(super) blobs: Vec<ObjectId>,
-}
 
 /// Opens a repository's objects and refs. Reports what cannot be opened.
 pub(super) fn open(

@@ -9,7 +9,6 @@ use crate::finding::{Finding, SecretId, Sighting};
 use crate::git::format::Format;
 use crate::git::graph::{Graph, Wanted};
 use crate::git::ids::Ids;
-use crate::git::index::Index;
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Sort, links, parse_id};
 use crate::git::objects::{LooseObjects, Objects};
@@ -187,7 +186,8 @@ impl History {
             visitor.note("there are too many paths to name each at which a secret is".to_owned());
         }
         let mut writer = Writer {
-            history: self,
+            repository: &self.repository,
+            limits: &self.limits,
             objects: &objects,
             ids: &ids,
             graph: &graph,
@@ -247,18 +247,6 @@ impl History {
             Err(reason) => visitor.skip(self.repository.skip(&self.repository.root, reason)),
         }
         None
-    }
-
-    /// The paths that the index has for blobs.
-    fn staged(&self, hash: gix_hash::Kind) -> HashMap<ObjectId, Vec<u8>> {
-        let mut paths = HashMap::new();
-        if let Ok(index) = Index::of(&self.repository, None, hash) {
-            let mut entries = index.entries();
-            while let Ok(Some(entry)) = entries.next() {
-                paths.entry(entry.id()).or_insert_with(|| entry.path.to_vec());
-            }
-        }
-        paths
     }
 
     /// The logs of refs, with the ids in them. Reports those that cannot be read.

@@ -1,6 +1,5 @@
 //! The findings of a history: what was attributed, told once for each secret and path.
 
-use super::History;
 use super::attribution::{Attribution, Facts, Place, Sought, Ways};
 use crate::date::Time;
 use crate::file::open::reason;
@@ -8,12 +7,15 @@ use crate::file::path::native_path;
 use crate::finding::{Commit, Exposure, Finding, History as Told, Introduction, Reach, SecretId, Sighting};
 use crate::git::graph::Graph;
 use crate::git::ids::Ids;
+use crate::git::index::Index;
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Entries, Sort};
 use crate::git::objects::{Content, Objects};
 use crate::git::people::People;
+use crate::git::repository::Repository;
 use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
+use crate::source::limits::Limits;
 use crate::source::traits::{Judge, Visitor};
 use crate::text::printable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -48,6 +50,18 @@ fn find(judge: &Judge<'_>, id: &SecretId, origin: &Origin<'_>, mut bytes: &[u8])
     // Memory can be read to its end.
     let _ = gather(judge, &BTreeSet::from([id]), origin, &mut bytes, &mut found);
     found.into_values().flatten().next()
+}
+
+/// The paths that the index has for blobs.
+fn staged_paths(repository: &Repository, hash: gix_hash::Kind) -> HashMap<ObjectId, Vec<u8>> {
+    let mut paths = HashMap::new();
+    if let Ok(index) = Index::of(repository, None, hash) {
+        let mut entries = index.entries();
+        while let Ok(Some(entry)) = entries.next() {
+            paths.entry(entry.id()).or_insert_with(|| entry.path.to_vec());
+        }
+    }
+    paths
 }
 
 /// An object that has a secret and cannot be read any more, so that the secret cannot be told.
@@ -115,7 +129,8 @@ const LISTED: usize = 100;
 
 /// Makes findings of what was attributed.
 pub(super) struct Writer<'w> {
-    pub(super) history: &'w History,
+    pub(super) repository: &'w Repository,
+    pub(super) limits: &'w Limits,
     pub(super) objects: &'w Objects,
     pub(super) ids: &'w Ids<'w>,
     pub(super) graph: &'w Graph,
@@ -222,7 +237,7 @@ impl<'w> Writer<'w> {
         let mut spots = Vec::new();
         for (place, facts) in attribution.places() {
             let path = native_path(attribution.path(place.path));
-            if self.history.limits.excludes(&path, false) {
+            if self.limits.excludes(&path, false) {
                 if excluded.insert(place.path) {
                     self.visitor.excluded();
                 }
@@ -338,7 +353,7 @@ impl<'w> Writer<'w> {
             let wanted: BTreeSet<&SecretId> =
                 secrets.iter().map(|&secret| &*self.found.secrets[secret as usize]).collect();
             let ways = self.attribution.ways_to_object(number);
-            let staged = staged.get_or_insert_with(|| self.history.staged(self.objects.hash));
+            let staged = staged.get_or_insert_with(|| staged_paths(self.repository, self.objects.hash));
             let (origin, exposure) = match staged.get(&id) {
                 Some(path) if ways.exposure() > Exposure::Index => {
                     (Origin::new(Kind::Index, path.as_slice()).in_object(id), Exposure::Index)

@@ -6,7 +6,8 @@ mod walk;
 
 use crate::file::open;
 use crate::file::path::{native_path, path_bytes, relative};
-use crate::git::repository::{Repository, Tracked};
+use crate::git::index::{Tracked, tracked};
+use crate::git::repository::Repository;
 use crate::input::{Kind, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::source::limits::Limits;
@@ -119,7 +120,7 @@ impl Worktree {
         let read_tracked = || {
             let with_hash = |file: Tracked| (seen.hash(&file.path), file);
             let is_needed = left_out.lock().is_ok_and(|left_out| left_out.recv().is_ok());
-            let tracked = if is_needed { repository.tracked()? } else { Vec::new() };
+            let tracked = if is_needed { tracked(&repository)? } else { Vec::new() };
             Ok::<Vec<_>, String>(tracked.into_iter().map(with_hash).collect())
         };
         let (tracked, mut nested) = std::thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! Which files a walk came by, so that those which git tracks and the walk left out as ignored can be read after it.
 
 use crate::file::path::relative;
-use crate::git::repository::Tracked;
+use crate::git::index::Tracked;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
 use std::path::{Path, PathBuf};
