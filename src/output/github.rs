@@ -1,7 +1,8 @@
 //! GitHub Actions: workflow commands that become annotations. A step shows ten of each level, so the last one says how
 //! many more there are; every finding is in the log as a plain line.
 
-use super::{Style, history, text};
+use super::style::Style;
+use super::{history, text};
 use crate::finding::Finding;
 use crate::input::Kind;
 use crate::report::Report;

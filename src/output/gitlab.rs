@@ -1,7 +1,9 @@
 //! GitLab's secret detection report (`gl-secret-detection-report.json`), as its schema of version 15 wants it
 //! (gitlab.com/gitlab-org/security-products/security-report-schemas).
 
-use super::{Style, history, write_json};
+use super::history;
+use super::style::Style;
+use super::write_json::write_json;
 use crate::date::Time;
 use crate::finding::Finding;
 use crate::report::Report;

@@ -1,6 +1,7 @@
 //! JSON, our own: one document, or an object a line. `docs/report.schema.json` describes both and a test holds it.
 
-use super::{Style, write_json};
+use super::style::Style;
+use super::write_json::write_json;
 use crate::finding::{Commit, Finding, History, Point};
 use crate::input::{Origin, Scope, Skip};
 use crate::report::{Report, Suppressed, Suppression};

@@ -1,7 +1,8 @@
 //! JUnit XML, which most build servers show as test results: a failure for each finding, an error for each thing that was
 //! not read, and a passed test where there is neither.
 
-use super::{Style, history, text};
+use super::style::Style;
+use super::{history, text};
 use crate::report::Report;
 use std::io::{self, Write};
 

@@ -1,6 +1,7 @@
 //! Markdown: the summary of a job. GitHub shows at most a mebibyte of one, so the lists are cut, and say so.
 
-use super::{Style, history, text};
+use super::style::Style;
+use super::{history, text};
 use crate::finding::Finding;
 use crate::report::{Report, Suppression};
 use std::io::{self, Write};

@@ -8,24 +8,17 @@ mod junit;
 mod markdown;
 pub mod merge;
 mod sarif;
+mod style;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write_json;
+
+pub use style::Style;
 
 use crate::report::Report;
-use serde::Serialize;
 use std::io::{self, Write};
-
-/// How an output may look. Programs' formats do not depend on it.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    /// Whether colours may be used.
-    pub color: bool,
-    /// What was skipped, suppressed and left out is listed, not only counted.
-    pub verbose: bool,
-    /// A line for each finding, and no summary.
-    pub quiet: bool,
-}
+use write_json::write_json;
 
 /// The list of formats.
 macro_rules! formats {
@@ -69,13 +62,6 @@ formats! {
     Gitlab = "gitlab", gitlab::write, "GitLab's secret detection report";
     Markdown = "markdown", markdown::write, "a summary, for GitHub's step summaries say";
     Junit = "junit", junit::write, "JUnit XML, which most build servers show";
-}
-
-/// Writes JSON, indented or in one line. The GitHub runner takes `##[error]` in a log for a command; in JSON a `#` stands in
-/// strings only, where it may be written as an escape.
-fn write_json(value: &impl Serialize, indented: bool, out: &mut dyn Write) -> io::Result<()> {
-    let text = if indented { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
-    writeln!(out, "{}", text.replace("##[", "\\u0023#["))
 }
 
 /// Writes a report that was merged from others.

@@ -2,7 +2,9 @@
 //!
 //! Suppressed findings are left out: GitHub does not read suppressions and would open alerts for them.
 
-use super::{Style, history, write_json};
+use super::history;
+use super::style::Style;
+use super::write_json::write_json;
 use crate::finding::Finding;
 use crate::input::{Kind, Origin, Scope};
 use crate::report::Report;

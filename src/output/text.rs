@@ -1,7 +1,8 @@
 //! Text for people: each finding with its line, why, and what to do; at the end what was read. Every character from
 //! outside is printable, and no line begins with one.
 
-use super::{Style, history};
+use super::history;
+use super::style::Style;
 use crate::finding::Finding;
 use crate::input::Skip;
 use crate::report::{Report, Suppression};

@@ -1,6 +1,7 @@
-//! The layers: a module imports lower ones only, and each crate that does one thing is used in one place.
+//! The layers: a module imports lower ones only, no files form a cycle, and each crate that does one thing is used in one
+//! place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every module of the library, by layer from the lowest. `ARCHITECTURE.md` shows the same table.
@@ -55,7 +56,7 @@ const FENCES: &[(&str, &[&str])] = &[
             "ci.rs",
             "output/merge.rs",
             "policy/baseline.rs",
-            "output/mod.rs",
+            "output/write_json.rs",
             "output/sarif.rs",
             "output/json.rs",
             "output/gitlab.rs",
@@ -81,7 +82,7 @@ const FENCES: &[(&str, &[&str])] = &[
     (
         "ignore",
         &[
-            "source/mod.rs",
+            "source/limits.rs",
             "source/worktree/ignores.rs",
             "rule/mod.rs",
             "rule/file.rs",
@@ -151,6 +152,129 @@ fn imports_point_down() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The code of a file: without its unit tests and comments.
+fn code(text: &str) -> String {
+    let text = text.split("\nmod tests {").next().unwrap_or_default();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The paths that the tree of a `use` names: `a::{b, c::d}` are `a::b` and `a::c::d`.
+fn expand(tree: &str) -> Vec<String> {
+    let Some((prefix, rest)) = tree.split_once('{') else { return vec![tree.trim().to_owned()] };
+    let inner = rest.trim_end().strip_suffix('}').unwrap_or(rest);
+    let mut depth = 0_i32;
+    let parts = inner.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    parts.flat_map(expand).map(|part| format!("{}{part}", prefix.trim())).collect()
+}
+
+/// All paths that code names: those of each `use`, and all other words with `::` in them.
+fn paths(code: &str) -> Vec<String> {
+    let uses = code.split("use ").skip(1).filter_map(|rest| rest.split(';').next()).flat_map(expand);
+    let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+    let words = words.filter(|word| word.contains("::") && !word.ends_with("::"));
+    uses.chain(words.map(str::to_owned)).collect()
+}
+
+/// The module of a file, as the names on the way from the root of its crate: `scan/mod.rs` is `["scan"]`.
+fn module(file: &str) -> Vec<&str> {
+    file.trim_end_matches(".rs").split('/').filter(|name| !["mod", "lib", "main"].contains(name)).collect()
+}
+
+/// The file that a path names in another file. A re-export counts as the file that re-exports.
+fn target<'f>(files: &BTreeMap<Vec<&str>, &'f str>, file: &str, path: &str) -> Option<&'f str> {
+    let mut from = module(file);
+    for name in path.split("::").map(str::trim) {
+        match name {
+            "crate" => from.clear(),
+            "super" => drop(from.pop()),
+            "self" => {}
+            _ => {
+                from.push(name);
+                if !files.contains_key(&from) {
+                    from.pop();
+                    break;
+                }
+            }
+        }
+    }
+    files.get(&from).copied()
+}
+
+/// For each file the other files that it imports from.
+fn imports(sources: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>> {
+    let files: BTreeMap<_, _> = sources.keys().map(|file| (module(file), file.as_str())).collect();
+    let others = |(file, text): (&String, &String)| {
+        let targets = paths(&code(text)).into_iter().filter_map(|path| target(&files, file, &path));
+        targets.filter(|other| other != file).collect()
+    };
+    sources.iter().map(|source| (source.0.as_str(), others(source))).collect()
+}
+
+/// A cycle of a graph: each file imports from the next, the last from the first.
+fn cycle<'f>(mut graph: BTreeMap<&'f str, BTreeSet<&'f str>>) -> Vec<&'f str> {
+    // A file that imports nothing is in no cycle, so it is removed. Then others import nothing.
+    loop {
+        let before = graph.len();
+        graph.retain(|_, imports| !imports.is_empty());
+        let left: BTreeSet<_> = graph.keys().copied().collect();
+        graph.values_mut().for_each(|imports| imports.retain(|file| left.contains(file)));
+        if graph.len() == before {
+            break;
+        }
+    }
+    let mut way = Vec::new();
+    let mut next = graph.keys().next().copied();
+    while let Some(file) = next {
+        if let Some(start) = way.iter().position(|seen| *seen == file) {
+            return way.split_off(start);
+        }
+        way.push(file);
+        next = graph[file].first().copied();
+    }
+    way
+}
+
+#[test]
+fn no_files_form_a_cycle() {
+    // The program is a crate of its own.
+    const PROGRAM: &str = "bin/sf-scan/";
+    let (program, library): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        sources().into_iter().partition(|(file, _)| file.starts_with(PROGRAM));
+    let program = program.into_iter().map(|(file, text)| (file[PROGRAM.len()..].to_owned(), text)).collect();
+    for sources in [library, program] {
+        assert_eq!(cycle(imports(&sources)), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn finds_cycles_in_every_spelling() {
+    let files = |files: &[(&str, &str)]| -> BTreeMap<String, String> {
+        files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect()
+    };
+    for (parent, child) in [
+        ("use child::Child;", "use super::Parent;"),
+        ("use child::Child;", "use crate::parent::{Other, Parent};"),
+        ("use child::{Child, Other};", "fn f() -> super::Parent {}"),
+        ("fn f() { child::f() }", "use crate::{\n    other,\n    parent::{Parent},\n};"),
+    ] {
+        let sources = files(&[("parent/mod.rs", parent), ("parent/child.rs", child), ("other.rs", "")]);
+        assert_eq!(cycle(imports(&sources)).len(), 2, "{parent} {child}");
+    }
+    let sources = files(&[
+        ("parent/mod.rs", "mod child;\nmod sibling;\npub use child::Child;"),
+        (
+            "parent/child.rs",
+            "use super::sibling::S; // super::Parent\n#[cfg(test)]\nmod tests {\n    use super::super::Parent;\n}",
+        ),
+        ("parent/sibling.rs", "use crate::other::Other;"),
+        ("other.rs", ""),
+    ]);
+    assert_eq!(cycle(imports(&sources)), Vec::<&str>::new());
 }
 
 #[test]

@@ -4,11 +4,13 @@ mod args;
 mod deliver;
 mod hooks;
 mod merging;
+mod messages;
 mod progress;
 mod setup;
 mod sources;
 
 use args::{Args, When, Word};
+use messages::{COULD_NOT, show, show_lines};
 use miette::Report as Trouble;
 use setup::Setup;
 use sf_scan::date::Time;
@@ -20,7 +22,6 @@ use sf_scan::report::{Report, Suppressed, Suppression};
 use sf_scan::rule::{Confidence, RuleSet};
 use sf_scan::scan::{Progress, scan};
 use sf_scan::secret::mask_shapes_in;
-use sf_scan::text::printable;
 use sources::Push;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
@@ -28,9 +29,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The scan is incomplete, or could not run.
-const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
     quiet_panics();
@@ -44,7 +42,7 @@ fn main() -> ExitCode {
     match run.unwrap_or(Ok(COULD_NOT)) {
         Ok(code) => ExitCode::from(code),
         Err(trouble) => {
-            tell_lines(&format!("{trouble:?}"));
+            show_lines(&format!("{trouble:?}"));
             ExitCode::from(COULD_NOT)
         }
     }
@@ -76,7 +74,7 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     let source = sources::pick(args, &setup, environment)?;
     if let Some(asked) = args.threads.filter(|&asked| asked > sources::max_threads() && !args.quiet) {
         let threads = sources::threads(args.threads);
-        tell(&format!("note: -j {asked} is more than this machine can use; {threads} threads read"));
+        show(&format!("note: -j {asked} is more than this machine can use; {threads} threads read"));
     }
     let began = now();
     let progress = Progress::default();
@@ -107,10 +105,10 @@ fn run(args: &Args) -> Result<u8, Trouble> {
     (report.began, report.ended) = (began, now());
     let is_kept = args.write_baseline.as_deref().is_none_or(|file| write_baseline(file, &mut report));
     if args.verbose {
-        tell_settings(args, &setup);
+        show_settings(args, &setup);
     }
     for note in &report.notes {
-        tell(&format!("sf-scan: {note}"));
+        show(&format!("sf-scan: {note}"));
     }
     let delivered = deliver_all(args, &report);
     let fail_on = if args.exit_zero { None } else { args.fail_on.level() };
@@ -127,7 +125,7 @@ fn is_whole(args: &Args, setup: &Setup) -> bool {
 /// is incomplete makes no baseline.
 fn write_baseline(file: &Path, report: &mut Report<'_>) -> bool {
     if report.is_incomplete() {
-        tell(&format!("sf-scan: the baseline {} is not written: the scan is incomplete", file.display()));
+        show(&format!("sf-scan: the baseline {} is not written: the scan is incomplete", file.display()));
         return false;
     }
     report.suppressed.extend(
@@ -142,7 +140,7 @@ fn write_baseline(file: &Path, report: &mut Report<'_>) -> bool {
     match deliver::to_file(file, |out| out.write_all(text.as_bytes())) {
         Ok(()) => true,
         Err(error) => {
-            tell(&format!("sf-scan: the baseline {} could not be written: {error}", file.display()));
+            show(&format!("sf-scan: the baseline {} could not be written: {error}", file.display()));
             false
         }
     }
@@ -165,21 +163,21 @@ fn deliver_all(args: &Args, report: &Report<'_>) -> bool {
     let mut delivered = true;
     for (format, path) in files {
         if let Err(error) = deliver::to_file(path, |out| format.write(report, style, out)) {
-            tell(&format!("sf-scan: the report {} could not be written: {error}", path.display()));
+            show(&format!("sf-scan: the report {} could not be written: {error}", path.display()));
             delivered = false;
         }
     }
     if args.output.is_none() {
         let style = Style { color: use_color(args.color()), ..style };
         if let Err(error) = deliver::to_stdout(|out| format.write(report, style, out)) {
-            tell(&format!("sf-scan: the report could not be written to standard output: {error}"));
+            show(&format!("sf-scan: the report could not be written to standard output: {error}"));
             delivered = false;
         }
     }
     // The formats for people say themselves what was read.
     let said = args.output.is_none() && matches!(format, Format::Text | Format::Github);
     if (!said && !args.quiet) || (args.quiet && report.counts.is_nothing()) {
-        tell(&format!("sf-scan: {}", summary(report)));
+        show(&format!("sf-scan: {}", summary(report)));
     }
     delivered
 }
@@ -224,13 +222,13 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u8, Tro
     Ok(0)
 }
 
-fn tell_settings(args: &Args, setup: &Setup) {
+fn show_settings(args: &Args, setup: &Setup) {
     let rules: Vec<_> = setup.rules.rules().iter().map(|rule| &*rule.id).collect();
     let config = setup.config_file.as_ref().map_or("none".to_owned(), |file| file.display().to_string());
-    tell(&format!("sf-scan {}: root {}", env!("CARGO_PKG_VERSION"), setup.root.display()));
-    tell(&format!("sf-scan: configuration {config}; rules {}", rules.join(", ")));
+    show(&format!("sf-scan {}: root {}", env!("CARGO_PKG_VERSION"), setup.root.display()));
+    show(&format!("sf-scan: configuration {config}; rules {}", rules.join(", ")));
     if args.no_ignore {
-        tell("sf-scan: files that git ignores are read as well");
+        show("sf-scan: files that git ignores are read as well");
     }
 }
 
@@ -242,7 +240,7 @@ fn answer(error: &clap::Error) -> ExitCode {
         let text = text.to_string();
         for line in text.trim_end().lines() {
             let colon = if line.trim_start().starts_with("::") { "." } else { "" };
-            tell(&format!("{colon}{line}"));
+            show(&format!("{colon}{line}"));
         }
         return ExitCode::from(COULD_NOT);
     }
@@ -253,22 +251,12 @@ fn answer(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Says something in a line on standard error, whatever names are in it.
-fn tell(text: &str) {
-    tell_lines(&printable(text.as_bytes()));
-}
-
-/// Says something on standard error, keys masked. That nobody can hear it is no reason to stop.
-fn tell_lines(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", mask_shapes_in(text));
-}
-
 /// A panic says where it happened and nothing of the data: its message may hold a key.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        tell(&format!("sf-scan: this is a bug in sf-scan{place}; please report it"));
+        show(&format!("sf-scan: this is a bug in sf-scan{place}; please report it"));
     }));
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::deliver;
-use crate::{COULD_NOT, tell};
+use crate::messages::{COULD_NOT, show};
 use miette::Report as Trouble;
 use sf_scan::file::read_text;
 use sf_scan::mistake::Mistake;
@@ -43,14 +43,14 @@ pub(crate) fn merge_reports(args: &Args) -> Result<u8, Trouble> {
     let mut delivered = true;
     for file in args.report.iter().map(|(_, file)| file).chain(&args.output) {
         if let Err(error) = deliver::to_file(file, |out| write_merged(&merged.report, out)) {
-            tell(&format!("sf-scan: the report {} could not be written: {error}", file.display()));
+            show(&format!("sf-scan: the report {} could not be written: {error}", file.display()));
             delivered = false;
         }
     }
     if args.output.is_none()
         && let Err(error) = deliver::to_stdout(|out| write_merged(&merged.report, out))
     {
-        tell(&format!("sf-scan: the report could not be written to standard output: {error}"));
+        show(&format!("sf-scan: the report could not be written to standard output: {error}"));
         delivered = false;
     }
     let count = |level: Level| merged.findings.get(level.name()).copied().unwrap_or_default();
@@ -59,7 +59,7 @@ pub(crate) fn merge_reports(args: &Args) -> Result<u8, Trouble> {
     let found =
         if levels.is_empty() { "no findings".to_owned() } else { format!("findings: {}", levels.join(", ")) };
     let incomplete = if merged.is_incomplete { "Incomplete: " } else { "" };
-    tell(&format!("sf-scan: {incomplete}{found}, in {} reports.", reports.len()));
+    show(&format!("sf-scan: {incomplete}{found}, in {} reports.", reports.len()));
     let fail_on = if args.exit_zero { None } else { args.fail_on.level() };
     let fails = |level: &Level| fail_on.is_some_and(|least| *level >= least) && count(*level) > 0;
     Ok(if !delivered || merged.is_incomplete { COULD_NOT } else { u8::from(Level::ALL.iter().any(fails)) })
