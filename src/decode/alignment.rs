@@ -6,8 +6,8 @@
 //! alignments in which a byte would not be ASCII; the few that are left are decoded. The probe accepts too much rather than too
 //! little: it decides where to decode, not what is found.
 
-use super::Form;
 use super::alphabet::{BASE64_VALUES, ClassMasks, NO_DIGIT, hex_byte};
+use super::form::Form;
 use crate::prefilter::{BLOCK_BYTES, SIMD_LEVEL, WINDOW_BYTES, WINDOW_OFFSETS};
 use fearless_simd::{Simd, dispatch};
 use std::ops::Range;

@@ -4,8 +4,8 @@
 //! Whole groups are decoded by the base64-simd crate. With a source map each group is decoded by itself, because each byte has to
 //! be mapped to its digits; that is done only around a finding.
 
-use super::DecodedText;
 use super::alphabet::{BASE64, BASE64_ALPHABET, BASE64_VALUES};
+use super::decoded::DecodedText;
 use super::digits::Digits;
 use crate::prefilter::span;
 use crate::text::View;

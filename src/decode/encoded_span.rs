@@ -5,11 +5,11 @@
 //! span may decode to nothing of interest, but a text of 36 characters that is encoded in a run is always in one. Nothing is
 //! decoded here.
 
-use super::Form;
 use super::alignment::{AlignmentProbe, ascii_alignments};
 use super::alphabet::{BASE64, HEX};
 use super::digits::{Digits, is_wrapped_at};
 use super::escape;
+use super::form::Form;
 use crate::prefilter::{
     BLOCK_BYTES, ByteClass, ENCODED, EncodedBlocks, MIN_RUN_BYTES, NibbleTables, SIMD_LEVEL, WINDOW_BYTES,
     WINDOW_OFFSETS, non_zero, span, span_back,

@@ -4,7 +4,8 @@
 //! as it is. An escape of one kind is not read as another: `%5Cx41` is read in two steps.
 
 use super::alphabet::hex_value;
-use super::{DecodedText, Form};
+use super::decoded::DecodedText;
+use super::form::Form;
 use crate::text::View;
 use std::ops::Range;
 

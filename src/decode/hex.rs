@@ -2,8 +2,8 @@
 //!
 //! Digits without gaps are decoded by the faster-hex crate. Bytes with gaps are rare and are decoded one by one.
 
-use super::DecodedText;
 use super::alphabet::{HEX, hex_byte, hex_value};
+use super::decoded::DecodedText;
 use super::digits::Digits;
 use crate::text::View;
 use faster_hex::hex_decode_unchecked;

@@ -7,141 +7,27 @@
 mod alignment;
 mod alphabet;
 mod base64;
+mod decoded;
 mod digits;
 mod encoded_span;
 mod escape;
+mod form;
 mod hex;
 mod stream;
 
 pub use base64::{base64_alignments, text_in_base64};
+pub use decoded::{Decoded, DecodedText};
 pub use encoded_span::EncodedSpan;
 pub(crate) use encoded_span::encoded_spans;
+pub use form::Form;
 pub use stream::{
     Inflated, MAX_STREAM_BYTES, STREAM_MARKS, StreamEnd, inflate, may_begin_stream, stream_format,
 };
 
-use crate::text::{Encoding, View};
-use digits::Digits;
+use crate::text::Encoding;
 use std::ops::Range;
 
-/// How text is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As it is.
-    Plain,
-    /// In pieces that the language of the file puts together. `detect` knows how.
-    Parts,
-    /// In units of two or four bytes.
-    Wide(Encoding),
-    /// In base64 or base64url (RFC 4648), also wrapped.
-    Base64,
-    /// In hexadecimal digits, also wrapped.
-    Hex,
-    /// In hexadecimal bytes with something between them: `61 70`, `61:70`, `0x61, 0x70`.
-    HexBytes,
-    /// With `%HH`, as in URLs.
-    Percent,
-    /// With a backslash: `\xHH`, `\uHHHH`, `\u{HH}`, `\NNN`, `\n`, and line continuations.
-    Backslash,
-    /// With `&name;`, `&#NN;` and `&#xHH;`, as in HTML and XML.
-    Entity,
-    /// With `=HH` and soft line breaks, as in mail (RFC 2045).
-    QuotedPrintable,
-    /// Compressed with deflate, in gzip's frame (RFC 1952).
-    Gzip,
-    /// Compressed with deflate, in zlib's frame (RFC 1950).
-    Zlib,
-}
-
-/// Decoded text with a source map.
-#[derive(Debug)]
-pub struct Decoded {
-    /// The text, with the source range of each byte.
-    pub view: View,
-    /// The bytes that were decoded.
-    pub run: Range<usize>,
-}
-
-/// Decoded text without a source map: many times faster to make.
-#[derive(Debug)]
-pub struct DecodedText {
-    /// The text: the same that [`Form::decode`] gives.
-    pub text: Vec<u8>,
-    /// The length of the text that is written before the border.
-    pub own: usize,
-    /// Where the text behind the border is written. Decoding may continue there.
-    pub next: usize,
-    /// The digits, if it was written in digits.
-    digits: Option<Digits>,
-    /// The bytes that were decoded.
-    part: Range<usize>,
-}
-
-impl DecodedText {
-    /// The text of `digits` around `at`; the first `next` of them are before the border.
-    fn of_digits(text: Vec<u8>, own: usize, next: usize, digits: Digits, at: usize) -> DecodedText {
-        let next = digits.place(next).unwrap_or(at);
-        DecodedText { text, own, next, part: digits.run(at), digits: Some(digits) }
-    }
-
-    /// Where the source of the first `length` bytes ends.
-    #[must_use]
-    pub fn source_end(&self, form: Form, length: usize) -> usize {
-        let number = if form == Form::Base64 { length.div_ceil(3) * 4 } else { 2 * length };
-        self.digits.as_ref().and_then(|digits| digits.place(number)).unwrap_or(self.part.end)
-    }
-
-    /// Where the bytes that were decoded end.
-    #[must_use]
-    pub fn end(&self) -> usize {
-        self.part.end
-    }
-
-    /// Whether decoding changed nothing.
-    #[must_use]
-    pub fn is_unchanged(&self) -> bool {
-        self.digits.is_none() && self.text.len() == self.part.len()
-    }
-
-    /// Whether a group of this form was decoded that begins at `at`.
-    #[must_use]
-    pub fn has_group_at(&self, form: Form, text: &[u8], at: usize) -> bool {
-        if let Some(digits) = &self.digits {
-            let (before, is_digit) = digits.count_before(at);
-            return is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 });
-        }
-        self.part.contains(&at)
-            && match form {
-                Form::Wide(encoding) => (at - self.part.start).is_multiple_of(encoding.unit()),
-                // An escaped backslash begins no escape.
-                Form::Backslash => {
-                    let before = text[..at].iter().rev();
-                    before.take_while(|&&byte| byte == b'\\').count().is_multiple_of(2)
-                }
-                _ => true,
-            }
-    }
-}
-
 impl Form {
-    /// The name for people; `None` for plain text.
-    #[must_use]
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Form::Plain => None,
-            Form::Parts => Some("parts"),
-            Form::Wide(encoding) => Some(if encoding.unit() == 2 { "UTF-16" } else { "UTF-32" }),
-            Form::Base64 => Some("base64"),
-            Form::Hex | Form::HexBytes => Some("hexadecimal"),
-            Form::Percent => Some("percent-encoding"),
-            Form::Backslash => Some("escapes"),
-            Form::Entity => Some("entities"),
-            Form::QuotedPrintable => Some("quoted-printable"),
-            Form::Gzip => Some("gzip"),
-            Form::Zlib => Some("zlib"),
-        }
-    }
-
     /// Decodes around the byte `at` of `text`, at most in `reach`. A unit, a group of digits or an escape begins at `at`.
     #[must_use]
     pub fn decode(self, text: &[u8], at: usize, reach: Range<usize>) -> Decoded {
@@ -191,34 +77,6 @@ impl Form {
                 let own = view.position(border);
                 DecodedText { own, next: view.start(own), text: view.text, digits: None, part: run }
             }
-        }
-    }
-
-    /// The number of bytes that one group decodes to.
-    #[must_use]
-    pub fn bytes_per_group(self) -> usize {
-        if self == Form::Base64 { 3 } else { 1 }
-    }
-
-    /// Whether it is a compressed stream.
-    #[must_use]
-    pub fn is_stream(self) -> bool {
-        matches!(self, Form::Gzip | Form::Zlib)
-    }
-
-    /// Whether it is escapes in text that is otherwise plain.
-    #[must_use]
-    pub fn is_escape(self) -> bool {
-        matches!(self, Form::Percent | Form::Backslash | Form::Entity | Form::QuotedPrintable)
-    }
-
-    /// What an escape begins with.
-    fn opener(self) -> u8 {
-        match self {
-            Form::Percent => b'%',
-            Form::Entity => b'&',
-            Form::QuotedPrintable => b'=',
-            _ => b'\\',
         }
     }
 

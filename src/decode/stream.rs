@@ -3,8 +3,8 @@
 //! Compression hides every literal, so streams are recognised by their first bytes. A stream is inflated as a whole, within limits;
 //! how it ended says whether more of the text is needed.
 
-use super::Form;
 use super::alphabet::{BASE64, HEX};
+use super::form::Form;
 use crate::prefilter::span;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::io::{ErrorKind, Read};
