@@ -3,8 +3,9 @@
 //! Everything that can be wrong is checked here, so that the rest of the program can rely on a [`Rule`]. Whether its examples are
 //! found is checked in `detect`.
 
+use super::model::{BodyFilter, Confidence, Context, Level, Require, Rule};
+use super::pattern::Pattern;
 use super::template::expanded_max_bytes;
-use super::{BodyFilter, Confidence, Context, Level, Pattern, Require, Rule};
 use crate::mistake::Mistake;
 use crate::text::is_hidden;
 use ignore::gitignore::GitignoreBuilder;

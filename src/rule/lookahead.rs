@@ -5,7 +5,7 @@
 //! behind a string literal, a line end, markup or a variable, because `detect::concat` reads it through these. The check
 //! lets through whatever could be a secret and looks at nothing that it does not have to.
 
-use super::PatternPrefix;
+use super::prefix::PatternPrefix;
 
 /// Shorter secrets are not put together from pieces: too much text would be one.
 pub(crate) const MIN_CONCAT_BYTES: usize = 16;

@@ -3,7 +3,7 @@
 //! The walk follows a pattern from its start as long as there is one way, and collects the bytes that may be at each place. It stops
 //! at what it cannot follow, such as `x?`: the prefix is then shorter, never wrong.
 
-use super::Pattern;
+use super::pattern::Pattern;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 

@@ -5,9 +5,9 @@
 //! bytes that are certain are searched for; the rest of the anchor is compared where they are. What follows an anchor is checked
 //! by [`RequiredBody`]. Decoding and matching are the business of `detect`.
 
-use super::Rule;
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::lookahead::RequiredBody;
+use super::model::Rule;
 use crate::decode::{EncodedSpan, Form, STREAM_MARKS, base64_alignments, encoded_spans, may_begin_stream};
 use crate::mistake::Mistake;
 use crate::prefilter::{EncodedBlocks, LiteralPrefilter, MIN_RUN_BYTES};
