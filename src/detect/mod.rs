@@ -10,18 +10,16 @@ mod body;
 mod boundary;
 mod concat;
 mod context;
-mod example;
 mod layer;
 mod mask;
 mod match_context;
 mod matching;
 mod walker;
 
-pub use example::wrong_example;
-
 use crate::decode::{Form, text_in_base64};
 use crate::finding::{Allow, Finding, Region};
-use crate::input::Blob;
+use crate::input::{Blob, Kind, Origin};
+use crate::rule::template::expand;
 use crate::rule::{Confidence, Level, Rule, RuleSet};
 use crate::secret::Secret;
 use crate::text::Mark;
@@ -141,6 +139,30 @@ pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let mut cursor = Cursor::new(blob);
     let allows = allows.into_iter().map(|at| cursor.mark_at(at).line).collect();
     Detected { findings, allows, wants, is_cut }
+}
+
+/// The first example of `rule` that is wrong among `rules`, and what is wrong with it. Rules for certain files are not checked,
+/// because an example has no file name.
+#[must_use]
+pub fn wrong_example<'r>(rules: &RuleSet, rule: &'r Rule) -> Option<(&'r str, &'static str)> {
+    const SEED: u64 = 64;
+    let finds = |template: &str| {
+        let text = expand(template, SEED);
+        let origin = Origin::new(Kind::File, &b"example"[..]);
+        detect(rules, &Blob::whole(&origin, text.as_bytes()))
+            .findings
+            .iter()
+            .any(|finding| finding.rule == rule.id)
+    };
+    if rule.paths.is_some() {
+        return None;
+    }
+    let missed =
+        rule.matches.iter().find(|template| !finds(template)).map(|template| (template, "finds nothing in"));
+    let taken = || {
+        rule.misses.iter().find(|template| finds(template)).map(|template| (template, "finds something in"))
+    };
+    missed.or_else(taken).map(|(template, wrong)| (template.as_str(), wrong))
 }
 
 /// A finding whose lines are not counted yet. `span` is its place in the blob, and the line of `allowed` is relative: the number of

@@ -3,9 +3,15 @@
 //! Each function takes a place and returns the place behind what it recognises there, or its length. They know no language: what
 //! is a comment in one may be an operator in another, and both are accepted.
 
-use super::{MAX_JOINT_BYTES, MAX_TOKEN_BYTES};
+use crate::rule::lookahead::LITERAL_ENDS;
 use crate::rule::lookahead::byte_set;
 use crate::text::begins_with;
+
+/// The maximum length of a joint.
+pub(super) const MAX_JOINT_BYTES: usize = 200;
+
+/// The maximum length of a token with its joints.
+pub(super) const MAX_TOKEN_BYTES: usize = 1000;
 
 /// Letters and digits.
 pub(super) const WORDS: [bool; 256] = with_words(b"");
@@ -343,4 +349,9 @@ fn has_joiner(text: &[u8]) -> bool {
         };
         words.iter().any(|word| text[at..].starts_with(word))
     })
+}
+
+/// Whether nothing can be joined to the literal whose quotation mark is at `end`.
+pub(super) fn is_not_joined(text: &[u8], end: usize) -> bool {
+    text.get(end + 1).is_some_and(|next| LITERAL_ENDS.contains(next))
 }

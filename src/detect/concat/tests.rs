@@ -1,7 +1,15 @@
 //! Tests of concatenation: what is put together, what is not, and that no shortcut loses a key.
 
-use super::*;
-use crate::rule::{Pattern, Rule, RuleSet, parse};
+use super::body_constraint::BodyConstraint;
+use super::by_name::REACH_AHEAD_BYTES;
+use super::code::{MAX_JOINT_BYTES, PIECES, WORDS};
+use super::constant::variable_behind;
+use super::constant_index::ConstantIndex;
+use super::first_piece::FirstPiece;
+use super::joint::joint_at;
+use super::lookahead::{may_go_on, may_join};
+use super::token::{Joined, Token};
+use crate::rule::{Pattern, PatternPrefix, Rule, RuleSet, parse};
 
 const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
