@@ -243,7 +243,7 @@ fn rarest_bytes(literal: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scan::{ENCODED, MIN_RUN_BYTES};
+    use super::super::scan::{ENCODED, MIN_RUN_BYTES, WINDOW_BYTES, WINDOW_OFFSETS};
     use super::*;
     use proptest::prelude::*;
 
@@ -252,11 +252,12 @@ mod tests {
         prop::sample::select(&b"aabbccdda\0-_ xyz\xff\xfe\xfd"[..])
     }
 
-    /// Text with runs of encoded bytes in it.
+    /// Text with runs of encoded bytes in it, and long stretches without.
     fn text() -> impl Strategy<Value = Vec<u8>> {
         let part = prop_oneof![
             3 => prop::collection::vec(bytes(), 0..40),
             1 => prop::collection::vec(prop::sample::select(&b"aZ09+/-_%&=\\#;{}"[..]), 0..160),
+            1 => (0usize..1200).prop_map(|length| b"to be ".iter().copied().cycle().take(length).collect()),
         ];
         prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
     }
@@ -284,14 +285,20 @@ mod tests {
                 .filter(|&(at, index)| is_at(at, literals[index]))
                 .collect();
             prop_assert_eq!(found, expected);
-            // Each run of encoded bytes that is long enough has a candidate in it.
+            // Each block with a window in a run of encoded bytes that is long enough is a candidate.
             let starts: Vec<usize> =
                 blocks.scanned().iter().copied().chain(blocks.unscanned(text.len())).collect();
             let mut at = span.start;
             while at < text.len() {
                 let run = text[at..].iter().take_while(|&&byte| ENCODED.contains(byte)).count();
-                let candidates = starts.iter().filter(|&&start| start + BLOCK_BYTES > at && start < at + run);
-                prop_assert!(run < MIN_RUN_BYTES || candidates.count() > 0, "no candidate at {}", at);
+                let has_window = |block: usize| WINDOW_OFFSETS
+                    .iter()
+                    .any(|offset| at <= block + offset && block + offset + WINDOW_BYTES <= at + run);
+                if run >= MIN_RUN_BYTES {
+                    for block in (span.start..at + run).step_by(BLOCK_BYTES).filter(|&block| has_window(block)) {
+                        prop_assert!(starts.contains(&block), "no candidate at {}, run at {}", block, at);
+                    }
+                }
                 at += run + 1;
             }
         }

@@ -138,11 +138,9 @@ fn scan_blocks_simd<S: Simd>(
     for first in (0..count).step_by(8) {
         let [here, next] = [first, first + 1].map(|at| u64x8::from_slice(simd, &members[at..at + 8]));
         let windows = have_window(simd, here);
-        // Runs are looked for only if a window is in sight: there is none in most text.
-        if windows != 0 {
-            candidates.encoded |= windows << first;
-            runs |= begin_run(simd, here, next) << first;
-        }
+        candidates.encoded |= windows << first;
+        // Most text has no window. There it is enough to know that a run may begin in the last block and reach the next one.
+        runs |= if windows == 0 { 1 << (first + 7) } else { begin_run(simd, here, next) << first };
         candidates.literals |= are_not_zero(simd, &literal_starts[first..first + 8]) << first;
     }
     // A run that begins in a block may reach the next one. What is before the first block is not known.
