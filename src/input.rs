@@ -3,7 +3,6 @@
 use crate::secret::mask_shapes;
 use crate::text::{Encoding, Mark, printable};
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
@@ -271,8 +270,6 @@ pub struct Blob<'a> {
     pub own: Range<usize>,
     /// From which places in `own` on it can be shown again, with more behind it.
     pub again: Range<usize>,
-    /// Such a place, for whoever looks at it to tell.
-    pub wants: Cell<Option<usize>>,
 }
 
 impl<'a> Blob<'a> {
@@ -280,7 +277,7 @@ impl<'a> Blob<'a> {
     #[must_use]
     pub fn whole(origin: &'a Origin<'a>, bytes: &'a [u8]) -> Blob<'a> {
         let (encoding, own) = (Encoding::guess(bytes), 0..bytes.len());
-        Blob { origin, bytes, start: Mark::START, encoding, own, again: 0..0, wants: Cell::new(None) }
+        Blob { origin, bytes, start: Mark::START, encoding, own, again: 0..0 }
     }
 
     /// Whether it is the first (or only) blob of its origin.

@@ -129,10 +129,9 @@ impl<'r> Raw<'r> {
         Raw { rules, findings: Vec::new(), listing: Listing::default(), unlisted: 0, has_failed: false }
     }
 
-    fn look(&mut self, blob: &Blob<'_>) {
+    fn look(&mut self, blob: &Blob<'_>) -> Option<usize> {
         match catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob))) {
             Ok(detected) => {
-                blob.wants.set(detected.wants);
                 for finding in detected.findings {
                     if self.listing.takes(&finding, LISTED_PER_FILE) {
                         self.findings.push(finding);
@@ -140,8 +139,12 @@ impl<'r> Raw<'r> {
                         self.unlisted += 1;
                     }
                 }
+                detected.wants
             }
-            Err(_) => self.has_failed = true,
+            Err(_) => {
+                self.has_failed = true;
+                None
+            }
         }
     }
 }

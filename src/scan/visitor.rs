@@ -13,11 +13,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 impl Visitor for Gatherer<'_> {
-    fn blob(&mut self, blob: &Blob<'_>) {
+    fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
         // A bug in detection costs this blob and is told; it does not cost the run.
         let detected = catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob)));
         let wants = detected.as_ref().ok().and_then(|detected| detected.wants);
-        blob.wants.set(wants);
         // What is shown again has not been looked at yet.
         let own = (wants.unwrap_or(blob.own.end) - blob.own.start) as u64;
         if blob.is_first() && wants != Some(0) {
@@ -33,7 +32,7 @@ impl Visitor for Gatherer<'_> {
         self.report_progress();
         let Ok(detected) = detected else {
             self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Bug });
-            return;
+            return None;
         };
         if detected.is_cut {
             self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Compressed });
@@ -44,6 +43,7 @@ impl Visitor for Gatherer<'_> {
         if self.listing.is_listed() && self.open.listing.is_listed() && !blob.origin.is_nameless() {
             self.seen.allows.extend(detected.allows.into_iter().map(|line| (blob.origin.to_owned(), line)));
         }
+        wants
     }
 
     fn looked_at(&self) -> u64 {

@@ -4,7 +4,6 @@ use crate::file::open::ended_early;
 use crate::input::{Blob, HEAD, MARGIN, Origin};
 use crate::source::traits::Visitor;
 use crate::text::{Encoding, Mark, is_cut};
-use std::cell::Cell;
 use std::io::{self, Read};
 
 /// How many bytes are looked at together. Nearly all files are smaller: they are searched whole, and their lines not counted.
@@ -47,8 +46,9 @@ impl Reader {
         self.buffer.shrink_to_fit();
     }
 
-    /// Has what is in the buffer looked at, and keeps of it what has to be seen with what follows.
-    fn look(&mut self, is_end: bool, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>)) {
+    /// Has what is in the buffer looked at, and keeps of it what has to be seen with what follows. `look` returns where something
+    /// begins that needs more of the following bytes.
+    fn look(&mut self, is_end: bool, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>) -> Option<usize>) {
         let filled = self.filled;
         let encoding = *self.encoding.get_or_insert_with(|| Encoding::guess(&self.buffer[..filled]));
         let mut own_end = if is_end { filled } else { filled - MARGIN };
@@ -57,12 +57,12 @@ impl Reader {
         // As long as something was not yet seen with so much behind it as is ever looked at together.
         let again =
             if is_end { 0..0 } else { own.start.max((filled + 1).saturating_sub(LARGEST_WINDOW))..own_end };
-        let blob = Blob { origin, bytes, start, encoding, own, again, wants: Cell::new(None) };
-        look(&blob);
+        let blob = Blob { origin, bytes, start, encoding, own, again };
+        let wanted = look(&blob);
         if is_end {
             return self.begin();
         }
-        if let Some(wanted) = blob.wants.get().filter(|wanted| blob.again.contains(wanted)) {
+        if let Some(wanted) = wanted.filter(|wanted| blob.again.contains(wanted)) {
             own_end = wanted;
             if self.buffer.len() < LARGEST_WINDOW + 2 * MARGIN {
                 self.buffer.resize(2 * self.buffer.len(), 0);
@@ -79,7 +79,7 @@ impl Reader {
     }
 
     /// Takes the next bytes of something that is read by others, and has full windows looked at.
-    pub fn push(&mut self, mut bytes: &[u8], origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>)) {
+    pub fn push(&mut self, mut bytes: &[u8], origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>) -> Option<usize>) {
         while !bytes.is_empty() {
             let room = &mut self.buffer[self.filled..];
             let count = room.len().min(bytes.len());
@@ -93,7 +93,7 @@ impl Reader {
     }
 
     /// Has the last window looked at: nothing follows what was taken.
-    pub fn end(&mut self, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>)) {
+    pub fn end(&mut self, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>) -> Option<usize>) {
         self.look(true, origin, look);
     }
 
@@ -204,7 +204,8 @@ fn fill(input: &mut Sized<'_>, buffer: &mut [u8]) -> (usize, Option<io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Skip;
+    use crate::input::{Kind, Skip};
+    use std::ops::Range;
 
     /// Takes note of how much it is shown. Opens containers that begin with `PK`.
     #[derive(Default)]
@@ -213,8 +214,9 @@ mod tests {
     }
 
     impl Visitor for Counter {
-        fn blob(&mut self, blob: &Blob<'_>) {
+        fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
             self.bytes += blob.own.len();
+            None
         }
         fn opens(&self, _: &Origin<'_>, head: &[u8]) -> bool {
             head.starts_with(b"PK")
@@ -225,6 +227,16 @@ mod tests {
             self.bytes += bytes.len();
             read.map(|_| ())
         }
+        fn looked_at(&self) -> u64 {
+            self.bytes as u64
+        }
+        fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
+            false
+        }
+        fn reach(&self) -> usize {
+            0
+        }
+        fn pass(&mut self, _: Kind, _: u64) {}
         fn skip(&mut self, _: Skip) {}
         fn excluded(&mut self) {}
         fn note(&mut self, _: String) {}

@@ -10,7 +10,7 @@ use crate::git::objects::object::{Entries, EntryKind, Sort, links};
 use crate::git::objects::{Content, Objects};
 use crate::git::repository::Repository;
 use crate::git::tree_diff::{Difference, Trees, diff};
-use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
+use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
 use crate::source::scope::scope_of;
@@ -214,7 +214,7 @@ impl Worker<'_> {
     fn read(&mut self, change: &Change) {
         if change.is_new {
             let origin = Origin::new(Kind::Name, &change.path[..]);
-            self.visitor.blob(&Blob::whole(&origin, &change.path));
+            self.visitor.whole(&origin, &change.path);
         }
         let Some(id) = change.blob else { return };
         let origin = Origin::new(Kind::Index, &change.path[..]).in_object(id);

@@ -5,43 +5,41 @@ use crate::input::{Blob, Kind, Origin, Scope, Skip};
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// Takes what a source reads. Each thread of a source has a visitor of its own.
+/// Takes what a source reads. Each thread of a source has a visitor of its own. Only what is for the progress has a default: a
+/// method that a visitor forgets could lose findings.
 pub trait Visitor {
-    /// Looks at a blob.
-    fn blob(&mut self, blob: &Blob<'_>);
+    /// Looks at a blob. If something begins in `blob.again` and needs more of the following bytes, returns the first such place:
+    /// the source shows the blob again from there, with more behind it.
+    fn blob(&mut self, blob: &Blob<'_>) -> Option<usize>;
     /// Whether what begins with `head` ([`crate::input::HEAD`] bytes, or all of it) is to be handed over as a container.
-    fn opens(&self, _origin: &Origin<'_>, _head: &[u8]) -> bool {
-        false
-    }
-    /// Looks at a container, and at what is in it.
+    fn opens(&self, origin: &Origin<'_>, head: &[u8]) -> bool;
+    /// Looks at a container, and at what is in it. Called only if [`Visitor::opens`] returned `true`.
     ///
     /// # Errors
     /// A failed read of `content`; what was read before has been looked at.
-    fn container(&mut self, _origin: &Origin<'_>, _content: &mut dyn Read) -> io::Result<()> {
-        Ok(())
-    }
+    fn container(&mut self, origin: &Origin<'_>, content: &mut dyn Read) -> io::Result<()>;
     /// How many bytes it has looked at, those of members of containers among them.
-    fn looked_at(&self) -> u64 {
-        0
-    }
+    fn looked_at(&self) -> u64;
     /// Whether nothing that is looked for begins or ends in any of these stretches of `bytes`, nor lies across an empty one.
-    fn is_clean(&self, _bytes: &[u8], _stretches: &[Range<usize>]) -> bool {
-        false
-    }
+    /// A visitor that returns `true` also answers [`Visitor::reach`].
+    fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool;
     /// How many bytes what is looked for can have beyond its first, at most.
-    fn reach(&self) -> usize {
-        0
-    }
+    fn reach(&self) -> usize;
     /// Takes note of a whole blob of so many bytes, which is clean and so need not be looked at.
-    fn pass(&mut self, _kind: Kind, _bytes: u64) {}
+    fn pass(&mut self, kind: Kind, bytes: u64);
     /// Takes note of something that was not read.
     fn skip(&mut self, skip: Skip);
     /// Takes note of something that the user excluded: a file, or a folder with all that is in it.
     fn excluded(&mut self);
-    /// Takes note of how many objects there will be.
+    /// Takes note of how many objects there will be, for the progress.
     fn expect(&mut self, _objects: u64) {}
     /// Takes note of a remark for the user.
     fn note(&mut self, note: String);
+
+    /// Looks at bytes that are all of something. More never follow, so nothing is shown again.
+    fn whole(&mut self, origin: &Origin<'_>, bytes: &[u8]) {
+        let _ = self.blob(&Blob::whole(origin, bytes));
+    }
 }
 
 /// Makes a visitor for a thread. What the visitor saw is complete when it is dropped.

@@ -16,6 +16,8 @@ use sf_scan::source::{
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
@@ -59,12 +61,32 @@ struct Disturber<'d> {
 }
 
 impl Visitor for Disturber<'_> {
-    fn blob(&mut self, blob: &Blob<'_>) {
+    fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
         // The names of refs are read before the objects.
         if blob.origin.kind() != Kind::Ref {
             self.once.call_once(self.action);
         }
-        self.visitor.blob(blob);
+        self.visitor.blob(blob)
+    }
+    fn opens(&self, origin: &Origin<'_>, head: &[u8]) -> bool {
+        self.visitor.opens(origin, head)
+    }
+    fn container(&mut self, origin: &Origin<'_>, content: &mut dyn Read) -> io::Result<()> {
+        self.once.call_once(self.action);
+        self.visitor.container(origin, content)
+    }
+    fn looked_at(&self) -> u64 {
+        self.visitor.looked_at()
+    }
+    // Every object is shown, so that the action comes before the first.
+    fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
+        false
+    }
+    fn reach(&self) -> usize {
+        self.visitor.reach()
+    }
+    fn pass(&mut self, kind: Kind, bytes: u64) {
+        self.visitor.pass(kind, bytes);
     }
     fn skip(&mut self, skip: Skip) {
         self.visitor.skip(skip);

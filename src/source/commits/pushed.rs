@@ -9,7 +9,7 @@ use crate::finding::{Finding, Sighting};
 use crate::git::objects::object::{Sort, parse_id};
 use crate::git::repository::Repository;
 use crate::git::revisions::Revisions;
-use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
+use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::source::limits::Limits;
 use crate::source::scope::scope_of;
 use crate::source::traits::{Judge, NewVisitor, Source, Visitor};
@@ -190,7 +190,7 @@ impl Pushed {
         }
         for Update { name, new, .. } in updates {
             let Some(new) = *new else { continue };
-            visitor.blob(&Blob::whole(&Origin::new(Kind::Ref, &name[..]), name));
+            visitor.whole(&Origin::new(Kind::Ref, &name[..]), name);
             match revisions.peeled(new) {
                 Ok((id, sort, tags)) => {
                     roots.tags.extend(tags.into_iter().filter(|tag| !there.contains(tag)));

@@ -12,7 +12,7 @@ use crate::git::objects::{Content, Objects};
 use crate::git::people::People;
 use crate::git::refs::Refs;
 use crate::git::repository::Repository;
-use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
+use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
 use crate::source::traits::{NewVisitor, Visitor};
@@ -118,13 +118,13 @@ impl Worker<'_> {
             Task::Object(kind, sort, id) => {
                 let origin = Origin::object(*kind, *id);
                 match self.objects.read(id, *sort, &mut self.inflater) {
-                    Ok(bytes) => self.visitor.blob(&Blob::whole(&origin, &bytes)),
+                    Ok(bytes) => self.visitor.whole(&origin, &bytes),
                     Err(reason) => {
                         self.missing.report(&mut *self.visitor, self.objects, origin, reason, "the range")
                     }
                 }
             }
-            Task::Name(path) => self.visitor.blob(&Blob::whole(&Origin::new(Kind::Name, *path), path)),
+            Task::Name(path) => self.visitor.whole(&Origin::new(Kind::Name, *path), path),
             Task::Blob(id, places) => self.blob(*id, places),
         }
     }

@@ -16,7 +16,7 @@ use crate::git::people::People;
 use crate::git::refs::{self, Refs, Target};
 use crate::git::repository::Repository;
 use crate::git::walk::{Plan, Walker, walk, walk_loose};
-use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Scope, Skip};
+use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
@@ -316,7 +316,7 @@ impl History {
         }
         for name in refs.targets.keys() {
             if !visitor.is_clean(name, std::slice::from_ref(&(0..name.len()))) {
-                visitor.blob(&Blob::whole(&Origin::new(Kind::Ref, name.as_slice()), name));
+                visitor.whole(&Origin::new(Kind::Ref, name.as_slice()), name);
             }
             if refs.is_circle(name) {
                 let reason = Reason::Damaged("it leads to itself".to_owned());

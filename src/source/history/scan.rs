@@ -4,7 +4,7 @@ use crate::file::open::reason;
 use crate::git::ids::Ids;
 use crate::git::objects::object::{Entries, EntryKind, Sort, links, target};
 use crate::git::walk::Walker;
-use crate::input::{Blob, HEAD, Kind, ObjectId, Origin, Reason, Skip};
+use crate::input::{HEAD, Kind, ObjectId, Origin, Reason, Skip};
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
 use crate::source::shard::Share;
@@ -103,7 +103,7 @@ impl Scan<'_> {
             self.visitor.pass(kind, bytes.len() as u64);
         } else {
             let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
-            self.visitor.blob(&Blob::whole(&origin, bytes));
+            self.visitor.whole(&origin, bytes);
         }
         is_clean
     }

@@ -373,7 +373,7 @@ impl<'w> Worker<'w> {
             Ok(target) => {
                 let target = path_bytes(&target).into_owned();
                 let origin = self.origin(Kind::Link, path);
-                self.visitor.blob(&crate::input::Blob::whole(&origin, &target));
+                self.visitor.whole(&origin, &target);
             }
             Err(error) => self.skip(path, open::reason(&error)),
         }

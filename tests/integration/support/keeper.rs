@@ -6,7 +6,8 @@ use sf_scan::input::{Blob, Kind, Origin, Skip};
 use sf_scan::rule::RuleSet;
 use sf_scan::secret::Secret;
 use sf_scan::source::{Reader, Visitor};
-use std::io::Read;
+use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 pub(crate) static RULES: LazyLock<RuleSet> =
@@ -40,12 +41,28 @@ impl<'r> Keeper<'r> {
 }
 
 impl Visitor for Keeper<'_> {
-    fn blob(&mut self, blob: &Blob<'_>) {
+    fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
         let detected = detect(self.rules, blob);
-        blob.wants.set(detected.wants);
         self.bytes += detected.wants.unwrap_or(blob.own.end) - blob.own.start;
         self.findings.extend(detected.findings);
+        detected.wants
     }
+    fn opens(&self, _: &Origin<'_>, _: &[u8]) -> bool {
+        false
+    }
+    fn container(&mut self, _: &Origin<'_>, _: &mut dyn Read) -> io::Result<()> {
+        unreachable!("containers are read as files")
+    }
+    fn looked_at(&self) -> u64 {
+        self.bytes as u64
+    }
+    fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
+        false
+    }
+    fn reach(&self) -> usize {
+        self.rules.reach()
+    }
+    fn pass(&mut self, _: Kind, _: u64) {}
     fn skip(&mut self, _: Skip) {}
     fn excluded(&mut self) {}
     fn note(&mut self, _: String) {}
