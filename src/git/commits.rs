@@ -3,6 +3,7 @@
 //! what lies behind it and not, as with libgit2, the whole walk.
 
 use super::objects::Objects;
+use super::objects::damage::Damage;
 use super::objects::inflate::Inflater;
 use super::objects::object::{Links, Sort, field, links, signature};
 use crate::date::Time;
@@ -81,7 +82,7 @@ impl<'g> Graph<'g> {
                 date = committed.seconds;
             }
             links(&bytes, self.objects.hash.len_in_bytes())
-                .ok_or_else(|| Reason::Damaged("it does not begin as a commit".to_owned()))
+                .ok_or_else(|| Damage::NoHeaders(Sort::Commit).into())
         });
         self.nodes.push(Node { id, links, date, committed, from, marks: 0 });
         self.numbers.insert(id, self.nodes.len() - 1);

@@ -3,6 +3,7 @@
 
 use super::ids::Ids;
 use super::objects::Objects;
+use super::objects::damage::Damage;
 use super::objects::inflate::Inflater;
 use super::objects::object::{Entries, EntryKind, Sort, links, target};
 use super::objects::object::{field, signature};
@@ -375,7 +376,7 @@ impl Walker for Collect<'_> {
     }
 
     /// A commit, tag or tree of many megabytes: it was looked at, and leads nowhere.
-    fn large(&mut self, _: u32, _: Sort, _: u64, _: &mut dyn Read) -> Result<(), String> {
+    fn large(&mut self, _: u32, _: Sort, _: u64, _: &mut dyn Read) -> Result<(), Damage> {
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `HEAD`: the commit that the next one follows, and the branch that it goes to. Only the files of these are read, since a
 //! repository may have many refs.
 
+use super::error::RefError;
 use super::objects::object::parse_id;
 use super::refs::{DEPTH, Target, native, target};
 use super::repository::Repository;
@@ -23,20 +24,20 @@ impl Head {
     ///
     /// # Errors
     /// The name of the ref that cannot be read, and why.
-    pub(crate) fn of(repository: &Repository, hash_length: usize) -> Result<Head, (Vec<u8>, Reason)> {
+    pub(crate) fn of(repository: &Repository, hash_length: usize) -> Result<Head, RefError> {
         let damaged = |why: &str| Reason::Damaged(why.to_owned());
         let mut name = b"HEAD".to_vec();
         let mut branch = None;
         for _ in 0..=DEPTH {
             match read(repository, &name, hash_length)? {
-                None if name == b"HEAD" => return Err((name, Reason::NotFound)),
+                None if name == b"HEAD" => return Err(RefError::new(name, Reason::NotFound)),
                 None => return Ok(Head { branch, commit: None }),
                 Some(Target::Object(id)) => return Ok(Head { branch, commit: Some(id) }),
                 Some(Target::Ref(next)) => {
                     // A name that leads out of the folder of refs is never followed.
                     let is_sound = next.split(|&byte| byte == b'/').all(|part| part != b"..");
                     if !next.starts_with(b"refs/") || !is_sound {
-                        return Err((name, damaged("it does not name a ref")));
+                        return Err(RefError::new(name, damaged("it does not name a ref")));
                     }
                     if name == b"HEAD" {
                         branch = next.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec);
@@ -45,16 +46,12 @@ impl Head {
                 }
             }
         }
-        Err((b"HEAD".to_vec(), damaged("it leads to itself")))
+        Err(RefError::new(b"HEAD", damaged("it leads to itself")))
     }
 }
 
 /// What a ref says; nothing if there is no such ref.
-fn read(
-    repository: &Repository,
-    name: &[u8],
-    hash_length: usize,
-) -> Result<Option<Target>, (Vec<u8>, Reason)> {
+fn read(repository: &Repository, name: &[u8], hash_length: usize) -> Result<Option<Target>, RefError> {
     /// Refs that each working tree has for itself (git-worktree, "refs").
     const OWN: [&[u8]; 4] = [b"HEAD", b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/"];
     let is_own = OWN.iter().any(|own| name.starts_with(own));
@@ -73,25 +70,21 @@ fn read(
         Err(Reason::NotFound) => return packed(repository, name, hash_length),
         Err(reason) => Err(reason),
     };
-    let text = text.map_err(|reason| (name.to_vec(), reason))?;
+    let text = text.map_err(|reason| RefError::new(name, reason))?;
     match target(&text, hash_length) {
         Some(target) => Ok(Some(target)),
         None => {
             let why = "it holds neither an id nor the name of another ref".to_owned();
-            Err((name.to_vec(), Reason::Damaged(why)))
+            Err(RefError::new(name, Reason::Damaged(why)))
         }
     }
 }
 
 /// The object of one ref in `packed-refs`, which is read line by line, as it may be large.
-fn packed(
-    repository: &Repository,
-    name: &[u8],
-    hash_length: usize,
-) -> Result<Option<Target>, (Vec<u8>, Reason)> {
+fn packed(repository: &Repository, name: &[u8], hash_length: usize) -> Result<Option<Target>, RefError> {
     /// Longer than any line.
     const LONGEST: u64 = 1 << 16;
-    let failed = |reason| (b"packed-refs".to_vec(), reason);
+    let failed = |reason| RefError::new(b"packed-refs", reason);
     let file = match open(&repository.common_dir().join("packed-refs"), true) {
         Err(Reason::NotFound) => return Ok(None),
         opened => opened.map_err(failed)?.file,

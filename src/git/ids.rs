@@ -1,5 +1,6 @@
 //! All objects of a database, numbered: each has one number, however many packs and folders hold it.
 
+use super::error::FileError;
 use super::objects::loose;
 use super::objects::{LooseObjects, Objects};
 use crate::input::{ObjectId, Reason};
@@ -29,10 +30,7 @@ impl<'o> Ids<'o> {
     ///
     /// # Errors
     /// There are more objects than can be numbered.
-    pub(crate) fn of(
-        objects: &'o Objects,
-        loose: LooseObjects,
-    ) -> Result<(Ids<'o>, Vec<(PathBuf, Reason)>), Reason> {
+    pub(crate) fn of(objects: &'o Objects, loose: LooseObjects) -> Result<(Ids<'o>, Vec<FileError>), Reason> {
         let LooseObjects { ids: loose, mut damage } = loose;
         let mut starts = Vec::new();
         let mut packed = 0u32;
@@ -57,7 +55,7 @@ impl<'o> Ids<'o> {
         (0..ids.len()).for_each(|number| ids.enter(number));
         for pack in objects.packs.iter().filter(|pack| !pack.is_in_order()) {
             let why = "its ids are not in order, or not where its table says".to_owned();
-            damage.push((pack.index_path().to_owned(), Reason::Damaged(why)));
+            damage.push(FileError::new(pack.index_path(), Reason::Damaged(why)));
         }
         Ok((ids, damage))
     }

@@ -2,6 +2,7 @@
 //! its configuration only the format is read.
 
 pub(crate) mod commits;
+pub(crate) mod error;
 pub(crate) mod format;
 pub(crate) mod graph;
 pub(crate) mod head;

@@ -1,6 +1,7 @@
 //! Refs: the names of commits, and the logs of where they pointed before. Read as files, by our own hands: a ref that is
 //! not as git writes it is told, where libraries leave it out in silence.
 
+use super::error::{FileError, RefError};
 use super::objects::object::parse_id;
 use super::repository::Repository;
 use crate::file::open::{self, open, read_bytes};
@@ -23,7 +24,7 @@ pub(crate) struct Refs {
     /// By whole name: `HEAD`, `refs/heads/main`. Of a ref with damage it is the packed value, which may be out of date.
     pub(crate) targets: BTreeMap<Vec<u8>, Target>,
     /// Refs, folders of refs, and `packed-refs`, as far as they cannot be read, and why. Sorted.
-    pub(crate) damage: Vec<(Vec<u8>, Reason)>,
+    pub(crate) damage: Vec<RefError>,
 }
 
 /// The file that has the refs which git has packed.
@@ -55,7 +56,7 @@ impl Refs {
             refs.read_special(&folder, &prefix, hash_length);
             refs.read_folder(&folder, &prefix, hash_length);
         }
-        refs.damage.extend(damage.map(|reason| (WORKTREES.to_vec(), reason)));
+        refs.damage.extend(damage.map(|reason| RefError::new(WORKTREES, reason)));
         // Git writes `packed-refs` before it removes a loose ref. Read first, it could lack a ref that is packed meanwhile.
         refs.read_packed(repository, hash_length);
         refs.damage.sort();
@@ -73,7 +74,7 @@ impl Refs {
     fn read_one(&mut self, file: PathBuf, name: Vec<u8>, hash_length: usize) {
         match open(&file, true) {
             Err(Reason::NotFound) => return,
-            Err(reason) => return self.damage.push((name, reason)),
+            Err(reason) => return self.damage.push(RefError::new(name, reason)),
             Ok(_) => {}
         }
         match read_bytes(&file, true) {
@@ -81,10 +82,10 @@ impl Refs {
                 Some(target) => drop(self.targets.insert(name, target)),
                 None => {
                     let why = "it holds neither an id nor the name of another ref".to_owned();
-                    self.damage.push((name, Reason::Damaged(why)));
+                    self.damage.push(RefError::new(name, Reason::Damaged(why)));
                 }
             },
-            Err(why) => self.damage.push((name, Reason::Unreadable(why))),
+            Err(why) => self.damage.push(RefError::new(name, Reason::Unreadable(why))),
         }
     }
 
@@ -97,7 +98,7 @@ impl Refs {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    self.damage.push((name(&folder), open::reason(&error)));
+                    self.damage.push(RefError::new(name(&folder), open::reason(&error)));
                     continue;
                 }
             };
@@ -105,7 +106,7 @@ impl Refs {
                 let entry = match entry {
                     Ok(entry) => entry,
                     Err(error) => {
-                        self.damage.push((name(&folder), open::reason(&error)));
+                        self.damage.push(RefError::new(name(&folder), open::reason(&error)));
                         continue;
                     }
                 };
@@ -114,7 +115,7 @@ impl Refs {
                     Ok(kind) if kind.is_dir() => folders.push(path),
                     Ok(_) if path.extension().is_some_and(|extension| extension == "lock") => {}
                     Ok(_) => self.read_one(path.clone(), name(&path), hash_length),
-                    Err(error) => self.damage.push((name(&path), open::reason(&error))),
+                    Err(error) => self.damage.push(RefError::new(name(&path), open::reason(&error))),
                 }
             }
         }
@@ -127,14 +128,14 @@ impl Refs {
         let name = PACKED.to_vec();
         let opened = match open(&file, true) {
             Err(Reason::NotFound) => return,
-            Err(reason) => return self.damage.push((name, reason)),
+            Err(reason) => return self.damage.push(RefError::new(name, reason)),
             Ok(opened) => opened,
         };
         let mut text = Vec::new();
         if let Err(error) =
             std::io::Read::read_to_end(&mut std::io::Read::take(opened.file, LIMIT), &mut text)
         {
-            self.damage.push((name.clone(), open::reason(&error)));
+            self.damage.push(RefError::new(name.clone(), open::reason(&error)));
         }
         for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
             // `#` begins the header, `^` what the tag of the line before points to.
@@ -149,7 +150,7 @@ impl Refs {
                 }
                 _ => {
                     let why = format!("its line {} has no id and name of a ref", number + 1);
-                    self.damage.push((name.clone(), Reason::Damaged(why)));
+                    self.damage.push(RefError::new(name.clone(), Reason::Damaged(why)));
                 }
             }
         }
@@ -178,7 +179,7 @@ impl Refs {
     ///
     /// # Errors
     /// What on the way to it cannot be read, and why.
-    pub(crate) fn follow(&self, name: &[u8]) -> Result<Option<ObjectId>, &(Vec<u8>, Reason)> {
+    pub(crate) fn follow(&self, name: &[u8]) -> Result<Option<ObjectId>, &RefError> {
         let mut name = name;
         for _ in 0..=DEPTH {
             if let Some(damage) = self.damage_of(name) {
@@ -197,7 +198,7 @@ impl Refs {
 
     /// Why a ref cannot be read: the damage of its own file, or of a folder that it may be in. A packed value does not count
     /// then, because git may have written a newer one.
-    pub(crate) fn damage_of(&self, name: &[u8]) -> Option<&(Vec<u8>, Reason)> {
+    pub(crate) fn damage_of(&self, name: &[u8]) -> Option<&RefError> {
         if self.damage.is_empty() {
             return None;
         }
@@ -206,18 +207,18 @@ impl Refs {
     }
 
     /// Why refs may be missing that git has packed.
-    pub(crate) fn packed_damage(&self) -> Option<&(Vec<u8>, Reason)> {
+    pub(crate) fn packed_damage(&self) -> Option<&RefError> {
         self.exact_damage(PACKED)
     }
 
-    fn exact_damage(&self, name: &[u8]) -> Option<&(Vec<u8>, Reason)> {
-        let at = self.damage.partition_point(|(damaged, _)| &damaged[..] < name);
-        self.damage.get(at).filter(|(damaged, _)| damaged == name)
+    fn exact_damage(&self, name: &[u8]) -> Option<&RefError> {
+        let at = self.damage.partition_point(|damage| &damage.name[..] < name);
+        self.damage.get(at).filter(|damage| damage.name == name)
     }
 
     /// The damage that can hide a ref in one of these folders, whose names end with a slash.
-    pub(crate) fn damage_within(&self, folders: &[Vec<u8>]) -> impl Iterator<Item = &(Vec<u8>, Reason)> {
-        self.damage.iter().filter(move |(damaged, _)| {
+    pub(crate) fn damage_within(&self, folders: &[Vec<u8>]) -> impl Iterator<Item = &RefError> {
+        self.damage.iter().filter(move |RefError { name: damaged, .. }| {
             let is_around = |folder: &[u8]| folder.starts_with(&[&damaged[..], b"/"].concat());
             damaged == PACKED || folders.iter().any(|folder| damaged.starts_with(folder) || is_around(folder))
         })
@@ -267,7 +268,7 @@ pub(crate) fn target(text: &[u8], hash_length: usize) -> Option<Target> {
 /// The logs of refs: the ref's name and the file.
 pub(crate) fn logs(
     repository: &Repository,
-    mut unreadable: impl FnMut(PathBuf, Reason),
+    mut unreadable: impl FnMut(FileError),
 ) -> Vec<(Vec<u8>, PathBuf)> {
     let mut logs = Vec::new();
     let shared = repository.common_dir();
@@ -275,7 +276,7 @@ pub(crate) fn logs(
     let (linked, damage) = linked(&shared);
     tops.extend(linked.into_iter().map(|(folder, prefix)| (folder.join("logs"), prefix)));
     if let Some(reason) = damage {
-        unreadable(shared.join(native(WORKTREES)), reason);
+        unreadable(FileError::new(shared.join(native(WORKTREES)), reason));
     }
     if repository.git_dir() != shared && !repository.git_dir().starts_with(&shared) {
         tops.push((repository.git_dir().join("logs"), Vec::new()));
@@ -287,7 +288,7 @@ pub(crate) fn logs(
                 Ok(entries) => entries,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    unreadable(folder, open::reason(&error));
+                    unreadable(FileError::new(folder, open::reason(&error)));
                     continue;
                 }
             };
@@ -295,7 +296,7 @@ pub(crate) fn logs(
                 let entry = match entry {
                     Ok(entry) => entry,
                     Err(error) => {
-                        unreadable(folder.clone(), open::reason(&error));
+                        unreadable(FileError::new(&folder, open::reason(&error)));
                         continue;
                     }
                 };

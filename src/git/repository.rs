@@ -1,6 +1,8 @@
 //! A git repository: where it is. It does not matter who owns it, and nothing of its
 //! configuration is read but its format, so a hostile one has no effect.
 
+use super::error::FileError;
+use super::format::Format;
 use crate::file::open::read_small;
 use crate::file::path::{path_bytes, relative};
 use crate::input::{Kind, Origin, Reason, Skip};
@@ -97,6 +99,20 @@ impl Repository {
     /// Whether there is an index.
     pub(crate) fn has_index(&self) -> bool {
         self.git_dir.join("index").symlink_metadata().is_ok()
+    }
+
+    /// Reads how it is written.
+    ///
+    /// # Errors
+    /// Its configuration cannot be read.
+    pub(crate) fn format(&self) -> Result<Format, FileError> {
+        let folder = self.common_dir();
+        Format::of(&folder).map_err(|reason| FileError::new(folder.join("config"), reason))
+    }
+
+    /// The skip for a file or folder of it that cannot be read.
+    pub(crate) fn skip_of(&self, error: &FileError) -> Skip {
+        self.skip(&error.file, error.reason.clone())
     }
 
     /// A file or folder of it that was to be read and was not.

@@ -2,6 +2,7 @@
 //! own files, so that no setting and no link of a stranger has a say.
 
 use super::commits::common;
+use super::error::RefError;
 use super::format::settings_of;
 use super::head::Head;
 use super::objects::Objects;
@@ -37,10 +38,7 @@ enum Named {
     Id(ObjectId),
 }
 
-/// Why a revision cannot be used.
-type Wrong = Reason;
-
-fn wrong<T>(why: impl Into<String>) -> Result<T, Wrong> {
+fn wrong<T>(why: impl Into<String>) -> Result<T, Reason> {
     Err(Reason::Revision(why.into()))
 }
 
@@ -49,7 +47,7 @@ impl Revisions<'_> {
     ///
     /// # Errors
     /// The revisions that cannot be used, and why.
-    pub(crate) fn range(&self, text: &str) -> Result<Ends, Vec<(String, Reason)>> {
+    pub(crate) fn range(&self, text: &str) -> Result<Ends, Vec<RefError>> {
         let mut ends = Ends::default();
         let mut errors = Vec::new();
         for word in text.split_ascii_whitespace() {
@@ -60,17 +58,17 @@ impl Revisions<'_> {
         if errors.is_empty() && ends.want.is_empty() {
             let why = "names no commits to read; name some, for example main..HEAD";
             let name = if text.trim().is_empty() { "--range" } else { text };
-            errors.push((name.to_owned(), Reason::Revision(why.to_owned())));
+            errors.push(RefError::new(name, Reason::Revision(why.to_owned())));
         }
         if errors.is_empty() { Ok(ends) } else { Err(errors) }
     }
 
-    fn word(&self, word: &str, ends: &mut Ends) -> Result<(), (String, Reason)> {
+    fn word(&self, word: &str, ends: &mut Ends) -> Result<(), RefError> {
         let commit = |name: &str| {
             let name = if name.is_empty() { "HEAD" } else { name };
-            self.commit(name).map_err(|reason| (name.to_owned(), reason))
+            self.commit(name).map_err(|reason| RefError::new(name, reason))
         };
-        let refuse = |why: &str| Err((word.to_owned(), Reason::Revision(why.to_owned())));
+        let refuse = |why: &str| Err(RefError::new(word, Reason::Revision(why.to_owned())));
         if word.starts_with('-') {
             return refuse("is an option of git, not a revision; --range takes revisions only");
         }
@@ -136,16 +134,16 @@ impl Revisions<'_> {
         Ok(())
     }
 
-    fn parents_of(&self, name: &str) -> Result<Vec<ObjectId>, (String, Reason)> {
+    fn parents_of(&self, name: &str) -> Result<Vec<ObjectId>, RefError> {
         let read = || {
             let (id, _) = self.commit(name)?;
             self.parents(&id)
         };
-        read().map_err(|reason| (name.to_owned(), reason))
+        read().map_err(|reason| RefError::new(name, reason))
     }
 
     /// The commit that a revision names, and the tags with a message that it names on the way.
-    fn commit(&self, text: &str) -> Result<(ObjectId, Vec<ObjectId>), Wrong> {
+    fn commit(&self, text: &str) -> Result<(ObjectId, Vec<ObjectId>), Reason> {
         let id = self.object(text)?;
         let (id, sort, tags) = self.peeled(id)?;
         match sort {
@@ -155,7 +153,7 @@ impl Revisions<'_> {
     }
 
     /// What an object is when tags are followed to what they name.
-    pub(crate) fn peeled(&self, id: ObjectId) -> Result<(ObjectId, Sort, Vec<ObjectId>), Wrong> {
+    pub(crate) fn peeled(&self, id: ObjectId) -> Result<(ObjectId, Sort, Vec<ObjectId>), Reason> {
         /// Tags of tags are followed so far.
         const DEPTH: usize = 100;
         let mut inflater = Inflater::new();
@@ -195,7 +193,7 @@ impl Revisions<'_> {
         }
     }
 
-    fn parents(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Wrong> {
+    fn parents(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Reason> {
         match self.objects.read(id, Sort::Commit, &mut Inflater::new()) {
             Ok(commit) => match links(&commit, self.objects.hash.len_in_bytes()) {
                 Some(links) => Ok(links.parents),
@@ -207,7 +205,7 @@ impl Revisions<'_> {
     }
 
     /// The object that a revision names.
-    fn object(&self, text: &str) -> Result<ObjectId, Wrong> {
+    fn object(&self, text: &str) -> Result<ObjectId, Reason> {
         let special =
             |at: &usize| matches!(text.as_bytes()[*at], b'~' | b'^' | b':') || text[*at..].starts_with("@{");
         let boundaries = text.char_indices().map(|(at, _)| at);
@@ -242,7 +240,7 @@ impl Revisions<'_> {
     }
 
     /// Follows the first of the suffixes, and returns the others.
-    fn suffix<'t>(&self, id: ObjectId, text: &'t str) -> Result<(ObjectId, &'t str), Wrong> {
+    fn suffix<'t>(&self, id: ObjectId, text: &'t str) -> Result<(ObjectId, &'t str), Reason> {
         let (sign, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
         let braced = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
         if let ("^", Some((word, after))) = (sign, braced) {
@@ -291,7 +289,7 @@ impl Revisions<'_> {
     }
 
     /// What a plain name stands for: a whole id, a ref, or the beginning of an id, in git's order.
-    fn base(&self, base: &str) -> Result<Named, Wrong> {
+    fn base(&self, base: &str) -> Result<Named, Reason> {
         /// As short as git takes the beginning of an id.
         const SHORTEST: usize = 4;
         let hash_length = self.objects.hash.len_in_bytes();
@@ -347,7 +345,7 @@ impl Revisions<'_> {
     }
 
     /// What `@{word}` behind a name stands for.
-    fn at(&self, named: Option<Named>, word: &str) -> Result<Named, Wrong> {
+    fn at(&self, named: Option<Named>, word: &str) -> Result<Named, Reason> {
         let small = word.to_ascii_lowercase();
         if ["u", "upstream", "push"].contains(&small.as_str()) {
             let branch = self.branch(named)?;
@@ -394,7 +392,7 @@ impl Revisions<'_> {
     }
 
     /// The branch that a name stands for: the whole name of its ref.
-    fn branch(&self, named: Option<Named>) -> Result<Vec<u8>, Wrong> {
+    fn branch(&self, named: Option<Named>) -> Result<Vec<u8>, Reason> {
         if let (None, Some(damage)) = (&named, self.refs.damage_of(b"HEAD")) {
             return Err(refused(damage));
         }
@@ -409,7 +407,7 @@ impl Revisions<'_> {
     }
 
     /// The ref of a remote that a branch follows, or that it would be pushed to, as the repository's own settings say.
-    fn upstream(&self, branch: &[u8], is_push: bool) -> Result<Vec<u8>, Wrong> {
+    fn upstream(&self, branch: &[u8], is_push: bool) -> Result<Vec<u8>, Reason> {
         let settings = settings_of(&self.repository.common_dir())?;
         let short =
             String::from_utf8_lossy(branch.strip_prefix(b"refs/heads/").unwrap_or(branch)).into_owned();
@@ -454,7 +452,7 @@ impl Revisions<'_> {
     }
 
     /// Where `HEAD` was so many checkouts ago.
-    fn left(&self, number: usize) -> Result<Named, Wrong> {
+    fn left(&self, number: usize) -> Result<Named, Reason> {
         let log = self.log(b"HEAD")?;
         let mut left = log.split(|&byte| byte == b'\n').rev().filter_map(|line| {
             let text = String::from_utf8_lossy(line);
@@ -478,7 +476,7 @@ impl Revisions<'_> {
     ///
     /// # Errors
     /// Why it cannot be read to its end. Entries count from the end, so a part of it would name other commits.
-    fn log(&self, name: &[u8]) -> Result<Vec<u8>, Wrong> {
+    fn log(&self, name: &[u8]) -> Result<Vec<u8>, Reason> {
         const LIMIT_BYTES: u64 = 256 << 20;
         let mut text = Vec::new();
         if name.split(|&byte| byte == b'/').any(|part| part == b"..") {
@@ -503,7 +501,7 @@ impl Revisions<'_> {
 }
 
 /// Why a revision cannot be used whose ref, or a folder or file that may have the ref, is damaged.
-fn refused((name, reason): &(Vec<u8>, Reason)) -> Wrong {
+fn refused(RefError { name, reason }: &RefError) -> Reason {
     let name = printable(&mask_shapes(name));
     Reason::Revision(format!("cannot be used, because {name} {reason}"))
 }

@@ -4,6 +4,7 @@
 //! all of them is enough. The comparison does not read blobs.
 
 use super::objects::Objects;
+use super::objects::damage::Damage;
 use super::objects::inflate::Inflater;
 use super::objects::object::{Entries, Entry, EntryKind, Sort};
 use crate::input::{ObjectId, Reason};
@@ -52,8 +53,7 @@ pub(crate) fn diff(
             continue;
         }
         if folder.depth > MAX_DEPTH {
-            let reason = Reason::Damaged("its folders are too deep for git".to_owned());
-            report(Difference::Unread(folder.tree, reason));
+            report(Difference::Unread(folder.tree, Damage::TreeTooDeep.into()));
             continue;
         }
         let bytes = match trees.read(folder.tree) {
@@ -101,8 +101,7 @@ pub(crate) fn diff(
             }
         }
         if !entries.is_whole() {
-            let reason = Reason::Damaged("it is a tree with an entry that is none".to_owned());
-            report(Difference::Unread(folder.tree, reason));
+            report(Difference::Unread(folder.tree, Damage::TreeEntry.into()));
         }
     }
 }

@@ -5,10 +5,11 @@
 use super::ids::Ids;
 use super::marks::{Copied, Marks};
 use super::objects::Objects;
+use super::objects::damage::{Damage, MOST_AS_DELTA};
 use super::objects::delta;
 use super::objects::inflate::{Inflater, ROOM, check_size, stream};
 use super::objects::object::Sort;
-use super::objects::pack::{Base, Head, LARGE, MOST_AS_DELTA, Pack, result_size};
+use super::objects::pack::{Base, Head, LARGE, Pack, result_size};
 use crate::input::{HEAD, ObjectId, Reason};
 use crate::threads::on_threads;
 use rayon::prelude::*;
@@ -42,8 +43,11 @@ pub(crate) trait Walker {
     /// Takes a blob of so many bytes, of which the base is clean, by what [`delta::condense`] made of it. False if it has to
     /// be seen whole.
     fn condensed(&mut self, number: u32, size: usize, condensed: &[u8]) -> bool;
-    /// Takes a large object as a stream, and says what is wrong with it, if anything.
-    fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), String>;
+    /// Takes a large object as a stream.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), Damage>;
     /// Takes note of an object that cannot be read.
     fn unreadable(&mut self, number: u32, reason: Reason);
 }
@@ -69,7 +73,24 @@ pub(crate) struct Plan<'p> {
 /// An entry that is based on none in the pack.
 struct Root {
     entry: u32,
-    base: Result<Base, String>,
+    kind: RootKind,
+}
+
+/// Why an entry is a root.
+enum RootKind {
+    /// It is no delta.
+    Whole(Sort),
+    /// Its base is in another pack, or a loose object.
+    BaseElsewhere(ObjectId),
+    /// It cannot be read.
+    Damaged(Damage),
+}
+
+/// What an entry is based on.
+enum BasedOn {
+    Entry(u32),
+    /// No entry: it is a root.
+    None(RootKind),
 }
 
 /// Walks over a pack on several threads. `first` is the number of its first object; `new_walker` makes a walker for each.
@@ -122,11 +143,11 @@ impl<'p> Plan<'p> {
         let roots = bases.par_iter_mut().enumerate().filter_map(|(entry, to)| {
             let entry = u32::try_from(entry).unwrap_or(NONE);
             match plan.base(entry, &by_position) {
-                Ok(base) => {
+                BasedOn::Entry(base) => {
                     *to = base;
                     None
                 }
-                Err(base) => Some(Root { entry, base }),
+                BasedOn::None(kind) => Some(Root { entry, kind }),
             }
         });
         plan.roots = roots.collect();
@@ -134,17 +155,21 @@ impl<'p> Plan<'p> {
         plan
     }
 
-    /// The entry that another one is based on, or else what it is based on.
-    fn base(&self, entry: u32, by_position: &OnceLock<Vec<u32>>) -> Result<u32, Result<Base, String>> {
+    /// What an entry is based on.
+    fn base(&self, entry: u32, by_position: &OnceLock<Vec<u32>>) -> BasedOn {
         match self.pack.head(self.offsets[entry as usize]).map(|head| head.base) {
-            Ok(Base::At(offset)) => self
-                .entry_before(entry, offset)
-                .ok_or_else(|| Err("its delta is based on what is no entry of the pack".to_owned())),
-            Ok(Base::Id(id)) => match self.pack.position(&id) {
-                Some(position) => Ok(by_position.get_or_init(|| self.by_position())[position as usize]),
-                None => Err(Ok(Base::Id(id))),
+            Ok(Base::At(offset)) => match self.entry_before(entry, offset) {
+                Some(base) => BasedOn::Entry(base),
+                None => BasedOn::None(RootKind::Damaged(Damage::BaseOffset)),
             },
-            whole_or_wrong => Err(whole_or_wrong),
+            Ok(Base::Id(id)) => match self.pack.position(&id) {
+                Some(position) => {
+                    BasedOn::Entry(by_position.get_or_init(|| self.by_position())[position as usize])
+                }
+                None => BasedOn::None(RootKind::BaseElsewhere(id)),
+            },
+            Ok(Base::None(sort)) => BasedOn::None(RootKind::Whole(sort)),
+            Err(damage) => BasedOn::None(RootKind::Damaged(damage)),
         }
     }
 
@@ -210,7 +235,7 @@ impl<'p> Plan<'p> {
         for (entry, _) in (0u32..).zip(&reached).filter(|(_, reached)| !**reached) {
             bases[entry as usize] = NONE;
             order.push(entry);
-            self.roots.push(Root { entry, base: Err("its deltas go in a circle".to_owned()) });
+            self.roots.push(Root { entry, kind: RootKind::Damaged(Damage::Circle) });
         }
         order
     }
@@ -233,11 +258,11 @@ impl<'p> Plan<'p> {
     }
 
     /// How an entry begins, and its compressed data: whole, as its checksum says.
-    fn compressed(&self, entry: u32) -> Result<(Head, &'p [u8]), String> {
+    fn compressed(&self, entry: u32) -> Result<(Head, &'p [u8]), Damage> {
         let (start, end) = (self.offsets[entry as usize], self.end(entry));
         let all = self.pack.bytes(start, end)?;
         if self.checksums.get(entry as usize).is_some_and(|&checksum| checksum != libdeflater::crc32(all)) {
-            return Err("its bytes are not those that were packed".to_owned());
+            return Err(Damage::Checksum);
         }
         let head = self.pack.head(start)?;
         let compressed = self.pack.bytes(head.start, end)?;
@@ -289,20 +314,19 @@ impl Thread<'_, '_> {
         if !self.walker.wants_family(&self.plan.pack.id(self.plan.positions[entry as usize])) {
             return;
         }
-        let whole = match &root.base {
-            Ok(Base::None(sort)) if !self.walker.wants(*sort) => return,
-            Ok(Base::None(sort)) => self.whole(entry, *sort).map(|whole| whole.map(|whole| (*sort, whole))),
-            Ok(Base::Id(id)) => self
+        let whole = match &root.kind {
+            RootKind::Whole(sort) if !self.walker.wants(*sort) => return,
+            RootKind::Whole(sort) => self.whole(entry, *sort).map(|whole| whole.map(|whole| (*sort, whole))),
+            RootKind::BaseElsewhere(id) => self
                 .elsewhere(id)
                 .and_then(|(sort, base)| Ok(self.result(entry, &base, false)?.map(|result| (sort, result)))),
-            Ok(Base::At(_)) => Err("its base is not known".to_owned()),
-            Err(why) => Err(why.clone()),
+            RootKind::Damaged(damage) => Err(damage.clone()),
         };
         let (sort, (bytes, length)) = match whole {
             Ok(Some((sort, _))) if !self.walker.wants(sort) => return,
             Ok(Some(whole)) => whole,
             Ok(None) => return,
-            Err(why) => return self.fail(entry, why),
+            Err(damage) => return self.fail(entry, damage),
         };
         if sort == Sort::Tree {
             self.marks = Marks::of(&bytes[..length], self.plan.pack.hash_length());
@@ -347,7 +371,7 @@ impl Thread<'_, '_> {
                         self.walker.object(number, sort, &bytes[..length], &self.fresh, base_is_clean);
                     self.keep(child, bytes, length, is_clean, &mut open);
                 }
-                Err(why) => self.fail(child, why),
+                Err(damage) => self.fail(child, damage),
             }
         }
     }
@@ -361,29 +385,29 @@ impl Thread<'_, '_> {
     }
 
     /// Inflates an entry that is no delta. A large one that no delta needs is handed over as a stream.
-    fn whole(&mut self, entry: u32, sort: Sort) -> Result<Option<(Vec<u8>, usize)>, String> {
+    fn whole(&mut self, entry: u32, sort: Sort) -> Result<Option<(Vec<u8>, usize)>, Damage> {
         let (head, compressed) = self.plan.compressed(entry)?;
         let has_deltas = self.plan.first_child[entry as usize] != NONE;
         if head.size > LARGE && (!has_deltas || head.size > MOST_AS_DELTA) {
             let number = self.number(entry);
             let read = self.walker.large(number, sort, head.size, &mut stream(compressed));
-            if let Err(why) = read {
-                self.walker.unreadable(number, Reason::Damaged(why));
+            if let Err(damage) = read {
+                self.walker.unreadable(number, damage.into());
             }
             let mut child = self.plan.first_child[entry as usize];
             while child != NONE {
-                self.fail(child, format!("its delta is based on an object of {} bytes", head.size));
+                self.fail(child, Damage::BaseTooLarge { size: head.size });
                 child = self.plan.next_sibling[child as usize];
             }
             return Ok(None);
         }
-        let size = usize::try_from(head.size).map_err(|error| error.to_string())?;
+        let size = usize::try_from(head.size).map_err(|_| Damage::Memory)?;
         let mut bytes = self.buffer(size + ROOM);
         match self.inflater.fill(compressed, size, &mut bytes[..size + ROOM]) {
             Ok(()) => Ok(Some((bytes, size))),
-            Err(why) => {
+            Err(damage) => {
                 self.release(bytes);
-                Err(why)
+                Err(damage)
             }
         }
     }
@@ -394,11 +418,11 @@ impl Thread<'_, '_> {
         entry: u32,
         base: &[u8],
         may_condense: bool,
-    ) -> Result<Option<(Vec<u8>, usize)>, String> {
+    ) -> Result<Option<(Vec<u8>, usize)>, Damage> {
         let (head, compressed) = self.plan.compressed(entry)?;
         let length = usize::try_from(head.size).unwrap_or(usize::MAX);
         if head.size > MOST_AS_DELTA {
-            return Err(format!("its delta has {length} bytes; at most {MOST_AS_DELTA} can be read"));
+            return Err(Damage::DeltaTooLarge { size: head.size });
         }
         let mut delta = std::mem::take(&mut self.delta);
         if delta.len() < length + ROOM {
@@ -419,12 +443,12 @@ impl Thread<'_, '_> {
         length: usize,
         delta: &mut [u8],
         to_condense: Option<u32>,
-    ) -> Result<Option<(Vec<u8>, usize)>, String> {
+    ) -> Result<Option<(Vec<u8>, usize)>, Damage> {
         self.inflater.fill(compressed, length, &mut delta[..length + ROOM])?;
         let delta = &delta[..length];
-        let (base_size, size, at) = delta::sizes(delta).ok_or("its delta declares no size")?;
+        let (base_size, size, at) = delta::sizes(delta).ok_or(Damage::DeltaHeader)?;
         if base_size != base.len() as u64 {
-            return Err("its delta belongs to another base".to_owned());
+            return Err(Damage::DeltaBase);
         }
         let size = result_size(size, delta.len())?;
         if let (Some(number), Some(reach)) = (to_condense, self.walker.reach()) {
@@ -439,17 +463,17 @@ impl Thread<'_, '_> {
         let applied = delta::apply(base, delta, at, &mut bytes[..size], |copied| copies.push(copied));
         match applied {
             Ok(()) => Ok(Some((bytes, size))),
-            Err(why) => {
+            Err(damage) => {
                 self.release(bytes);
-                Err(why.to_owned())
+                Err(damage)
             }
         }
     }
 
     /// A base that lies outside of the pack.
-    fn elsewhere(&mut self, id: &ObjectId) -> Result<(Sort, Vec<u8>), String> {
+    fn elsewhere(&mut self, id: &ObjectId) -> Result<(Sort, Vec<u8>), Damage> {
         let read = self.objects.read_any(id, &mut self.inflater);
-        read.map_err(|reason| format!("the base of its delta, {id}, {reason}"))
+        read.map_err(|reason| Damage::BaseUnread { base: *id, reason: Box::new(reason) })
     }
 
     fn number(&self, entry: u32) -> u32 {
@@ -457,16 +481,15 @@ impl Thread<'_, '_> {
     }
 
     /// Tells that an entry cannot be read, nor all that is made of it.
-    fn fail(&mut self, entry: u32, why: String) {
-        self.walker.unreadable(self.number(entry), Reason::Damaged(why));
+    fn fail(&mut self, entry: u32, damage: Damage) {
+        self.walker.unreadable(self.number(entry), damage.into());
         let id = self.plan.pack.id(self.plan.positions[entry as usize]);
         let mut waiting = vec![self.plan.first_child[entry as usize]];
         while let Some(entry) = waiting.pop() {
             if entry == NONE {
                 continue;
             }
-            let why = format!("its delta is based on {id}, which cannot be read");
-            self.walker.unreadable(self.number(entry), Reason::Damaged(why));
+            self.walker.unreadable(self.number(entry), Damage::BaseDamaged { base: id }.into());
             waiting.push(self.plan.next_sibling[entry as usize]);
             waiting.push(self.plan.first_child[entry as usize]);
         }
@@ -527,22 +550,18 @@ fn read_loose(
     walker: &mut dyn Walker,
     bytes: &mut Vec<u8>,
 ) -> Result<(), Reason> {
-    let damaged = |why: &str| Reason::Damaged(why.to_owned());
     let mut object = super::objects::loose::open(&ids.loose_file(number))?;
     if !walker.wants(object.sort) {
         return Ok(());
     }
     if object.size > LARGE {
         let read = walker.large(number, object.sort, object.size, &mut object.content);
-        return read.map_err(Reason::Damaged);
+        return read.map_err(Reason::from);
     }
     bytes.clear();
-    (&mut object.content)
-        .take(object.size + 1)
-        .read_to_end(bytes)
-        .map_err(|_| damaged("its compressed data is corrupt"))?;
+    (&mut object.content).take(object.size + 1).read_to_end(bytes).map_err(|_| Damage::Corrupt)?;
     if bytes.len() as u64 != object.size {
-        return Err(damaged(&format!("it holds {} bytes and declares {}", bytes.len(), object.size)));
+        return Err(Damage::Length { held: bytes.len() as u64, declared: object.size }.into());
     }
     walker.object(number, object.sort, bytes, from_ref(&(0..bytes.len())), false);
     Ok(())

@@ -1,6 +1,7 @@
 //! Reads a file of any size in bounded memory: windows that overlap by what rules look at around a match.
 
 use crate::file::open::ended_early;
+use crate::git::objects::damage::Damage;
 use crate::input::{Blob, HEAD, MARGIN, Origin};
 use crate::source::traits::Visitor;
 use crate::text::{Encoding, Mark, is_cut};
@@ -79,7 +80,12 @@ impl Reader {
     }
 
     /// Takes the next bytes of something that is read by others, and has full windows looked at.
-    pub fn push(&mut self, mut bytes: &[u8], origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>) -> Option<usize>) {
+    pub fn push(
+        &mut self,
+        mut bytes: &[u8],
+        origin: &Origin<'_>,
+        look: &mut dyn FnMut(&Blob<'_>) -> Option<usize>,
+    ) {
         while !bytes.is_empty() {
             let room = &mut self.buffer[self.filled..];
             let count = room.len().min(bytes.len());
@@ -134,22 +140,22 @@ impl Reader {
     /// Hands an object's content to the visitor.
     ///
     /// # Errors
-    /// It is corrupt, or holds something else than it declares, for people; what was read before has been looked at.
+    /// It is corrupt, or holds something else than it declares; what was read before has been looked at.
     pub(super) fn read_object(
         &mut self,
         content: &mut dyn Read,
         size: u64,
         origin: &Origin<'_>,
         visitor: &mut dyn Visitor,
-    ) -> Result<(), String> {
+    ) -> Result<(), Damage> {
         // One byte more than there should be, so that what is too long is seen, and not read to its end.
         let mut counted = content.take(size.saturating_add(1));
         let read = self.read(&mut counted, None, origin, visitor);
-        read.map_err(|_| "its compressed data is corrupt".to_owned())?;
+        read.map_err(|_| Damage::Corrupt)?;
         match size.saturating_add(1) - counted.limit() {
             count if count == size => Ok(()),
-            count if count < size => Err(format!("it holds {count} bytes and declares {size}")),
-            _ => Err(format!("it holds more than the {size} bytes that it declares")),
+            count if count < size => Err(Damage::Length { held: count, declared: size }),
+            _ => Err(Damage::TooLong { declared: size }),
         }
     }
 }

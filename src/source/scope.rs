@@ -1,6 +1,5 @@
 //! The scope of a scan of a repository, for reports.
 
-use crate::git::format::Format;
 use crate::git::head::Head;
 use crate::git::repository::Repository;
 use crate::input::Scope;
@@ -9,7 +8,7 @@ use crate::text::printable;
 
 /// The scope of this name in a repository: with the commit of `HEAD`, and its branch.
 pub(super) fn scope_of(name: &'static str, repository: &Repository) -> Scope {
-    let format = Format::of(&repository.common_dir()).ok().filter(|format| format.has_ref_files);
+    let format = repository.format().ok().filter(|format| format.has_ref_files);
     let head = format.and_then(|format| Head::of(repository, format.hash.len_in_bytes()).ok());
     match head {
         Some(Head { branch, commit }) => {

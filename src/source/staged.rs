@@ -2,9 +2,9 @@
 //! the files on disk may say something else.
 
 use crate::file::path::native_path;
-use crate::git::format::Format;
 use crate::git::head::Head;
 use crate::git::index::{Cached, Index};
+use crate::git::objects::damage::Damage;
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Entries, EntryKind, Sort, links};
 use crate::git::objects::{Content, Objects};
@@ -42,11 +42,9 @@ impl Source for Staged {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
         let repository = &self.repository;
         let mut visitor = new_visitor();
-        let format = match Format::of(&repository.common_dir()) {
+        let format = match repository.format() {
             Ok(format) => format,
-            Err(reason) => {
-                return visitor.skip(repository.skip(&repository.common_dir().join("config"), reason));
-            }
+            Err(error) => return visitor.skip(repository.skip_of(&error)),
         };
         for unknown in &format.unknown {
             visitor.skip(repository.skip(&repository.root, Reason::Unsupported(unknown.clone())));
@@ -57,7 +55,7 @@ impl Source for Staged {
         }
         let index = match Index::of(repository, self.index.as_deref(), format.hash) {
             Ok(index) => index,
-            Err((file, reason)) => return visitor.skip(repository.skip(&file, reason)),
+            Err(error) => return visitor.skip(repository.skip_of(&error)),
         };
         let objects = Objects::open(&self.databases, format.hash);
         let store = Store {
@@ -88,8 +86,8 @@ impl Source for Staged {
         }
         if store.is_short.load(Ordering::Relaxed) {
             // What is wrong with the database matters only where it lacks something.
-            for (file, reason) in objects.latest_damage() {
-                visitor.skip(repository.skip(file, reason.clone()));
+            for error in objects.latest_damage() {
+                visitor.skip(repository.skip_of(error));
             }
         } else if is_empty {
             visitor.note("nothing new is staged: the index has nothing that HEAD does not have".to_owned());
@@ -168,16 +166,16 @@ impl Worker<'_> {
         let length = self.store.objects.hash.len_in_bytes();
         let head = match Head::of(repository, length) {
             Ok(head) => head,
-            Err((name, reason)) => {
-                self.visitor.skip(Skip { origin: Origin::new(Kind::Ref, name), reason });
+            Err(error) => {
+                self.visitor.skip(error.into());
                 self.store.is_short.store(true, Ordering::Relaxed);
                 return None;
             }
         };
         let commit = head.commit?;
         let read = self.store.objects.read(&commit, Sort::Commit, &mut self.inflater);
-        let no_tree = || Reason::Damaged("it does not begin as a commit".to_owned());
-        match read.and_then(|bytes| links(&bytes, length).ok_or_else(no_tree)) {
+        let no_tree = Damage::NoHeaders(Sort::Commit);
+        match read.and_then(|bytes| links(&bytes, length).ok_or(no_tree.into())) {
             Ok(links) => Some(links.tree),
             Err(reason) => {
                 self.cannot(Origin::object(Kind::Commit, commit), reason, "HEAD");
@@ -203,8 +201,7 @@ impl Worker<'_> {
         });
         let mut listed: Vec<_> = listed.collect();
         if !entries.is_whole() {
-            let reason = Reason::Damaged("it is a tree with an entry that is none".to_owned());
-            self.cannot(Origin::object(Kind::Object, *id), reason, from);
+            self.cannot(Origin::object(Kind::Object, *id), Damage::TreeEntry.into(), from);
         }
         listed.sort_by(|(one, ..), (other, ..)| tree[one.clone()].cmp(&tree[other.clone()]));
         Some(Listing { tree, entries: listed })
@@ -245,7 +242,7 @@ impl Worker<'_> {
     /// It holds something else than it declares; what was read before has been looked at.
     fn hand_over(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Reason> {
         let read = self.reader.read_object(content, size, origin, &mut *self.visitor);
-        read.map_err(Reason::Damaged)
+        read.map_err(Reason::from)
     }
 
     /// Takes note of an object that cannot be read, though `from` leads to it.

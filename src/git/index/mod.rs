@@ -16,7 +16,7 @@ mod tests;
 pub(crate) use entries::Entry;
 pub(crate) use extensions::Cached;
 
-use super::format::Format;
+use super::error::FileError;
 use super::objects::object::EntryKind;
 use super::repository::Repository;
 use crate::input::{ObjectId, Reason};
@@ -51,14 +51,14 @@ impl Index {
         repository: &Repository,
         other: Option<&Path>,
         hash: gix_hash::Kind,
-    ) -> Result<Index, (PathBuf, Reason)> {
+    ) -> Result<Index, FileError> {
         let file = other.map_or_else(|| repository.git_dir().join("index"), Path::to_owned);
         let length = hash.len_in_bytes();
         let opened = match Part::open(&file, length) {
             Err(Reason::NotFound) => return Ok(Index::default()),
             opened => opened.and_then(Index::new),
         };
-        let (mut index, link) = opened.map_err(|reason| (file.clone(), reason))?;
+        let (mut index, link) = opened.map_err(|reason| FileError::new(&file, reason))?;
         let id = link.as_ref().map(|link| ObjectId::new(&index.own.rest[link.start..link.start + length]));
         if let (Some(link), Some(id)) = (link, id)
             && id.as_bytes().iter().any(|&byte| byte != 0)
@@ -74,14 +74,14 @@ impl Index {
                 },
                 Err(reason) => Err(reason),
             };
-            let part = part.map_err(|reason| (shared, reason))?;
+            let part = part.map_err(|reason| FileError::new(shared, reason))?;
             index.base = Base::new(part, &index.own.rest[link.start + length..link.end]);
             if index.base.is_none() {
-                return Err((file, damaged("what it says of its other half is none")));
+                return Err(FileError::new(file, damaged("what it says of its other half is none")));
             }
         }
         if !index.has_names() {
-            return Err((file, damaged("an entry has no path")));
+            return Err(FileError::new(file, damaged("an entry has no path")));
         }
         index.file = file;
         Ok(index)
@@ -200,9 +200,8 @@ pub(crate) struct Tracked {
 /// # Errors
 /// Why the index cannot be read.
 pub(crate) fn tracked(repository: &Repository) -> Result<Vec<Tracked>, String> {
-    let format =
-        Format::of(&repository.common_dir()).map_err(|reason| format!("its configuration {reason}"))?;
-    let index = Index::of(repository, None, format.hash).map_err(|(_, reason)| reason.to_string())?;
+    let format = repository.format().map_err(|error| format!("its configuration {}", error.reason))?;
+    let index = Index::of(repository, None, format.hash).map_err(|error| error.reason.to_string())?;
     // A path that leads out of the working tree, which git never writes, is not followed.
     let is_inside =
         |path: &[u8]| !path.starts_with(b"/") && path.split(|&byte| byte == b'/').all(|part| part != b"..");

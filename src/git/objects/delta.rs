@@ -1,5 +1,6 @@
 //! Deltas: an object told as copies from another one and insertions (git's pack-format, "Deltified representation").
 
+use super::damage::Damage;
 use crate::git::marks::Copied;
 
 /// The sizes that a delta declares: of its base and of its result, and where its instructions begin.
@@ -86,30 +87,29 @@ pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruc
 /// `out` that was copied.
 ///
 /// # Errors
-/// What is wrong, for people.
+/// What is wrong.
 pub(crate) fn apply(
     base: &[u8],
     delta: &[u8],
     mut at: usize,
     out: &mut [u8],
     mut copied: impl FnMut(Copied),
-) -> Result<(), &'static str> {
+) -> Result<(), Damage> {
     let mut written = 0;
     while at < delta.len() {
         let piece = match instruction(delta, &mut at) {
             Some(Instruction::Insert(piece)) => piece,
             Some(Instruction::Copy(offset, length)) => {
                 copied(Copied { start: written, end: written + length, from: offset });
-                base.get(offset..offset + length).ok_or("its delta copies what its base does not have")?
+                base.get(offset..offset + length).ok_or(Damage::DeltaCopy)?
             }
-            None => return Err("its delta has an instruction that does not exist or is cut off"),
+            None => return Err(Damage::DeltaInstruction),
         };
-        let room =
-            out.get_mut(written..written + piece.len()).ok_or("its delta gives more than it declares")?;
+        let room = out.get_mut(written..written + piece.len()).ok_or(Damage::DeltaTooLong)?;
         room.copy_from_slice(piece);
         written += piece.len();
     }
-    if written == out.len() { Ok(()) } else { Err("its delta gives less than it declares") }
+    if written == out.len() { Ok(()) } else { Err(Damage::DeltaTooShort) }
 }
 
 /// What a delta makes of a base, without the inside of long copies: what stands within `reach` bytes of what it inserts, or
@@ -117,7 +117,7 @@ pub(crate) fn apply(
 /// result itself.
 ///
 /// # Errors
-/// What is wrong, for people: the same as of [`apply`].
+/// What is wrong: the same as of [`apply`].
 pub(crate) fn condense(
     base: &[u8],
     delta: &[u8],
@@ -125,7 +125,7 @@ pub(crate) fn condense(
     size: usize,
     (head, reach): (usize, usize),
     out: &mut Vec<u8>,
-) -> Result<(), &'static str> {
+) -> Result<(), Damage> {
     out.clear();
     let mut written = 0;
     while at < delta.len() {
@@ -135,9 +135,7 @@ pub(crate) fn condense(
                 written += piece.len();
             }
             Some(Instruction::Copy(offset, length)) => {
-                let piece = base
-                    .get(offset..offset + length)
-                    .ok_or("its delta copies what its base does not have")?;
+                let piece = base.get(offset..offset + length).ok_or(Damage::DeltaCopy)?;
                 let first = reach.max(head.saturating_sub(written));
                 if length <= first + reach {
                     out.extend_from_slice(piece);
@@ -147,23 +145,23 @@ pub(crate) fn condense(
                 }
                 written += length;
             }
-            None => return Err("its delta has an instruction that does not exist or is cut off"),
+            None => return Err(Damage::DeltaInstruction),
         }
         if written > size {
-            return Err("its delta gives more than it declares");
+            return Err(Damage::DeltaTooLong);
         }
     }
-    if written == size { Ok(()) } else { Err("its delta gives less than it declares") }
+    if written == size { Ok(()) } else { Err(Damage::DeltaTooShort) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn applied(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, &'static str> {
+    fn applied(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, String> {
         let (_, size, at) = sizes(delta).ok_or("no sizes")?;
         let mut out = vec![0; usize::try_from(size).expect("small")];
-        apply(base, delta, at, &mut out, |_| {})?;
+        apply(base, delta, at, &mut out, |_| {}).map_err(|damage| damage.to_string())?;
         Ok(out)
     }
 
@@ -204,7 +202,7 @@ mod tests {
             (&[10, 9, 0b1111_1111, 1], "its delta has an instruction that does not exist or is cut off"),
             (&[0x80; 20], "no sizes"),
         ] {
-            assert_eq!(applied(base, delta), Err(why), "{delta:?}");
+            assert_eq!(applied(base, delta), Err(why.to_owned()), "{delta:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Taking zlib's compression off: whole where the size is known and moderate, else as a stream.
 
+use super::damage::Damage;
 use flate2::bufread::ZlibDecoder;
 use libdeflater::{DecompressionError, Decompressor};
 
@@ -24,15 +25,17 @@ impl Inflater {
     /// bytes are as fast as the others; what those hold then is of no meaning.
     ///
     /// # Errors
-    /// What is wrong, for people. That includes a wrong checksum.
-    pub(crate) fn fill(&mut self, compressed: &[u8], size: usize, out: &mut [u8]) -> Result<(), String> {
+    /// What is wrong. That includes a wrong checksum.
+    pub(crate) fn fill(&mut self, compressed: &[u8], size: usize, out: &mut [u8]) -> Result<(), Damage> {
         match self.0.zlib_decompress(compressed, out) {
             Ok(inflated) if inflated == size => Ok(()),
-            Ok(inflated) if inflated < size => Err(format!("it holds {inflated} bytes and declares {size}")),
-            Ok(_) | Err(DecompressionError::InsufficientSpace) => {
-                Err(format!("it holds more than the {size} bytes that it declares"))
+            Ok(inflated) if inflated < size => {
+                Err(Damage::Length { held: inflated as u64, declared: size as u64 })
             }
-            Err(DecompressionError::BadData) => Err("its compressed data is corrupt".to_owned()),
+            Ok(_) | Err(DecompressionError::InsufficientSpace) => {
+                Err(Damage::TooLong { declared: size as u64 })
+            }
+            Err(DecompressionError::BadData) => Err(Damage::Corrupt),
         }
     }
 }
@@ -40,12 +43,10 @@ impl Inflater {
 /// Checks a declared size against the compressed bytes that there are.
 ///
 /// # Errors
-/// What is wrong, for people.
-pub(crate) fn check_size(declared: u64, compressed: u64) -> Result<(), String> {
+/// What is wrong.
+pub(crate) fn check_size(declared: u64, compressed: u64) -> Result<(), Damage> {
     if declared > compressed.saturating_mul(MOST_FROM_A_BYTE) {
-        return Err(format!(
-            "it declares {declared} bytes, more than its {compressed} compressed ones can hold"
-        ));
+        return Err(Damage::Size { declared, compressed });
     }
     Ok(())
 }
@@ -72,7 +73,8 @@ mod tests {
             for room in [0, 1, ROOM] {
                 let fill = |size: usize| {
                     let mut out = vec![0; size + room];
-                    Inflater::new().fill(&compressed, size, &mut out).map(|()| out[..size].to_vec())
+                    let filled = Inflater::new().fill(&compressed, size, &mut out);
+                    filled.map(|()| out[..size].to_vec()).map_err(|damage| damage.to_string())
                 };
                 assert_eq!(fill(length), Ok(content.clone()), "{length}, {room}");
                 let held = format!("it holds {length} bytes and declares {}", length + 1);

@@ -1,8 +1,10 @@
 //! Loose objects: a file each, compressed, in `objects/ab/cdef...`.
 
+use super::damage::Damage;
 use super::inflate::{check_size, stream};
 use super::object::{Sort, parse_id};
 use crate::file::open::{self, Opened};
+use crate::git::error::FileError;
 use crate::input::{ObjectId, Reason};
 use flate2::bufread::ZlibDecoder;
 use std::fs::File;
@@ -31,22 +33,21 @@ pub(crate) fn open(file: &Path) -> Result<Loose, Reason> {
     const HEADER: usize = 32;
     let Opened { file, size: compressed } = open::open(file, false)?;
     let mut content = stream(BufReader::with_capacity(64 * 1024, file));
-    let damaged = |why: &str| Reason::Damaged(why.to_owned());
     let mut header = Vec::with_capacity(HEADER);
     let mut byte = [0];
     loop {
-        content.read_exact(&mut byte).map_err(|_| damaged("its compressed data is corrupt"))?;
+        content.read_exact(&mut byte).map_err(|_| Damage::Corrupt)?;
         match byte[0] {
             0 => break,
-            _ if header.len() == HEADER => return Err(damaged("its header is none")),
+            _ if header.len() == HEADER => return Err(Damage::Header.into()),
             byte => header.push(byte),
         }
     }
     let text = String::from_utf8_lossy(&header).into_owned();
-    let (sort, size) = text.split_once(' ').ok_or_else(|| damaged("its header is none"))?;
-    let sort = Sort::named(sort.as_bytes()).ok_or_else(|| damaged("its header names no sort of object"))?;
-    let size = size.parse().map_err(|_| damaged("its header has no size"))?;
-    check_size(size, compressed).map_err(Reason::Damaged)?;
+    let (sort, size) = text.split_once(' ').ok_or(Damage::Header)?;
+    let sort = Sort::named(sort.as_bytes()).ok_or(Damage::HeaderSort)?;
+    let size = size.parse().map_err(|_| Damage::HeaderSize)?;
+    check_size(size, compressed)?;
     Ok(Loose { sort, size, content })
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn open(file: &Path) -> Result<Loose, Reason> {
 pub(crate) fn list(
     objects: &Path,
     hash_length: usize,
-    mut unreadable: impl FnMut(PathBuf, Reason),
+    mut unreadable: impl FnMut(FileError),
 ) -> Vec<ObjectId> {
     let mut ids = Vec::new();
     for first in 0..=u8::MAX {
@@ -64,7 +65,7 @@ pub(crate) fn list(
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
-                unreadable(folder, open::reason(&error));
+                unreadable(FileError::new(folder, open::reason(&error)));
                 continue;
             }
         };
@@ -74,7 +75,7 @@ pub(crate) fn list(
                     let name = format!("{first}{}", entry.file_name().to_string_lossy());
                     ids.extend(parse_id(name.as_bytes(), hash_length));
                 }
-                Err(error) => unreadable(folder.clone(), open::reason(&error)),
+                Err(error) => unreadable(FileError::new(&folder, open::reason(&error))),
             }
         }
     }

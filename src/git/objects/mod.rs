@@ -1,5 +1,6 @@
 //! The object database: loose objects and packs, of the repository and of those that it borrows from.
 
+pub(crate) mod damage;
 pub(crate) mod delta;
 pub(crate) mod inflate;
 pub(crate) mod loose;
@@ -8,10 +9,12 @@ pub(crate) mod pack;
 
 use crate::file::open::{open, read_bytes};
 use crate::file::path::native_path;
+use crate::git::error::FileError;
 use crate::input::{ObjectId, Reason};
+use damage::{Damage, MOST_AS_DELTA};
 use inflate::Inflater;
 use object::Sort;
-use pack::{MOST_AS_DELTA, Pack};
+use pack::Pack;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -43,7 +46,7 @@ pub(crate) struct Objects {
     pub(crate) is_partial: bool,
     pub(crate) hash: gix_hash::Kind,
     /// What of it cannot be used, and why.
-    pub(crate) damage: Vec<(PathBuf, Reason)>,
+    pub(crate) damage: Vec<FileError>,
     /// The same database, opened again because git had added packs.
     newer: OnceLock<Box<Objects>>,
     /// How many databases this one is newer than.
@@ -58,7 +61,7 @@ pub(crate) struct LooseObjects {
     /// Each with the number of its folder.
     pub(crate) ids: Vec<(ObjectId, u32)>,
     /// Folders that cannot be listed, and why.
-    pub(crate) damage: Vec<(PathBuf, Reason)>,
+    pub(crate) damage: Vec<FileError>,
 }
 
 /// An object, whole or as a stream.
@@ -82,8 +85,7 @@ impl Objects {
             let mut loose = LooseObjects::default();
             for (number, folder) in (0u32..).zip(&objects.folders) {
                 let damage = &mut loose.damage;
-                let ids =
-                    loose::list(folder, hash.len_in_bytes(), |path, reason| damage.push((path, reason)));
+                let ids = loose::list(folder, hash.len_in_bytes(), |error| damage.push(error));
                 loose.ids.extend(ids.into_iter().map(|id| (id, number)));
             }
             // Git may have packed loose objects after the packs were listed.
@@ -93,7 +95,7 @@ impl Objects {
             if tries == MAX_TRIES {
                 let why = "git repacks it all the time; scan it again when git is done".to_owned();
                 let folder = objects.folders.first().cloned().unwrap_or_default();
-                objects.damage.push((folder, Reason::Unreadable(why)));
+                objects.damage.push(FileError::new(folder, Reason::Unreadable(why)));
                 return (objects, loose);
             }
             tries += 1;
@@ -133,7 +135,7 @@ impl Objects {
             let real = match folder.canonicalize() {
                 Ok(real) if real.is_dir() => real,
                 _ => {
-                    self.damage.push((folder, Reason::Missing("the repository".to_owned())));
+                    self.damage.push(FileError::new(folder, Reason::Missing("the repository".to_owned())));
                     continue;
                 }
             };
@@ -178,7 +180,7 @@ impl Objects {
     }
 
     /// What of the database cannot be used, as the latest look found it.
-    pub(crate) fn latest_damage(&self) -> &[(PathBuf, Reason)] {
+    pub(crate) fn latest_damage(&self) -> &[FileError] {
         self.newer.get().map_or(&self.damage, |newer| newer.latest_damage())
     }
 
@@ -193,7 +195,7 @@ impl Objects {
         let text = match text {
             Ok(text) => text,
             Err(reason) => {
-                self.damage.push((file, reason));
+                self.damage.push(FileError::new(file, reason));
                 return Vec::new();
             }
         };
@@ -217,7 +219,7 @@ impl Objects {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return is_moving,
             Err(error) => {
-                self.damage.push((folder, crate::file::open::reason(&error)));
+                self.damage.push(FileError::new(folder, crate::file::open::reason(&error)));
                 return is_moving;
             }
         };
@@ -225,7 +227,9 @@ impl Objects {
         for entry in entries {
             match entry {
                 Ok(entry) => drop(files.insert(entry.path())),
-                Err(error) => self.damage.push((folder.clone(), crate::file::open::reason(&error))),
+                Err(error) => {
+                    self.damage.push(FileError::new(folder.clone(), crate::file::open::reason(&error)))
+                }
             }
         }
         let extension = |file: &Path, is: &str| file.extension().is_some_and(|extension| extension == is);
@@ -234,7 +238,7 @@ impl Objects {
         }
         for file in files.iter().filter(|file| extension(file, "idx")) {
             let damage = &mut self.damage;
-            match Pack::open(file, self.hash, &mut |file, reason| damage.push((file, reason))) {
+            match Pack::open(file, self.hash, &mut |error| damage.push(error)) {
                 Ok(pack) => self.packs.push(pack),
                 // Git removes the index of a pack first: another pack has its objects.
                 Err(wrong) if !file.exists() => {
@@ -249,7 +253,7 @@ impl Objects {
         for file in files.iter().filter(|file| extension(file, "pack") && !is_temporary(file)) {
             if !files.contains(&file.with_extension("idx")) {
                 let why = "it has no index, so its objects are not known".to_owned();
-                self.damage.push((file.clone(), Reason::Damaged(why)));
+                self.damage.push(FileError::new(file.clone(), Reason::Damaged(why)));
                 // Git adds the index of a pack last.
                 is_moving = true;
             }
@@ -263,7 +267,7 @@ impl Objects {
     /// Why it cannot be read.
     pub(crate) fn read(&self, id: &ObjectId, sort: Sort, inflater: &mut Inflater) -> Result<Vec<u8>, Reason> {
         let (found, object) = self.read_any(id, inflater)?;
-        if found == sort { Ok(object) } else { Err(Reason::Damaged(format!("it is no {}", sort.name()))) }
+        if found == sort { Ok(object) } else { Err(Damage::NotA(sort).into()) }
     }
 
     /// Reads an object whole, whatever it is.
@@ -289,14 +293,14 @@ impl Objects {
             let Some(position) = pack.position(id) else { continue };
             let elsewhere = |base: &ObjectId| {
                 if depth > self.packs.len() {
-                    return Err("its deltas go in a circle".to_owned());
+                    return Err(Damage::Circle);
                 }
                 let read = self.read_within(base, &mut Inflater::new(), depth + 1);
-                read.map_err(|reason| format!("the base of its delta, {base}, {reason}"))
+                read.map_err(|reason| Damage::BaseUnread { base: *base, reason: Box::new(reason) })
             };
             match pack.read(pack.offset(position), inflater, &elsewhere) {
                 Ok(object) => return Ok(object),
-                Err(why) => wrong = Some(Reason::Damaged(why)),
+                Err(damage) => wrong = Some(damage.into()),
             }
         }
         for folder in &self.folders {
@@ -307,10 +311,10 @@ impl Objects {
                     match read {
                         Ok(_) if bytes.len() as u64 == object.size => return Ok((object.sort, bytes)),
                         Ok(_) => {
-                            let why = format!("it holds {} bytes and declares {}", bytes.len(), object.size);
-                            wrong = Some(Reason::Damaged(why));
+                            let held = bytes.len() as u64;
+                            wrong = Some(Damage::Length { held, declared: object.size }.into());
                         }
-                        Err(_) => wrong = Some(Reason::Damaged("its compressed data is corrupt".to_owned())),
+                        Err(_) => wrong = Some(Damage::Corrupt.into()),
                     }
                 }
                 Err(Reason::NotFound) => {}
@@ -330,7 +334,7 @@ impl Objects {
         }
         match self.read_within(id, inflater, 0) {
             Ok((Sort::Blob, bytes)) => Ok(Content::Whole(bytes)),
-            Ok(_) => Err(Reason::Damaged(format!("it is no {}", Sort::Blob.name()))),
+            Ok(_) => Err(Damage::NotA(Sort::Blob).into()),
             Err(reason) => match self.newer() {
                 Some(newer) => newer.blob(id, inflater),
                 None => Err(reason),
@@ -379,7 +383,7 @@ impl Objects {
             found.extend(pack.beginning_with(prefix));
         }
         for folder in &self.folders {
-            let ids = loose::list(folder, self.hash.len_in_bytes(), |_, _| {});
+            let ids = loose::list(folder, self.hash.len_in_bytes(), |_| {});
             found.extend(ids.into_iter().filter(|id| id.to_string().starts_with(digits)));
         }
         if let Some(newer) = self.newer() {

@@ -1,22 +1,21 @@
 //! Packs: many objects in one file, most of them as deltas of others, and the index that says where each begins.
 
+use super::damage::{Damage, MOST_AS_DELTA};
 use super::delta;
 use super::inflate::{Inflater, ROOM, check_size, stream};
 use super::object::Sort;
 use crate::file::open::open;
+use crate::git::error::FileError;
 use crate::input::{ObjectId, Reason};
 use crate::secret::mask_shapes;
 use crate::text::printable;
 use flate2::bufread::ZlibDecoder;
 use gix_pack::data::entry::Header;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Larger objects are not held whole in memory, if that can be avoided.
 pub(crate) const LARGE: u64 = 16 << 20;
-
-/// Git does not make deltas of larger objects (`core.bigFileThreshold`).
-pub(crate) const MOST_AS_DELTA: u64 = 512 << 20;
 
 /// A pack and its index, mapped. Git writes a pack once and never again.
 pub(crate) struct Pack {
@@ -26,7 +25,7 @@ pub(crate) struct Pack {
 }
 
 /// Gives the base of a delta that is not in its pack.
-pub(crate) type Elsewhere<'e> = dyn Fn(&ObjectId) -> Result<(Sort, Vec<u8>), String> + 'e;
+pub(crate) type Elsewhere<'e> = dyn Fn(&ObjectId) -> Result<(Sort, Vec<u8>), Damage> + 'e;
 
 /// An object that is being read.
 pub(crate) struct Stream<'p> {
@@ -65,28 +64,29 @@ impl Pack {
     pub(crate) fn open(
         index: &Path,
         hash: gix_hash::Kind,
-        damaged: &mut dyn FnMut(PathBuf, Reason),
-    ) -> Result<Pack, (PathBuf, Reason)> {
+        damaged: &mut dyn FnMut(FileError),
+    ) -> Result<Pack, FileError> {
         let path = index.with_extension("pack");
         for file in [index, &path] {
-            open(file, true).map_err(|reason| (file.to_owned(), reason))?;
+            open(file, true).map_err(|reason| FileError::new(file, reason))?;
         }
         let because = |error: &dyn std::fmt::Display| {
             Reason::Damaged(printable(&mask_shapes(error.to_string().as_bytes())))
         };
         let index_file =
-            gix_pack::index::File::at(index, hash).map_err(|error| (index.to_owned(), because(&error)))?;
-        let data = gix_pack::data::File::at(&path, hash).map_err(|error| (path.clone(), because(&error)))?;
+            gix_pack::index::File::at(index, hash).map_err(|error| FileError::new(index, because(&error)))?;
+        let data =
+            gix_pack::data::File::at(&path, hash).map_err(|error| FileError::new(&path, because(&error)))?;
         if data.num_objects() != index_file.num_objects() {
             let why =
                 format!("it has {} objects, and its index {}", data.num_objects(), index_file.num_objects());
-            damaged(path.clone(), Reason::Damaged(why));
+            damaged(FileError::new(&path, Reason::Damaged(why)));
         }
         let end = data.pack_end() as u64;
         let trailer = data.entry_slice(end..end + hash.len_in_bytes() as u64);
         if trailer != Some(index_file.pack_checksum().as_bytes()) {
             let why = "it is cut off, or its index belongs to another pack".to_owned();
-            damaged(path.clone(), Reason::Damaged(why));
+            damaged(FileError::new(&path, Reason::Damaged(why)));
         }
         Ok(Pack { index: index_file, data, hash_length: hash.len_in_bytes() })
     }
@@ -156,24 +156,21 @@ impl Pack {
     ///
     /// # Errors
     /// The pack ends before.
-    pub(crate) fn bytes(&self, start: u64, end: u64) -> Result<&[u8], String> {
+    pub(crate) fn bytes(&self, start: u64, end: u64) -> Result<&[u8], Damage> {
         let end = end.min(self.end());
-        self.data
-            .entry_slice(start..end)
-            .filter(|bytes| !bytes.is_empty())
-            .ok_or_else(|| "its pack is cut off".to_owned())
+        self.data.entry_slice(start..end).filter(|bytes| !bytes.is_empty()).ok_or(Damage::PackEnd)
     }
 
     /// Reads how the entry at an offset begins.
     ///
     /// # Errors
-    /// What is wrong, for people.
-    pub(crate) fn head(&self, offset: u64) -> Result<Head, String> {
+    /// What is wrong.
+    pub(crate) fn head(&self, offset: u64) -> Result<Head, Damage> {
         /// The longest head: a type and size, then a hash.
         const HEAD: u64 = 10 + 32;
         let bytes = self.bytes(offset, offset.saturating_add(HEAD))?;
         let entry = gix_pack::data::Entry::from_bytes(bytes, offset, self.data.object_hash())
-            .map_err(|_| "its entry in the pack does not begin as one".to_owned())?;
+            .map_err(|_| Damage::PackEntry)?;
         let base = match entry.header {
             Header::Commit => Base::None(Sort::Commit),
             Header::Tree => Base::None(Sort::Tree),
@@ -182,7 +179,7 @@ impl Pack {
             Header::RefDelta { base_id } => Base::Id(ObjectId::new(base_id.as_bytes())),
             Header::OfsDelta { base_distance } => {
                 let base = offset.checked_sub(base_distance).filter(|&base| base < offset);
-                Base::At(base.ok_or("its delta is based on what lies outside of the pack")?)
+                Base::At(base.ok_or(Damage::BaseOutside)?)
             }
         };
         Ok(Head { base, size: entry.decompressed_size, start: entry.data_offset })
@@ -191,15 +188,15 @@ impl Pack {
     /// Inflates the entry that begins so. The end of its compressed data need not be known.
     ///
     /// # Errors
-    /// What is wrong, for people.
-    fn inflate(&self, head: &Head, inflater: &mut Inflater) -> Result<Vec<u8>, String> {
+    /// What is wrong.
+    fn inflate(&self, head: &Head, inflater: &mut Inflater) -> Result<Vec<u8>, Damage> {
         let compressed = self.bytes(head.start, self.end())?;
         check_size(head.size, compressed.len() as u64)?;
         if head.size > LARGE {
             // The size is only what the entry says: memory is taken as the bytes come.
             let mut out = Vec::new();
             let read = stream(compressed).take(MOST_AS_DELTA.min(head.size)).read_to_end(&mut out);
-            read.map_err(|_| "its compressed data is corrupt".to_owned())?;
+            read.map_err(|_| Damage::Corrupt)?;
             return check_length(out, head.size);
         }
         let size = usize::try_from(head.size).unwrap_or_default();
@@ -212,8 +209,8 @@ impl Pack {
     /// The content of an object that is no delta, as a stream. Nothing if it is a delta.
     ///
     /// # Errors
-    /// What is wrong, for people.
-    pub(crate) fn stream(&self, offset: u64) -> Result<Option<Stream<'_>>, String> {
+    /// What is wrong.
+    pub(crate) fn stream(&self, offset: u64) -> Result<Option<Stream<'_>>, Damage> {
         let head = self.head(offset)?;
         let Base::None(sort) = head.base else { return Ok(None) };
         let compressed = self.bytes(head.start, self.end())?;
@@ -225,13 +222,13 @@ impl Pack {
     /// pack.
     ///
     /// # Errors
-    /// What is wrong, for people.
+    /// What is wrong.
     pub(crate) fn read(
         &self,
         offset: u64,
         inflater: &mut Inflater,
         elsewhere: &Elsewhere<'_>,
-    ) -> Result<(Sort, Vec<u8>), String> {
+    ) -> Result<(Sort, Vec<u8>), Damage> {
         let mut deltas = Vec::new();
         let mut offset = offset;
         let (sort, mut object) = loop {
@@ -249,7 +246,7 @@ impl Pack {
             };
             deltas.push(head);
             if deltas.len() > self.len() as usize {
-                return Err("its deltas go in a circle".to_owned());
+                return Err(Damage::Circle);
             }
         };
         for head in deltas.iter().rev() {
@@ -258,10 +255,10 @@ impl Pack {
         Ok((sort, object))
     }
 
-    fn apply(&self, base: &[u8], delta: &[u8]) -> Result<Vec<u8>, String> {
-        let (base_size, size, at) = delta::sizes(delta).ok_or("its delta declares no size")?;
+    fn apply(&self, base: &[u8], delta: &[u8]) -> Result<Vec<u8>, Damage> {
+        let (base_size, size, at) = delta::sizes(delta).ok_or(Damage::DeltaHeader)?;
         if base_size != base.len() as u64 {
-            return Err("its delta belongs to another base".to_owned());
+            return Err(Damage::DeltaBase);
         }
         let mut out = vec![0; result_size(size, delta.len())?];
         delta::apply(base, delta, at, &mut out, |_| {})?;
@@ -277,20 +274,20 @@ impl Pack {
 /// The size that a delta declares for its result, if that can be: an instruction copies less than 16 MiB.
 ///
 /// # Errors
-/// What is wrong, for people.
-pub(crate) fn result_size(size: u64, delta: usize) -> Result<usize, String> {
+/// What is wrong.
+pub(crate) fn result_size(size: u64, delta: usize) -> Result<usize, Damage> {
     if size > (delta as u64).saturating_mul(1 << 24) {
-        return Err(format!("its delta declares {size} bytes, more than its {delta} own ones can make"));
+        return Err(Damage::DeltaSize { declared: size, delta });
     }
     if size > MOST_AS_DELTA {
-        return Err(format!("it is a delta of {size} bytes; at most {MOST_AS_DELTA} can be read so"));
+        return Err(Damage::ResultTooLarge { size });
     }
-    usize::try_from(size).map_err(|error| error.to_string())
+    usize::try_from(size).map_err(|_| Damage::Memory)
 }
 
-fn check_length(bytes: Vec<u8>, size: u64) -> Result<Vec<u8>, String> {
+fn check_length(bytes: Vec<u8>, size: u64) -> Result<Vec<u8>, Damage> {
     if bytes.len() as u64 == size {
         return Ok(bytes);
     }
-    Err(format!("it holds {} bytes and declares {size}", bytes.len()))
+    Err(Damage::Length { held: bytes.len() as u64, declared: size })
 }

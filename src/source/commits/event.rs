@@ -6,7 +6,6 @@ use super::options::{ReadOptions, WalkRoots};
 use super::walk;
 use crate::ci::{Commits, Job};
 use crate::finding::{Finding, Sighting};
-use crate::git::format::Format;
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Entries, EntryKind, Sort, links, parse_id};
 use crate::git::objects::{Content, Objects};
@@ -237,7 +236,7 @@ impl Base {
     /// The base of the commits of an event, if the checkout has it.
     #[must_use]
     pub fn of(commits: &Commits, repository: &Repository, databases: &[PathBuf]) -> Option<Base> {
-        let format = Format::of(&repository.common_dir()).ok().filter(|format| format.has_ref_files)?;
+        let format = repository.format().ok().filter(|format| format.has_ref_files)?;
         let objects = Objects::open(databases, format.hash);
         let refs = Refs::of(repository, format.hash.len_in_bytes());
         let id = Ends::of(commits, repository, &objects, &refs).base?;

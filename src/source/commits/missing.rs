@@ -12,8 +12,8 @@ const MAX_NAMED: usize = 100;
 
 /// Reports the damage of a database. It matters only where an object is missing.
 pub(super) fn report_damage(repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
-    for (file, reason) in objects.latest_damage() {
-        visitor.skip(repository.skip(file, reason.clone()));
+    for error in objects.latest_damage() {
+        visitor.skip(repository.skip_of(error));
     }
 }
 

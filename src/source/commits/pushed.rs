@@ -135,9 +135,7 @@ impl Pushed {
                 Some((roots, false))
             }
             Err(errors) => {
-                for (name, reason) in errors {
-                    visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.into_bytes()), reason });
-                }
+                errors.into_iter().for_each(|error| visitor.skip(error.into()));
                 report_damage(&self.repository, revisions.objects, visitor);
                 None
             }
@@ -246,8 +244,8 @@ impl Pushed {
                 folders.push(REMOTES.to_vec());
             }
         }
-        for (name, reason) in revisions.refs.damage_within(&folders) {
-            visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason: reason.clone() });
+        for error in revisions.refs.damage_within(&folders) {
+            visitor.skip(error.clone().into());
         }
         let known = names.filter(|name| folders.iter().any(|folder| name.starts_with(folder)));
         known.filter_map(|name| revisions.refs.resolve(name)).collect()

@@ -7,7 +7,7 @@ use super::walk;
 use crate::finding::{Finding, Sighting};
 use crate::git::repository::Repository;
 use crate::git::revisions::Revisions;
-use crate::input::{Kind, Origin, Scope, Skip};
+use crate::input::Scope;
 use crate::secret::mask_shapes;
 use crate::source::limits::Limits;
 use crate::source::scope::scope_of;
@@ -43,9 +43,7 @@ impl Source for CommitRange {
         let ends = match revisions.range(&self.revisions) {
             Ok(ends) => ends,
             Err(errors) => {
-                for (name, reason) in errors {
-                    visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.into_bytes()), reason });
-                }
+                errors.into_iter().for_each(|error| visitor.skip(error.into()));
                 return report_damage(&self.repository, &objects, &mut *visitor);
             }
         };

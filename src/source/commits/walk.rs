@@ -5,7 +5,6 @@ use super::missing::Missing;
 use super::options::{ReadOptions, WalkRoots};
 use super::tree_diff::introduced_blobs;
 use crate::git::commits::{Commit, walk};
-use crate::git::format::Format;
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::Sort;
 use crate::git::objects::{Content, Objects};
@@ -26,10 +25,10 @@ pub(super) fn open(
     databases: &[std::path::PathBuf],
     visitor: &mut dyn Visitor,
 ) -> Option<(Objects, Refs)> {
-    let format = match Format::of(&repository.common_dir()) {
+    let format = match repository.format() {
         Ok(format) => format,
-        Err(reason) => {
-            visitor.skip(repository.skip(&repository.common_dir().join("config"), reason));
+        Err(error) => {
+            visitor.skip(repository.skip_of(&error));
             return None;
         }
     };
@@ -197,6 +196,6 @@ impl Worker<'_> {
 
     fn stream(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Reason> {
         let read = self.reader.read_object(content, size, origin, &mut *self.visitor);
-        read.map_err(Reason::Damaged)
+        read.map_err(Reason::from)
     }
 }

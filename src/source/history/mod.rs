@@ -206,10 +206,10 @@ impl History {
 impl History {
     /// Reads how the repository is written, and reports what of that is unknown.
     fn format(&self, visitor: &mut dyn Visitor) -> Option<Format> {
-        let format = match Format::of(&self.repository.common_dir()) {
+        let format = match self.repository.format() {
             Ok(format) => format,
-            Err(reason) => {
-                visitor.skip(self.repository.skip(&self.repository.common_dir().join("config"), reason));
+            Err(error) => {
+                visitor.skip(self.repository.skip_of(&error));
                 return None;
             }
         };
@@ -222,8 +222,8 @@ impl History {
     /// Opens the database and reports what of it cannot be used.
     fn open(&self, format: &Format, visitor: &mut dyn Visitor) -> (Objects, LooseObjects) {
         let (objects, loose) = Objects::open_with_loose(&self.databases, format.hash);
-        for (path, reason) in &objects.damage {
-            visitor.skip(self.repository.skip(path, reason.clone()));
+        for error in &objects.damage {
+            visitor.skip(self.repository.skip_of(error));
         }
         (objects, loose)
     }
@@ -239,8 +239,8 @@ impl History {
         let (ids, plans) = in_pool(self.threads, || rayon::join(|| Ids::of(objects, loose), plans));
         match ids {
             Ok((ids, damage)) => {
-                for (path, reason) in damage {
-                    visitor.skip(self.repository.skip(&path, reason));
+                for error in &damage {
+                    visitor.skip(self.repository.skip_of(error));
                 }
                 return Some((ids, plans));
             }
@@ -269,7 +269,7 @@ impl History {
 
     /// The logs of refs: the ref's name and the file. Reports folders that cannot be listed.
     fn logs(&self, visitor: &mut dyn Visitor) -> Vec<(Vec<u8>, PathBuf)> {
-        refs::logs(&self.repository, |path, reason| visitor.skip(self.repository.skip(&path, reason)))
+        refs::logs(&self.repository, |error| visitor.skip(self.repository.skip_of(&error)))
     }
 
     /// The refs. Reports those that cannot be read.
@@ -278,8 +278,8 @@ impl History {
             return Refs::default();
         }
         let refs = Refs::of(&self.repository, format.hash.len_in_bytes());
-        for (name, reason) in &refs.damage {
-            visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason: reason.clone() });
+        for error in &refs.damage {
+            visitor.skip(error.clone().into());
         }
         refs
     }

@@ -2,6 +2,7 @@
 
 use crate::file::open::reason;
 use crate::git::ids::Ids;
+use crate::git::objects::damage::Damage;
 use crate::git::objects::object::{Entries, EntryKind, Sort, links, target};
 use crate::git::walk::Walker;
 use crate::input::{HEAD, Kind, ObjectId, Origin, Reason, Skip};
@@ -151,14 +152,14 @@ impl Walker for Scan<'_> {
                         let hashes: Vec<&[u8]> = named.map(ObjectId::as_bytes).collect();
                         self.check(&hashes, number, sort);
                     }
-                    None => self.skip(number, Reason::Damaged("it does not begin as a commit".to_owned())),
+                    None => self.skip(number, Damage::NoHeaders(Sort::Commit).into()),
                 }
                 self.hand_over(number, Kind::Commit, bytes, all)
             }
             Sort::Tag => {
                 match target(bytes, self.hash_length) {
                     Some((id, _)) => self.check(&[id.as_bytes()], number, sort),
-                    None => self.skip(number, Reason::Damaged("it does not begin as a tag".to_owned())),
+                    None => self.skip(number, Damage::NoHeaders(Sort::Tag).into()),
                 }
                 self.hand_over(number, Kind::Tag, bytes, all)
             }
@@ -180,7 +181,7 @@ impl Walker for Scan<'_> {
         is_settled
     }
 
-    fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), String> {
+    fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), Damage> {
         if self.ids.is_repeated(number) {
             return Ok(());
         }
@@ -189,7 +190,7 @@ impl Walker for Scan<'_> {
             return Ok(());
         }
         if sort == Sort::Tree {
-            return Err(format!("it is a tree of {size} bytes"));
+            return Err(Damage::TreeTooLarge { size });
         }
         let kind = match sort {
             Sort::Commit => Kind::Commit,

@@ -1,0 +1,36 @@
+//! What of a repository cannot be read, and why.
+
+use crate::input::{Kind, Origin, Reason, Skip};
+use std::path::PathBuf;
+
+/// A file or folder of a repository that cannot be read. `Repository::skip_of` makes a skip of it.
+#[derive(Clone, Debug)]
+pub(crate) struct FileError {
+    pub(crate) file: PathBuf,
+    pub(crate) reason: Reason,
+}
+
+impl FileError {
+    pub(crate) fn new(file: impl Into<PathBuf>, reason: impl Into<Reason>) -> FileError {
+        FileError { file: file.into(), reason: reason.into() }
+    }
+}
+
+/// A ref or revision that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RefError {
+    pub(crate) name: Vec<u8>,
+    pub(crate) reason: Reason,
+}
+
+impl RefError {
+    pub(crate) fn new(name: impl Into<Vec<u8>>, reason: Reason) -> RefError {
+        RefError { name: name.into(), reason }
+    }
+}
+
+impl From<RefError> for Skip {
+    fn from(error: RefError) -> Skip {
+        Skip { origin: Origin::new(Kind::Ref, error.name), reason: error.reason }
+    }
+}
