@@ -105,6 +105,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds, in the order of reports.
+    pub const ALL: &[Kind] = &[
+        Kind::File,
+        Kind::Link,
+        Kind::Stdin,
+        Kind::Index,
+        Kind::Message,
+        Kind::Blob,
+        Kind::Name,
+        Kind::Commit,
+        Kind::Tag,
+        Kind::Object,
+        Kind::Ref,
+    ];
+
     /// The word for it in reports.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,6 +1,9 @@
 //! Merging: the reports of several runs become one, those of shards say, or of many repositories. What two of them tell is told
 //! once; the counts are added; it is incomplete if one of them is.
 
+use super::{json, sarif};
+use crate::input::Kind;
+use crate::rule::Level;
 use crate::secret::mask_shapes_in;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,8 +43,8 @@ pub fn merge(reports: &[(String, String)]) -> Result<(Parts, Merged), String> {
         // Whoever wrote it, no key comes out of it.
         mask(&mut report);
         let this = match () {
-            () if report["version"] == "2.1.0" && report["runs"].is_array() => Parts::Sarif,
-            () if report["schema"] == 1 && report["summary"].is_object() => Parts::Json,
+            () if report["version"] == sarif::VERSION && report["runs"].is_array() => Parts::Sarif,
+            () if report["schema"] == json::SCHEMA && report["summary"].is_object() => Parts::Json,
             () => return Err(wrong("it is neither SARIF 2.1.0 nor a report of sf-scan in JSON")),
         };
         if *format.get_or_insert(this) != this {
@@ -108,9 +111,7 @@ fn finding_key(finding: &Value) -> FindingKey {
 
 /// The order of kinds in reports.
 fn kind_order(kind: &str) -> u64 {
-    const KINDS: [&str; 11] =
-        ["file", "link", "stdin", "index", "message", "blob", "name", "commit", "tag", "object", "ref"];
-    KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len()) as u64
+    Kind::ALL.iter().position(|known| known.name() == kind).unwrap_or(Kind::ALL.len()) as u64
 }
 
 fn json_reports(reports: Vec<(String, Value)>) -> Result<Merged, String> {
@@ -175,7 +176,8 @@ fn json_reports(reports: Vec<(String, Value)>) -> Result<Merged, String> {
         if !scopes.contains(&report["scope"]) {
             scopes.push(report["scope"].clone());
         }
-        let head = json!({"schema": 1, "tool": report["tool"], "column_unit": report["column_unit"]});
+        let head =
+            json!({"schema": json::SCHEMA, "tool": report["tool"], "column_unit": report["column_unit"]});
         if !heads.contains(&head) {
             heads.push(head);
         }
@@ -199,14 +201,14 @@ fn json_reports(reports: Vec<(String, Value)>) -> Result<Merged, String> {
     }
     let mut levels: BTreeMap<String, u64> = BTreeMap::new();
     findings.iter().for_each(|finding| *levels.entry(text(finding, "/level")).or_default() += 1);
-    let count = |level: &str| json!(levels.get(level).copied().unwrap_or_default());
+    let count = |level: Level| json!(levels.get(level.name()).copied().unwrap_or_default());
     let mut summary = sums;
     for (name, value) in [
         ("complete", json!(!is_incomplete)),
         ("findings", json!(findings.len())),
-        ("errors", count("error")),
-        ("warnings", count("warning")),
-        ("notes", count("note")),
+        ("errors", count(Level::Error)),
+        ("warnings", count(Level::Warning)),
+        ("notes", count(Level::Note)),
         ("suppressed", json!(suppressed.len())),
         ("skipped", json!(skips.len())),
     ] {
@@ -300,7 +302,7 @@ fn sarif_reports(reports: Vec<(String, Value)>) -> Result<Merged, String> {
     }
     let mut levels = BTreeMap::new();
     let runs = runs.into_iter().map(|(_, run)| finished(run, &mut levels)).collect::<Vec<_>>();
-    let report = json!({"$schema": schema, "version": "2.1.0", "runs": runs});
+    let report = json!({"$schema": schema, "version": sarif::VERSION, "runs": runs});
     Ok(Merged { report, is_incomplete, findings: levels })
 }
 

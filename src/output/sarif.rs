@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+/// The version of the format.
+pub(super) const VERSION: &str = "2.1.0";
+
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// What relative paths are relative to.
@@ -33,7 +36,7 @@ const FINGERPRINT: &str = "secretFingerprint/v1";
 
 pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
     let sarif =
-        Sarif::builder().schema(SCHEMA.to_owned()).version(json!("2.1.0")).runs(vec![run(report)]).build();
+        Sarif::builder().schema(SCHEMA.to_owned()).version(json!(VERSION)).runs(vec![run(report)]).build();
     write_json(&sarif, true, out)
 }
 
