@@ -25,10 +25,10 @@ const FENCES: &[(&str, &[&str])] = &[
     ("tempfile", &["bin/sf-scan/deliver.rs"]),
     ("signal_hook", &["bin/sf-scan/deliver.rs"]),
     ("rustix", &["bin/sf-scan/deliver.rs", "file/open.rs"]),
-    ("rayon", &["threads.rs", "source/history/mod.rs", "git/walk.rs"]),
+    ("rayon", &["threads.rs", "source/history/mod.rs", "git/walk/plan.rs"]),
     ("jiff", &["date.rs"]),
     ("gix_pack", &["git/objects/pack.rs"]),
-    ("libdeflater", &["git/objects/inflate.rs", "git/walk.rs"]),
+    ("libdeflater", &["git/objects/inflate.rs", "git/walk/plan.rs"]),
     (
         "flate2",
         &[
