@@ -1,4 +1,4 @@
-//! Compares a tree with other trees, its parents. It finds what none of them has at the same path.
+//! Compares a tree with other trees, its parents. It finds what each of them lacks at the same path.
 //!
 //! A folder is entered only if it differs from that of each parent. Its entries and theirs are sorted, so one pass over
 //! all of them is enough. The comparison does not read blobs.

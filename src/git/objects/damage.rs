@@ -40,7 +40,7 @@ pub(crate) enum Damage {
     BaseUnread { base: ObjectId, reason: Box<Reason> },
     /// The base of a delta cannot be read, which was reported.
     BaseDamaged { base: ObjectId },
-    /// The base of a delta has so many bytes that it is read as a stream.
+    /// The base of a delta is so large that it is read as a stream.
     BaseTooLarge { size: u64 },
     /// Deltas are based on each other.
     Circle,

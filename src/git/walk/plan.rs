@@ -1,4 +1,4 @@
-//! The plan of a walk: which entries of a pack are deltas of which.
+//! The plan of a walk: for each entry of a pack, its deltas.
 
 use crate::git::objects::damage::Damage;
 use crate::git::objects::inflate::check_size;
