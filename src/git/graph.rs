@@ -16,7 +16,7 @@ use std::sync::Mutex;
 
 /// What is sought in trees.
 #[derive(Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct GraphFilter {
     /// Blobs, by number.
     blobs: BTreeSet<u32>,
     /// Names of files and folders.
@@ -25,14 +25,14 @@ pub(crate) struct Wanted {
     beginnings: Vec<u64>,
 }
 
-impl Wanted {
-    pub(crate) fn new(ids: &Ids<'_>, blobs: BTreeSet<u32>, names: BTreeSet<Vec<u8>>) -> Wanted {
+impl GraphFilter {
+    pub(crate) fn new(ids: &Ids<'_>, blobs: BTreeSet<u32>, names: BTreeSet<Vec<u8>>) -> GraphFilter {
         let mut beginnings = vec![0; 1 << (20 - 6)];
         for &blob in &blobs {
             let at = beginning(ids.id(blob).as_bytes());
             beginnings[at / 64] |= 1 << (at % 64);
         }
-        Wanted { blobs, names, beginnings }
+        GraphFilter { blobs, names, beginnings }
     }
 
     fn may_have(&self, hash: &[u8]) -> bool {
@@ -131,7 +131,7 @@ impl Graph {
         objects: &Objects,
         ids: &Ids<'_>,
         plans: Vec<Plan<'_>>,
-        wanted: &Wanted,
+        wanted: &GraphFilter,
         threads: usize,
     ) -> (Graph, Vec<(ObjectId, Reason)>) {
         let (parts, damaged) = (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
@@ -288,7 +288,7 @@ impl Part {
 struct Collect<'c> {
     ids: &'c Ids<'c>,
     hash_length: usize,
-    wanted: &'c Wanted,
+    wanted: &'c GraphFilter,
     part: Part,
     interned: HashMap<Vec<u8>, u32>,
     parts: &'c Mutex<Vec<Part>>,

@@ -22,7 +22,7 @@ pub struct Policy<'p> {
 
 /// Makes the report of what a scan saw.
 #[must_use]
-pub fn sift<'r>(scanned: Scanned, rules: &'r RuleSet, policy: &Policy<'_>) -> Report<'r> {
+pub fn apply_policy<'r>(scanned: Scanned, rules: &'r RuleSet, policy: &Policy<'_>) -> Report<'r> {
     let mut findings = Vec::new();
     let mut suppressed = Vec::new();
     let mut used = BTreeSet::new();

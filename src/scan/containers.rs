@@ -13,8 +13,8 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Of so many members of an outermost container that cannot be read each is told; the others are counted.
-const TOLD: u64 = 100;
+/// At most this many unreadable members of an outermost container are reported by name. The others are counted.
+const MAX_NAMED: u64 = 100;
 
 /// The window in which a container's own bytes are looked at: smaller than that of files, as there may be one for each level.
 const WINDOW: usize = 64 * 1024;
@@ -35,11 +35,12 @@ impl Gatherer<'_> {
         self.open.secrets.push(BTreeSet::new());
         let depth = self.open.depth();
         let reader = self.open.raw_readers.pop().unwrap_or_else(|| Reader::with_window(WINDOW));
-        let mut tee = Tee { content, reader, origin, raw: Raw::of(self.rules), bytes: 0, error: None };
+        let mut tee =
+            Tee { content, reader, origin, raw: RawBytesScan::new(self.rules), bytes: 0, error: None };
         // The decoders of others are let loose on hostile data: what goes wrong in one costs this container.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let mut keeper = Keeper { gatherer: self, origin };
-            open(origin.file_name(), &mut tee, depth, &budget, &mut keeper)
+            let mut sink = MemberSink { gatherer: self, origin };
+            open(origin.file_name(), &mut tee, depth, &budget, &mut sink)
         }));
         tee.finish();
         let Tee { reader, raw, error, bytes, .. } = tee;
@@ -73,7 +74,7 @@ impl Gatherer<'_> {
         match self.open.secrets.last_mut() {
             Some(outer) => outer.append(&mut inside),
             None => {
-                if let Some(more @ 1..) = self.open.unread.checked_sub(TOLD) {
+                if let Some(more @ 1..) = self.open.unread.checked_sub(MAX_NAMED) {
                     let reason = Reason::Damaged(format!("{more} more of its members could not be read"));
                     self.skip(Skip { origin: origin.to_owned().or_by_id(), reason });
                 }
@@ -88,19 +89,19 @@ impl Gatherer<'_> {
         // A limit is told by each container that met one.
         let is_limit = matches!(reason, Reason::Archive { .. });
         self.open.unread += u64::from(!is_limit);
-        if is_limit || self.open.unread <= TOLD {
+        if is_limit || self.open.unread <= MAX_NAMED {
             self.skip(Skip { origin: origin.or_by_id(), reason });
         }
     }
 }
 
 /// Takes the members of a container.
-struct Keeper<'k, 'g> {
+struct MemberSink<'k, 'g> {
     gatherer: &'k mut Gatherer<'g>,
     origin: &'k Origin<'k>,
 }
 
-impl Members for Keeper<'_, '_> {
+impl Members for MemberSink<'_, '_> {
     fn member(&mut self, name: &[u8], content: &mut dyn Read) {
         let origin = self.origin.member(name);
         self.gatherer.name_of_member(&origin, name);
@@ -116,7 +117,7 @@ impl Members for Keeper<'_, '_> {
 }
 
 /// What is found in the bytes of a container.
-struct Raw<'r> {
+struct RawBytesScan<'r> {
     rules: &'r RuleSet,
     findings: Vec<Finding>,
     listing: Listing,
@@ -124,9 +125,15 @@ struct Raw<'r> {
     has_failed: bool,
 }
 
-impl<'r> Raw<'r> {
-    fn of(rules: &'r RuleSet) -> Raw<'r> {
-        Raw { rules, findings: Vec::new(), listing: Listing::default(), unlisted: 0, has_failed: false }
+impl<'r> RawBytesScan<'r> {
+    fn new(rules: &'r RuleSet) -> RawBytesScan<'r> {
+        RawBytesScan {
+            rules,
+            findings: Vec::new(),
+            listing: Listing::default(),
+            unlisted: 0,
+            has_failed: false,
+        }
     }
 
     fn look(&mut self, blob: &Blob<'_>) -> Option<usize> {
@@ -154,7 +161,7 @@ struct Tee<'t> {
     content: &'t mut dyn Read,
     reader: Reader,
     origin: &'t Origin<'t>,
-    raw: Raw<'t>,
+    raw: RawBytesScan<'t>,
     bytes: u64,
     error: Option<io::Error>,
 }

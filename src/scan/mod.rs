@@ -61,7 +61,7 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, archives: Limits, progress: &P
     let mut visitor = gatherer();
     let used = allows_of(&findings);
     let mut findings = source.attribute(findings, sightings, &judge, &mut visitor);
-    findings.iter_mut().for_each(|finding| tell_lifetime(finding, rules));
+    findings.iter_mut().for_each(|finding| set_lifetime(finding, rules));
     drop(visitor);
     let parts = driven.into_iter().chain(take()).map(|(part, _)| part);
     let mut all = Scanned { scope: source.scope(), findings, ..Scanned::default() };
@@ -98,8 +98,8 @@ fn allows_of(findings: &[Finding]) -> BTreeSet<(Origin<'static>, u64)> {
     lines.map(|(origin, line)| (origin.clone(), line)).collect()
 }
 
-/// Says until when a secret could be valid: it was there when a commit brought it in.
-fn tell_lifetime(finding: &mut Finding, rules: &RuleSet) {
+/// Sets until when a secret could be valid, counted from the commit that brought it in.
+fn set_lifetime(finding: &mut Finding, rules: &RuleSet) {
     let days = rules.get(&finding.rule).and_then(|rule| rule.lifetime_days);
     if let Some(history) = &mut finding.history {
         let since = history.since.or_else(|| Some(history.introduced.first()?.commit.committed));

@@ -17,7 +17,7 @@ use sf_scan::date::Time;
 use sf_scan::mistake::Mistake;
 use sf_scan::output::{Format, Style, summary};
 use sf_scan::policy::baseline::Baseline;
-use sf_scan::policy::suppress::{Policy, sift};
+use sf_scan::policy::suppress::{Policy, apply_policy};
 use sf_scan::report::{Report, Suppressed, Suppression};
 use sf_scan::rule::{Confidence, RuleSet};
 use sf_scan::scan::{Progress, scan};
@@ -101,7 +101,7 @@ fn run(args: &Args) -> Result<u8, Trouble> {
         baseline: &setup.baseline,
     };
     scanned.scope.is_whole = is_whole(args, &setup);
-    let mut report = sift(scanned, &setup.rules, &policy);
+    let mut report = apply_policy(scanned, &setup.rules, &policy);
     (report.began, report.ended) = (began, now());
     let is_kept = args.write_baseline.as_deref().is_none_or(|file| write_baseline(file, &mut report));
     if args.verbose {

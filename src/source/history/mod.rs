@@ -7,7 +7,7 @@ mod writer;
 use crate::file::open::{open, reason};
 use crate::finding::{Finding, SecretId, Sighting};
 use crate::git::format::Format;
-use crate::git::graph::{Graph, Wanted};
+use crate::git::graph::{Graph, GraphFilter};
 use crate::git::ids::Ids;
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Sort, links, parse_id};
@@ -138,7 +138,7 @@ impl History {
                 missing.entry(*id).or_insert(from);
             }
         }
-        self.tell_missing(missing, &objects, &ids, &mut *visitor);
+        self.report_missing(missing, &objects, &ids, &mut *visitor);
     }
 }
 
@@ -171,7 +171,7 @@ impl History {
         let (objects, loose) = self.open(&format, visitor);
         let Some((ids, plans)) = self.number(&objects, loose, visitor) else { return findings };
         let found = Found::of(&sightings, &objects, &ids, judge, visitor);
-        let wanted = Wanted::new(
+        let wanted = GraphFilter::new(
             &ids,
             found.sought.blobs.keys().copied().collect(),
             found.sought.names.keys().cloned().collect(),
@@ -337,8 +337,8 @@ impl History {
         refs
     }
 
-    /// Tells what is missing: what a partial or shallow clone leaves out on purpose by number, the rest by name.
-    fn tell_missing(
+    /// Reports what is missing: what a partial or shallow clone leaves out on purpose by number, the rest by name.
+    fn report_missing(
         &self,
         mut missing: BTreeMap<ObjectId, String>,
         objects: &Objects,
