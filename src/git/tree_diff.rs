@@ -27,19 +27,20 @@ pub(crate) enum Difference {
     UnreadParent(ObjectId, Reason),
 }
 
-/// Compares the folder `path`: `tree` with `parents`. `is_excluded` gets a path and whether it is a folder.
+/// Compares the folder `path`: `tree` with `parents`. A folder that differs in the same way at many places is entered at
+/// `max_places` of them: trees may contain each other so often that visiting each place would never end. `is_excluded` gets a
+/// path and whether it is a folder.
 pub(crate) fn diff(
     trees: &mut Trees<'_>,
     path: Vec<u8>,
     tree: ObjectId,
     parents: &[ObjectId],
+    max_places: u32,
     is_excluded: &dyn Fn(&[u8], bool) -> bool,
     report: &mut dyn FnMut(Difference),
 ) {
     /// Git does not go deeper into folders (`core.maxTreeDepth` is at most this by default).
     const MAX_DEPTH: usize = 4096;
-    /// Trees may contain each other so often that visiting each place would never end.
-    const MAX_PLACES_PER_FOLDER: u32 = 100;
     if parents.contains(&tree) {
         return;
     }
@@ -49,7 +50,7 @@ pub(crate) fn diff(
     while let Some(folder) = folders.pop() {
         let count = seen.entry((folder.tree, folder.parents.clone())).or_default();
         *count += 1;
-        if *count > MAX_PLACES_PER_FOLDER {
+        if *count > max_places {
             continue;
         }
         if folder.depth > MAX_DEPTH {

@@ -330,7 +330,7 @@ impl Comparison<'_> {
         };
         let (objects, limits) = (self.worker.store.objects, self.worker.store.limits);
         let is_excluded = |path: &[u8], is_folder| limits.excludes(&native_path(path.to_vec()), is_folder);
-        diff(&mut Trees::new(objects), path.to_vec(), tree, &head, &is_excluded, &mut |difference| {
+        diff(&mut Trees::new(objects), path.to_vec(), tree, &head, 1, &is_excluded, &mut |difference| {
             let (tree, reason, from) = match difference {
                 Difference::NewPath(path) => return self.change(path, None, true),
                 Difference::NewBlob(path, id) => return self.change(path, Some(id), false),

@@ -93,17 +93,29 @@ struct Comparison<'c> {
 impl Comparison<'_> {
     /// Finds what a tree has and the trees of its parents lack.
     fn compare(&mut self, commit: Option<usize>, tree: ObjectId, parents: &[ObjectId], from: &str) {
+        /// A folder that a commit brings to more places is read at this many of them.
+        const MAX_PLACES: u32 = 100;
         let Comparison { objects, limits, missing, visitor, trees, changes, excluded } = self;
         let is_excluded = |path: &[u8], is_folder| limits.excludes(&native_path(path.to_vec()), is_folder);
         let mut unread = |tree, reason, from: &str| {
             missing.report(&mut **visitor, objects, Origin::object(Kind::Object, tree), reason, from);
         };
-        diff(trees, Vec::new(), tree, parents, &is_excluded, &mut |difference| match difference {
-            Difference::NewPath(path) => changes.push(Change { path, blob: None, commit }),
-            Difference::NewBlob(path, id) => changes.push(Change { path, blob: Some(id), commit }),
-            Difference::Excluded(path) => drop(excluded.insert(path)),
-            Difference::Unread(tree, reason) => unread(tree, reason, from),
-            Difference::UnreadParent(tree, reason) => unread(tree, reason, &format!("a parent of {from}")),
-        });
+        diff(
+            trees,
+            Vec::new(),
+            tree,
+            parents,
+            MAX_PLACES,
+            &is_excluded,
+            &mut |difference| match difference {
+                Difference::NewPath(path) => changes.push(Change { path, blob: None, commit }),
+                Difference::NewBlob(path, id) => changes.push(Change { path, blob: Some(id), commit }),
+                Difference::Excluded(path) => drop(excluded.insert(path)),
+                Difference::Unread(tree, reason) => unread(tree, reason, from),
+                Difference::UnreadParent(tree, reason) => {
+                    unread(tree, reason, &format!("a parent of {from}"))
+                }
+            },
+        );
     }
 }
