@@ -78,8 +78,18 @@ fn the_readme_names_every_option_and_no_other() {
 #[test]
 fn the_changelog_and_the_manifest_agree_on_the_version() {
     let changelog = std::fs::read_to_string(root().join("CHANGELOG.md")).expect("CHANGELOG.md");
+    let mut sections: Vec<&str> = changelog.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let is_unreleased = sections.first() == Some(&"Unreleased");
+    if is_unreleased {
+        sections.remove(0);
+    }
     let version = env!("CARGO_PKG_VERSION");
-    assert!(changelog.contains("## Unreleased") || changelog.contains(&format!("## {version}")));
+    let newest = sections.first().map(|section| section.split(' ').next().expect("a word"));
+    match newest {
+        Some(newest) => assert_eq!(newest, version),
+        // Before the first release the changelog announces it.
+        None => assert!(is_unreleased && changelog.contains(&format!("{version} will be the first release"))),
+    }
 }
 
 const DOCUMENTS: [&str; 6] =

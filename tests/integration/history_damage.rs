@@ -8,7 +8,6 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -530,15 +529,9 @@ fn fifos_that_nobody_reads() {
         let (repo, key) = sample("fifo");
         fifo(&repo.git_dir().join(name));
         let mut command = repo.command(["--history", "--format", "json"]);
-        let run = watched(&mut command).run;
-        // Whether it is told depends on whether it would have meant something.
-        if !run.stdout.is_empty() {
-            let (run, report) = read_json(run);
-            assert!([1, 2].contains(&run.code), "{name}: {run:?}");
-            check_found(&report, &key);
-        } else {
-            assert_eq!(run.code, 2, "{name}: {run:?}");
-        }
+        let (run, report) = read_json(watched(&mut command).run);
+        assert_eq!((run.code, skips(&report)), (1, vec![]), "{name}: {run:?}");
+        check_found(&report, &key);
     }
     let (repo, _) = sample("fifo for a gitfile");
     fs::rename(repo.folder.join(".git"), repo.folder.join("git")).unwrap();
@@ -695,7 +688,7 @@ fn many_large_deltas() {
     pack::write(&repo, &entries);
     let watched = watched(&mut repo.command(["--history", "--format", "json"]));
     let (run, report) = read_json(watched.run);
-    assert!([1, 2].contains(&run.code), "{run:?}");
+    assert_eq!((run.code, skips(&report)), (1, vec![]), "{run:?}");
     check_found(&report, &key);
     assert!(watched.peak < 700, "{} MiB, {:?}", watched.peak, watched.took);
 }
@@ -865,7 +858,7 @@ fn commits_without_people() {
         let commit = repo.store("commit", format!("tree {tree}\n{header}\nmessage\n"));
         overwrite(&repo.folder.join("refs/heads/main"), format!("{commit}\n").as_bytes());
         let (run, report) = repo.history();
-        assert!([1, 2].contains(&run.code), "{header:?}: {run:?}");
+        assert_eq!((run.code, skips(&report)), (1, vec![]), "{header:?}: {run:?}");
         check_found(&report, &key);
         let finding = &findings(&report)[0];
         assert_eq!(
@@ -891,11 +884,10 @@ fn names_that_lead_out_of_the_tree() {
         .store("commit", format!("tree {tree}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nx\n"));
     overwrite(&repo.folder.join("refs/heads/main"), format!("{commit}\n").as_bytes());
     let (run, report) = repo.history();
-    assert!([1, 2].contains(&run.code), "{run:?}");
+    assert_eq!((run.code, skips(&report)), (1, vec![]), "{run:?}");
     check_found(&report, &key);
-    assert!(skips(&report).iter().all(|skip| skip.1 != "bug"), "{report}");
     for format in ["sarif", "github", "text"] {
-        assert!([1, 2].contains(&repo.run(["--history", "--format", format]).code));
+        assert_eq!(repo.run(["--history", "--format", format]).code, 1, "{format}");
     }
 }
 
@@ -916,11 +908,9 @@ fn unknown_extension_or_version() {
 }
 
 #[test]
+#[ignore = "needs root, who alone can give files away"]
 fn foreign_owner() {
     let (repo, key) = sample("owner");
-    if fs::metadata(&repo.folder).unwrap().uid() != 0 {
-        return; // Only root can give files away.
-    }
     let changed = Command::new("chown").args(["-R", "65534:65534"]).arg(&repo.folder).status().unwrap();
     assert!(changed.success());
     let (run, report) = repo.history();

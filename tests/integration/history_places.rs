@@ -1186,7 +1186,8 @@ fn paths_that_are_not_one_repository() {
         assert!(format!("{}{}", run.stdout, run.stderr).contains(named), "{paths:?}: {run:?}");
     }
     let run = repo.run(["--history", ".", "../repo"]);
-    assert!([1, 2].contains(&run.code), "the second repository was not read: {run:?}");
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("one repository is scanned at a time"), "{run:?}");
 }
 
 #[test]
@@ -1209,8 +1210,7 @@ fn empty_repository_is_not_silent() {
         assert_eq!(report["summary"]["commits"], 0, "{report}");
         let run = repo.run(["--history"]);
         assert_eq!(run.code, 0, "{run:?}");
-        let said = format!("{}{}", run.stdout, run.stderr);
-        assert!(said.contains("0 objects") || said.contains("Nothing was read"), "{said}");
+        assert!(run.stdout.contains("Nothing was read"), "{run:?}");
     }
 }
 
@@ -1297,16 +1297,6 @@ fn reftable_repository() {
 #[test]
 fn reftable_repository_by_git() {
     let key = fresh_key("reftable by git");
-    let project = crate::support::Project::new();
-    let made = std::process::Command::new("git")
-        .args(["init", "-q", "--ref-format=reftable"])
-        .arg(project.path("try"))
-        .env_remove("GIT_DIR")
-        .output()
-        .unwrap();
-    if !made.status.success() {
-        return; // This git is too old to make one.
-    }
     let repo = Repo::with(&["--ref-format=reftable"]);
     repo.commit_file("readme", "hello\n");
     let commit = repo.commit_file("a.env", line(&key));
@@ -1373,7 +1363,8 @@ fn check_huge(setting: &str, is_packed: bool) {
     assert_eq!(finding["start"]["line"], 2, "{finding}");
     assert!(report["summary"]["bytes"].as_u64().unwrap() >= SIZE, "{}", report["summary"]);
     assert!(watched.peak < 256, "{} MiB", watched.peak);
-    assert!(cfg!(not(target_os = "linux")) || watched.peak > 0, "the memory was not measured");
+    #[cfg(target_os = "linux")]
+    assert!(watched.peak > 0, "the memory was not measured");
 }
 
 #[test]

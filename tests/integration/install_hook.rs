@@ -282,6 +282,20 @@ fn git_says_where_hooks_are() {
     assert!(output.status.success() && hook(&repo, "commit-msg").is_file(), "{output:?}");
 }
 
+const NOBODY: u32 = 65534;
+
+/// Makes a user the owner of a folder and of all that is in it.
+fn give_away(folder: &Path, user: u32) {
+    std::os::unix::fs::chown(folder, Some(user), Some(user)).unwrap();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            give_away(&entry.path(), user);
+        } else {
+            std::os::unix::fs::lchown(entry.path(), Some(user), Some(user)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn where_no_hook_can_be_is_told() {
     let bare = Repo::bare();
@@ -298,10 +312,15 @@ fn where_no_hook_can_be_is_told() {
     fs::remove_file(repo.folder.join(".git/hooks")).unwrap();
     fs::create_dir(repo.folder.join(".git/hooks")).unwrap();
     fs::set_permissions(repo.folder.join(".git/hooks"), fs::Permissions::from_mode(0o555)).unwrap();
-    // Root may write everywhere.
-    if fs::write(hook(&repo, "probe"), "").is_err() {
-        refused(&repo, &["--install-hook"], "cannot be written");
+    // Root may write everywhere, so the repository and the run belong to another user.
+    if fs::write(hook(&repo, "probe"), "").is_ok() {
+        fs::remove_file(hook(&repo, "probe")).unwrap();
+        give_away(&repo.folder, NOBODY);
     }
+    let mut command = repo.project.command_as(NOBODY, &[]);
+    command.current_dir(&repo.folder).env("GIT_CONFIG_NOSYSTEM", "1").arg("--install-hook");
+    let run = Run::of(command.output().unwrap());
+    assert!(run.code == 2 && run.stderr.contains("cannot be written"), "{run:?}");
     fs::set_permissions(repo.folder.join(".git/hooks"), fs::Permissions::from_mode(0o755)).unwrap();
 }
 

@@ -183,11 +183,17 @@ fn github_gets_ten_annotations_of_a_level_and_the_log_has_all() {
             let commands = commands(&run);
             for (name, count) in [("error", errors), ("warning", warnings), ("notice", notes)] {
                 let told: Vec<_> = commands.iter().filter(|command| command.name == name).collect();
-                assert!(told.len() <= 10, "{} of {name}", told.len());
-                let placed =
-                    told.iter().filter(|command| command.properties.contains_key("file")).count() as u64;
-                let more = told.iter().any(|one| one.message.contains(&format!("{} more", count - placed)));
-                assert!(placed == count || more, "{name}: {told:#?}");
+                // One of the ten says that the scan is incomplete, another one how many findings have no annotation.
+                let is_about_skips = name == "error" && !missing.is_empty();
+                let room = 10 - u64::from(is_about_skips);
+                let placed = if count > room { room - 1 } else { count };
+                let with_file = told.iter().filter(|command| command.properties.contains_key("file")).count();
+                assert_eq!(with_file as u64, placed, "{name}: {told:#?}");
+                let more = format!("{} more", count - placed);
+                let says_more = told.iter().filter(|command| command.message.contains(&more)).count();
+                assert_eq!(says_more, usize::from(count > placed), "{name}: {told:#?}");
+                let all = placed + u64::from(count > placed) + u64::from(is_about_skips);
+                assert_eq!(told.len() as u64, all, "{name}: {told:#?}");
             }
             let said = commands.iter().any(|command| command.message.contains("incomplete"));
             assert_eq!(said, !missing.is_empty());

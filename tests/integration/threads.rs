@@ -44,10 +44,7 @@ fn a_large_number_of_threads_is_lowered_with_a_note() {
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_that_cannot_start_change_no_result() {
-    use crate::support::{has_program, in_time};
-    if !has_program("prlimit") {
-        return;
-    }
+    use crate::support::in_time;
     let project = repository();
     for scan in SCANS {
         let run = |wrapper: &[&str]| {

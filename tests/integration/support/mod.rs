@@ -206,11 +206,6 @@ pub(crate) fn in_time(command: &mut Command) -> Run {
     Run::of(output.expect("output"))
 }
 
-/// Whether a program can be run here. A test that needs it passes without it.
-pub(crate) fn has_program(name: &str) -> bool {
-    Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
 /// The findings of a JSON report.
 pub(crate) fn findings(report: &Value) -> &[Value] {
     report["findings"].as_array().expect("findings")
