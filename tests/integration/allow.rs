@@ -1,5 +1,6 @@
-//! Comments that allow a finding: which count, for what, and how they are told.
+//! Comments that allow a finding: which count, for what, and how they are reported.
 
+use crate::support::encode::utf16_le;
 use crate::support::{Project, findings};
 use serde_json::Value;
 use sf_scan::rule::template::{expand, key};
@@ -180,7 +181,7 @@ fn the_reason_and_the_count_are_told() {
     );
     let (run, report) = project.json(["."]);
     assert_eq!(run.code, 0);
-    let told = |at: usize| {
+    let reported = |at: usize| {
         let suppression = &report["suppressed"][at]["suppression"];
         assert_eq!(suppression["kind"], "inline");
         (
@@ -188,11 +189,11 @@ fn the_reason_and_the_count_are_told() {
             suppression["reason"].as_str().expect("a reason").to_owned(),
         )
     };
-    assert_eq!(told(0), (2, "revoked in March".to_owned()));
-    assert_eq!(told(1), (1, "a dummy".to_owned()));
-    assert_eq!(told(2).0, 1);
-    assert!(told(2).1.ends_with("only a test"));
-    assert_eq!(told(3), (3, String::new()));
+    assert_eq!(reported(0), (2, "revoked in March".to_owned()));
+    assert_eq!(reported(1), (1, "a dummy".to_owned()));
+    assert_eq!(reported(2).0, 1);
+    assert!(reported(2).1.ends_with("only a test"));
+    assert_eq!(reported(3), (3, String::new()));
     let text = project.run(["."]).stdout;
     assert!(text.contains("4 allowed by a comment") && !text.contains("revoked in March"), "{text}");
     let text = project.run(["-v", "."]).stdout;
@@ -231,8 +232,7 @@ fn a_comment_that_allows_nothing_is_counted_and_listed() {
 #[test]
 fn comments_work_in_utf16() {
     let project = Project::new();
-    let utf16 =
-        |text: &str| format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let utf16 = |text: &str| utf16_le(&format!("\u{feff}{text}"));
     project.write("a.ps1", utf16(&format!("$a = 1\r\n# sf-scan:allow old\r\n$k = '{}'\r\n", key(1, 0))));
     project.write("b.ps1", utf16("$a = 1\r\n# sf-scan:allow\r\n$k = 1\r\n"));
     let (run, report) = project.json(["."]);

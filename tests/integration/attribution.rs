@@ -2,18 +2,12 @@
 //! git, or from a plain model of a random history.
 
 use crate::support::findings;
+use crate::support::random::Random;
 use crate::support::repo::{EPOCH, Repo, fresh_key, introduced, line, only, refs, shows, skips};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-
-/// A repository with a commit that has nothing to hide.
-fn repo() -> Repo {
-    let repo = Repo::new();
-    repo.commit_file("readme", "hello\n");
-    repo
-}
 
 /// The single finding of `--history`.
 #[track_caller]
@@ -44,7 +38,7 @@ fn commits_with(repo: &Repo, key: &str, path: &str) -> usize {
 #[test]
 fn two_commits_on_two_branches() {
     let key = fresh_key("two branches");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "one"]);
     repo.commit_file("other", "x");
     let first = repo.commit_file("a.env", line(&key));
@@ -64,7 +58,7 @@ fn two_commits_on_two_branches() {
 #[test]
 fn the_oldest_introduction_is_the_first() {
     let key = fresh_key("oldest");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let mut ids = Vec::new();
     for days in [50, 10, 30, 20, 40] {
         repo.git(["checkout", "-q", "-b", &format!("b{days}"), "main"]);
@@ -84,7 +78,7 @@ fn the_oldest_introduction_is_the_first() {
 #[test]
 fn all_that_is_told_of_a_commit() {
     let key = fresh_key("facts");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("a.env", ["\n\n", &line(&key)].concat()).git(["add", "."]);
     let environment = [
         ("GIT_AUTHOR_NAME", "Änne Autorin"),
@@ -106,11 +100,11 @@ fn all_that_is_told_of_a_commit() {
         "committed": "2024-06-01T14:34:56+02:00",
         "line": 3,
     });
-    let told = &finding["commit"]["introduced"][0];
+    let reported = &finding["commit"]["introduced"][0];
     for (name, value) in expected.as_object().unwrap() {
-        assert_eq!(&told[name], value, "{name} of {finding}");
+        assert_eq!(&reported[name], value, "{name} of {finding}");
     }
-    let subject = told["subject"].as_str().unwrap();
+    let subject = reported["subject"].as_str().unwrap();
     assert!(subject.starts_with("Add \\x1b[31ma") && !subject.contains("body"), "{subject}");
     assert_eq!(finding["commit"]["removed"]["id"], removal, "{finding}");
     assert_eq!(finding["commit"]["removed"]["subject"], "clean", "{finding}");
@@ -138,7 +132,7 @@ fn live_until_is_two_years_after_the_first_introduction() {
         ("1700000000 +0000", "2025-11-13"),
     ] {
         let key = fresh_key(date);
-        let repo = repo();
+        let repo = Repo::with_readme();
         repo.write("a.env", line(&key)).git(["add", "."]);
         let dates = [("GIT_AUTHOR_DATE", "1600000000 +0000"), ("GIT_COMMITTER_DATE", date)];
         repo.git_with(&dates, ["commit", "-q", "-m", "x"], b"");
@@ -152,7 +146,7 @@ fn live_until_is_two_years_after_the_first_introduction() {
 #[test]
 fn removed_and_brought_back() {
     let key = fresh_key("brought back");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let first = repo.commit_file("a.env", line(&key));
     repo.commit_file("a.env", "clean\n");
     repo.commit_file("readme", "between\n");
@@ -184,7 +178,7 @@ fn never_removed() {
 #[test]
 fn moved_to_another_path() {
     let key = fresh_key("moved");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let first = repo.commit_file("old/a.env", line(&key));
     fs::create_dir(repo.folder.join("new")).unwrap();
     repo.git(["mv", "old/a.env", "new/b.env"]);
@@ -204,7 +198,7 @@ fn moved_to_another_path() {
 #[test]
 fn moved_folder() {
     let key = fresh_key("moved folder");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let first = repo.commit_file("a/deep/down/x.env", line(&key));
     repo.git(["mv", "a", "b"]);
     let second = repo.commit("move");
@@ -233,7 +227,7 @@ fn moved_folder() {
 #[test]
 fn many_versions_are_one_finding() {
     let key = fresh_key("many versions");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let mut first = String::new();
     for number in 0..25 {
         let commit = repo.commit_file("a.env", format!("# {number}\n{}{}", "x\n".repeat(number), line(&key)));
@@ -255,7 +249,7 @@ fn many_versions_are_one_finding() {
 #[test]
 fn two_keys_of_one_file_have_their_own_commits() {
     let keys = [fresh_key("key one"), fresh_key("key two")];
-    let repo = repo();
+    let repo = Repo::with_readme();
     let first = repo.commit_file("a.env", line(&keys[0]));
     let second = repo.commit_file("a.env", [line(&keys[0]), line(&keys[1])].concat());
     let third = repo.commit_file("a.env", line(&keys[1]));
@@ -275,7 +269,7 @@ fn two_keys_of_one_file_have_their_own_commits() {
 #[test]
 fn merge_that_brings_what_no_parent_has() {
     let key = fresh_key("evil");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
     repo.commit_file("side", "x");
     repo.git(["checkout", "-q", "main"]);
@@ -290,7 +284,7 @@ fn merge_that_brings_what_no_parent_has() {
 #[test]
 fn merge_of_parents_that_both_have_it() {
     let key = fresh_key("both parents");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
     let side = repo.commit_file("a.env", line(&key));
     repo.git(["checkout", "-q", "main"]);
@@ -305,7 +299,7 @@ fn merge_of_parents_that_both_have_it() {
 #[test]
 fn merge_of_one_parent_that_has_it() {
     let key = fresh_key("one parent");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
     let side = repo.commit_file("a.env", line(&key));
     repo.git(["checkout", "-q", "main"]);
@@ -322,7 +316,7 @@ fn merge_of_one_parent_that_has_it() {
 #[test]
 fn mailmap() {
     let key = fresh_key("mailmap");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let map = "# who is who\nProper Name <proper@example.org> Nick <nick@example.org>\n\
                Another One <another@example.org> <other@example.org>\n";
     for (name, email, proper, proper_email) in [
@@ -337,8 +331,8 @@ fn mailmap() {
         repo.git_with(&author, ["commit", "-q", "-m", "x"], b"");
         let commit = repo.id("HEAD");
         // Git is of the same opinion.
-        let told = repo.git(["log", "-1", "--format=%aN|%aE"]);
-        assert_eq!(told, format!("{proper}|{proper_email}"), "the test is wrong");
+        let reported = repo.git(["log", "-1", "--format=%aN|%aE"]);
+        assert_eq!(reported, format!("{proper}|{proper_email}"), "the test is wrong");
         repo.commit_removal("a.env");
         let finding = single(&repo);
         let commits = finding["commit"]["introduced"].as_array().unwrap();
@@ -351,7 +345,7 @@ fn mailmap() {
 #[test]
 fn mailmap_of_a_bare_repository() {
     let key = fresh_key("bare mailmap");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write(".mailmap", "Proper Name <proper@example.org> <test@example.org>\n").commit("map");
     repo.commit_file("a.env", line(&key));
     repo.commit_removal("a.env");
@@ -365,7 +359,7 @@ fn mailmap_of_a_bare_repository() {
 #[test]
 fn odd_people() {
     let key = fresh_key("odd people");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
     let tree = repo.tree(&[("100644 blob", &blob, b"a.env")]);
     for (number, author) in [
@@ -429,16 +423,16 @@ fn exposure_is_the_most_open_way() {
         let finding = single(&repo);
         assert_eq!(finding["commit"]["exposure"], exposure, "{refs:?}: {finding}");
         assert_eq!(finding["commit"]["at_head"], false, "{refs:?}: {finding}");
-        let told = crate::support::repo::refs(&finding);
+        let reported = crate::support::repo::refs(&finding);
         let expected = if refs == ["HEAD"] { &["HEAD", "refs/heads/main"] } else { refs };
-        assert_eq!(told, expected, "{refs:?}: {finding}");
+        assert_eq!(reported, expected, "{refs:?}: {finding}");
     }
 }
 
 #[test]
 fn exposure_of_the_reflog() {
     let key = fresh_key("reflog");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
     repo.git(["reset", "-q", "--hard", "HEAD~1"]);
     fs::remove_file(repo.git_dir().join("ORIG_HEAD")).unwrap();
@@ -449,11 +443,11 @@ fn exposure_of_the_reflog() {
     assert_eq!(single(&repo)["commit"]["exposure"], "dangling");
 }
 
-/// A key that stands at `HEAD` and one that only its history has are both exposed by `HEAD`; `at_head` tells them apart.
+/// `HEAD` exposes a key in its files and a key in its history alone. `at_head` is true for the first only.
 #[test]
 fn at_head_is_about_the_files_of_head() {
     let keys = [fresh_key("stays"), fresh_key("goes")];
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("stays.env", line(&keys[0]));
     repo.commit_file("goes.env", line(&keys[1]));
     repo.commit_removal("goes.env");
@@ -470,7 +464,7 @@ fn at_head_is_about_the_files_of_head() {
 #[test]
 fn commits_with_the_same_tree_count() {
     let key = fresh_key("same tree");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
     for _ in 0..10 {
         repo.commit("empty");
@@ -481,18 +475,6 @@ fn commits_with_the_same_tree_count() {
 }
 
 // A random history against a plain model.
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
-    }
-}
 
 /// The keys (by number) in each file of a commit, and what else makes the version.
 type Tree = BTreeMap<&'static str, (BTreeSet<usize>, usize)>;
@@ -505,7 +487,7 @@ struct Made {
 const PATHS: [&str; 6] = ["a.env", "b.env", "conf/a.env", "conf/deep/x.json", "conf/deep/y.json", "z/a.env"];
 const KEYS: usize = 4;
 
-/// A history of `count` commits: changes, merges that take files from any parent or from none, several roots.
+/// A history of `count` commits: changes, merges with files from any parent or a new one, several roots.
 fn made_up(random: &mut Random, count: usize) -> Vec<Made> {
     let mut commits: Vec<Made> = Vec::new();
     for number in 0..count {
@@ -593,7 +575,7 @@ fn import(repo: &Repo, commits: &[Made], seed: u64, branches: &BTreeMap<&str, us
     ids
 }
 
-/// What is told of a key at a path.
+/// What is reported of a key at a path.
 #[derive(Debug, PartialEq)]
 struct Told {
     introduced: BTreeSet<String>,
@@ -633,7 +615,7 @@ fn expected(
                 holders.into_iter().partition(|number| reachable.contains(number));
             let is_reachable = !live.is_empty();
             let counted = if is_reachable { live } else { gone };
-            let told = Told {
+            let reported = Told {
                 introduced: counted
                     .iter()
                     .filter(|number| is_new(number))
@@ -644,7 +626,7 @@ fn expected(
                 at_head: has(branches["main"], path),
                 is_reachable,
             };
-            all.insert((key, path.to_owned()), told);
+            all.insert((key, path.to_owned()), reported);
         }
     }
     all
@@ -654,7 +636,7 @@ fn expected(
 fn random_histories_agree_with_a_model() {
     let mut introductions = 0;
     for seed in 0..20 {
-        let mut random = Random(seed * 77 + 5);
+        let mut random = Random::new(seed * 77 + 5);
         let commits = made_up(&mut random, 60);
         let tip = commits.len() - 1;
         let branches = BTreeMap::from([("main", tip - random.below(3)), ("side", random.below(tip))]);
@@ -662,7 +644,7 @@ fn random_histories_agree_with_a_model() {
         let ids = import(&repo, &commits, seed, &branches);
         let (run, report) = repo.history();
         assert_eq!((run.code, skips(&report)), (1, vec![]), "seed {seed}: {run:?}");
-        let mut told = BTreeMap::new();
+        let mut reported = BTreeMap::new();
         for finding in findings(&report) {
             let secret = finding["secret"].as_str().unwrap();
             let key = (0..KEYS).find(|&key| secret.starts_with(&model_key(seed, key)[..8])).unwrap();
@@ -685,16 +667,19 @@ fn random_histories_agree_with_a_model() {
             let region = crate::support::check_region(finding, &object);
             assert_eq!(&object[region], model_key(seed, key).as_bytes(), "seed {seed}: {finding}");
             let path = finding["path"].as_str().unwrap().to_owned();
-            assert!(told.insert((key, path), one).is_none(), "seed {seed}: told twice: {finding}");
+            assert!(reported.insert((key, path), one).is_none(), "seed {seed}: reported twice: {finding}");
         }
         let expected = expected(&commits, &ids, &branches);
         assert!(!expected.is_empty(), "the test is wrong");
-        assert_eq!(told.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(reported.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "seed {seed}");
         for (place, expected) in &expected {
             let reachable = repo.git(["rev-list", "--all"]);
             let dangling: Vec<_> =
                 expected.introduced.iter().filter(|id| !reachable.contains(&**id)).collect();
-            assert_eq!(&told[place], expected, "seed {seed}: {place:?}, of which dangling are {dangling:?}");
+            assert_eq!(
+                &reported[place], expected,
+                "seed {seed}: {place:?}, of which dangling are {dangling:?}"
+            );
         }
         if seed < 4 {
             check_threads(&repo);

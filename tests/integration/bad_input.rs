@@ -1,7 +1,9 @@
 //! Input as it should not be: what cannot be read, what is no text, strangers' file names, broken settings, outputs that
 //! fail. The exit code is right, the message says which path and why, the other findings are there, and no key is shown.
 
-use crate::support::{Project, Run, findings};
+use crate::support::encode::{utf16_be, utf16_le};
+use crate::support::repo::line;
+use crate::support::{Project, Run, findings, paths};
 use serde_json::Value;
 use sf_scan::output::Format;
 use sf_scan::rule::template::{expand, key, webhook_secret};
@@ -9,7 +11,7 @@ use std::process::{Command, Stdio};
 
 /// A line with a key of its own.
 fn token(seed: u64) -> String {
-    format!("token = \"{}\"\n", key(seed, 0))
+    line(&key(seed, 0))
 }
 
 /// Whether more of a key is shown than the four characters that a mask leaves.
@@ -28,11 +30,6 @@ fn check(run: &Run, code: i32, words: &[&str]) {
     for word in words {
         assert!(all.contains(word), "{word:?} is not said:\n{all}");
     }
-}
-
-/// The paths of the findings.
-fn paths(report: &Value) -> Vec<&str> {
-    findings(report).iter().map(|finding| finding["path"].as_str().expect("a path")).collect()
 }
 
 /// What was not read, and the word for why.
@@ -109,18 +106,13 @@ fn one_thread_is_enough() {
     }
 }
 
-fn utf16(text: &str, big: bool) -> Vec<u8> {
-    let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
-    text.encode_utf16().flat_map(bytes).collect()
-}
-
 #[test]
 fn a_key_is_found_in_whatever_bytes_surround_it() {
     let secret = key(1, 0);
     let before = "one line\n\ttwo \u{e9} key = \"";
     let plain = |text: &str| text.as_bytes().to_vec();
-    let little = |text: &str| utf16(text, false);
-    let big = |text: &str| utf16(text, true);
+    let little = |text: &str| utf16_le(text);
+    let big = |text: &str| utf16_be(text);
     let mut cases = Vec::new();
     let mut add = |name, before: &[u8], secret: Vec<u8>, behind: &[u8], place: (u64, u64)| {
         cases.push((name, before.to_vec(), secret, behind.to_vec(), place));
@@ -227,7 +219,7 @@ fn a_key_at_a_seam_is_found_once() {
         }
         let project = Project::new();
         let text = String::from_utf8(text).unwrap();
-        project.write(file, if unit == 1 { text.into_bytes() } else { utf16(&text, false) });
+        project.write(file, if unit == 1 { text.into_bytes() } else { utf16_le(&text) });
         let (run, report) = project.json(["."]);
         check(&run, 1, &[]);
         let offsets: Vec<_> = findings(&report)
@@ -464,7 +456,7 @@ fn a_rule_with_the_id_of_another_one_is_pointed_at() {
 mod on_unix {
     use super::*;
     use crate::support::archive::gzip;
-    use crate::support::{in_time, mode};
+    use crate::support::{NOBODY, in_time, make_fifo, mode};
     use std::ffi::OsStr;
     use std::fs::{self, File};
     use std::os::unix::ffi::OsStrExt as _;
@@ -473,17 +465,12 @@ mod on_unix {
 
     fn json_in_time(project: &Project, args: &[&str]) -> (Run, Value) {
         let run = in_time(project.command().args(["-f", "json"]).args(args));
-        let report = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"));
+        let report = run.report();
         (run, report)
     }
 
-    /// The program as a user whom permissions bind: root becomes nobody.
-    fn bound(project: &Project) -> Command {
-        project.command_as(65534, &[])
-    }
-
     fn fifo(project: &Project, name: &str) {
-        assert!(Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+        make_fifo(&project.path(name));
     }
 
     #[test]
@@ -494,13 +481,14 @@ mod on_unix {
             .write("closed/in.env", token(4))
             .write("no_x/in.env", token(5))
             .write("no_x/sub/in.env", token(6));
-        let _ = bound(&project);
+        let _ = project.command_as(NOBODY, &[]);
         for (path, bits) in [("file", 0o000), ("closed", 0o000), ("no_x", 0o444)] {
             mode(&project.path(path), bits);
         }
-        let run = in_time(bound(&project).args(["-f", "json", "--exclude", ".program"]));
-        let text = in_time(bound(&project).args(["--exclude", ".program"]));
-        let named = ["file", "closed", "no_x"].map(|path| (path, in_time(bound(&project).arg(path))));
+        let run = in_time(project.command_as(NOBODY, &[]).args(["-f", "json", "--exclude", ".program"]));
+        let text = in_time(project.command_as(NOBODY, &[]).args(["--exclude", ".program"]));
+        let named =
+            ["file", "closed", "no_x"].map(|path| (path, in_time(project.command_as(NOBODY, &[]).arg(path))));
         ["closed", "no_x"].iter().for_each(|path| mode(&project.path(path), 0o755));
         let report: Value = serde_json::from_str(&run.stdout).unwrap();
         check(&run, 2, &[]);
@@ -929,9 +917,10 @@ mod on_unix {
         check(&run, 2, &["gone/out.txt", "folder does not exist"]);
         assert!(fs::read_to_string(project.path("good.json")).unwrap().contains("a.env"));
         check(&project.run(["--report", "sarif=locked"]), 2, &["locked", "a.env"]);
-        let _ = bound(&project);
+        let _ = project.command_as(NOBODY, &[]);
         mode(&project.path("locked"), 0o555);
-        let run = in_time(bound(&project).args(["a.env", "--report", "sarif=locked/out.sarif"]));
+        let run =
+            in_time(project.command_as(NOBODY, &[]).args(["a.env", "--report", "sarif=locked/out.sarif"]));
         check(&run, 2, &["locked/out.sarif", "ermission denied", "a.env:1:10"]);
         assert_eq!(fs::read_dir(project.path("locked")).unwrap().count(), 1);
         mode(&project.path("locked"), 0o755);

@@ -45,7 +45,7 @@ fn entries_that_nothing_has_any_more_are_told() {
     repo.write("old.txt", "clean\n");
     let run = repo.run(["--baseline", "base.json"]);
     assert!(run.stdout.contains("1 in the baseline and not found any more"), "{run:?}");
-    // A part of the tree does not tell.
+    // A scan of one folder cannot know that an entry is unused.
     let run = repo.run(["--baseline", "base.json", "base.json"]);
     assert!(!run.stdout.contains("any more"), "{run:?}");
     // Written anew, it has what there still is, of the old one too.

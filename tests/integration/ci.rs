@@ -1,11 +1,8 @@
 //! What `--ci` scans: the events of build servers in clones of every depth, as these make them.
 
-use crate::support::repo::{Repo, fresh_key, line, read_json, shows, skips};
-use crate::support::{Run, findings};
+use crate::support::repo::{Repo, ZEROS, fresh_key, line, read_json, shows, skips};
+use crate::support::{Run, distinct_paths, findings, set};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-
-const ZEROS: &str = "0000000000000000000000000000000000000000";
 
 /// A hosted repository with an old leak on `main`, and a pull request from a branch that was made before the last commit
 /// there. One commit of the branch adds a key and the next takes it out again.
@@ -90,7 +87,7 @@ fn job(hosted: &Hosted, clone: &Repo, environment: &[(&str, &str)], args: &[&str
     read_json(run)
 }
 
-/// The same for an event of GitHub.
+/// Runs in a job of GitHub Actions with this event.
 #[track_caller]
 fn github(hosted: &Hosted, clone: &Repo, event: &str, payload: &Value, mode: &str) -> (Run, Value) {
     let file = clone.project.path("event.json");
@@ -100,14 +97,10 @@ fn github(hosted: &Hosted, clone: &Repo, event: &str, payload: &Value, mode: &st
     job(hosted, clone, &environment, &["--ci", mode])
 }
 
-fn paths(report: &Value) -> BTreeSet<String> {
-    findings(report).iter().map(|finding| finding["path"].as_str().unwrap().to_owned()).collect()
-}
-
 /// Checks a complete scan that finds something at these paths.
 #[track_caller]
 fn check_found((run, report): &(Run, Value), wanted: &[&str]) {
-    assert_eq!(paths(report), wanted.iter().map(|path| (*path).to_owned()).collect(), "{run:?}");
+    assert_eq!(distinct_paths(report), set(wanted), "{run:?}");
     assert_eq!(skips(report), [], "{run:?}");
     assert_eq!(run.code, i32::from(!wanted.is_empty()), "{run:?}");
 }
@@ -118,7 +111,7 @@ fn check_cut((run, report): &(Run, Value), advice: &str, wanted: &[&str]) {
     assert_eq!(run.code, 2, "{run:?}");
     assert!(!skips(report).is_empty(), "{run:?}");
     assert!(report.to_string().contains(&advice.replace('"', "\\\"")), "{advice}: {run:?}");
-    let found = paths(report);
+    let found = distinct_paths(report);
     assert!(wanted.iter().all(|path| found.contains(*path)), "{found:?}");
 }
 
@@ -131,7 +124,7 @@ fn a_pull_request_is_judged_by_its_commits() {
     check_found(&scanned, &["leak.txt"]);
     assert_eq!(scanned.1["scope"]["name"], "range");
     let same = github(&hosted, &hosted.checkout("refs/pull/1/merge", None), "pull_request", &event, "range");
-    assert_eq!(paths(&same.1), paths(&scanned.1));
+    assert_eq!(distinct_paths(&same.1), distinct_paths(&scanned.1));
     // The head itself may be checked out instead of the merge.
     check_found(
         &github(&hosted, &hosted.checkout("refs/heads/change", None), "pull_request", &event, "auto"),
@@ -144,7 +137,7 @@ fn a_pull_request_is_judged_by_its_commits() {
     }
     let clone = hosted.checkout("refs/pull/1/merge", Some(1));
     let (_, report) = github(&hosted, &clone, "pull_request", &event, "auto");
-    assert!(paths(&report).contains("old.txt"), "the tree is scanned: {report}");
+    assert!(distinct_paths(&report).contains("old.txt"), "the tree is scanned: {report}");
     // The whole of it may be asked for as well.
     let clone = hosted.checkout("refs/pull/1/merge", None);
     check_found(&github(&hosted, &clone, "pull_request", &event, "history"), &["leak.txt", "old.txt"]);
@@ -192,7 +185,7 @@ fn a_push_is_judged_by_what_it_brings() {
     check_found(&scan(&branch, ZEROS, head, "refs/heads/change", false), &["leak.txt"]);
     // The first push of all.
     check_found(&scan(&whole, ZEROS, base, "refs/heads/main", false), &["old.txt"]);
-    // A forced push replaced what nobody has any more. On a branch, it is what the default branch does not have.
+    // A forced push replaced commits that are gone. On a branch, all that the default branch lacks is read.
     let gone = "0123456789012345678901234567890123456789";
     check_found(&scan(&branch, gone, head, "refs/heads/change", true), &["leak.txt"]);
     check_found(&scan(&whole, gone, base, "refs/heads/main", true), &["old.txt"]);
@@ -200,7 +193,7 @@ fn a_push_is_judged_by_what_it_brings() {
     check_found(&scan(&whole, ZEROS, before, "refs/tags/v1", false), &[]);
     let deleted = scan(&whole, before, ZEROS, "refs/heads/gone", false);
     assert_eq!(deleted.1["scope"]["name"], "history");
-    // Without what was there before, all that there is is read, and that it is not all is told.
+    // Without the commit from before, the whole checkout is read, and the scan is incomplete.
     check_cut(
         &scan(&hosted.checkout("refs/heads/main", Some(1)), before, base, "refs/heads/main", false),
         "fetch-depth: 0",

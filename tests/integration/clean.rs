@@ -1,4 +1,4 @@
-//! The project's own repository holds no key, not even an invented one: no exemption is needed and there is none.
+//! The project's own repository holds no key, not even an invented one, so it needs no exemption.
 
 use crate::support::Project;
 use std::path::Path;

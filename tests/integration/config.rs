@@ -23,14 +23,10 @@ fn run_with(project: &Project, variables: &[(&str, &str)], folder: &str, args: &
     Run::of(command.output().expect("the program runs"))
 }
 
-fn report(run: &Run) -> Value {
-    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"))
-}
-
 /// Rule and level of each finding, in order of rule.
 fn levels(run: &Run) -> Vec<String> {
     let level = |finding: &Value| format!("{} {}", finding["rule"], finding["level"]).replace('"', "");
-    let mut levels: Vec<String> = findings(&report(run)).iter().map(level).collect();
+    let mut levels: Vec<String> = findings(&run.report()).iter().map(level).collect();
     levels.sort();
     levels
 }
@@ -50,7 +46,7 @@ fn the_file_at_the_root_is_found_from_anywhere_in_the_repository() {
     for (folder, path) in [(".", "."), ("src", ".."), ("src", "../vendor/.."), ("vendor", "../src/..")] {
         let run = run_with(&project, &[], folder, &["-f", "json", path]);
         assert_eq!(levels(&run), [ALL[0], ALL[2]], "{folder} {path}");
-        assert_eq!(report(&run)["summary"]["excluded"], 1);
+        assert_eq!(run.report()["summary"]["excluded"], 1);
     }
     let inside = run_with(&project, &[], "src", &["-f", "json"]);
     assert_eq!(levels(&inside), [ALL[0], ALL[2]], "a file in a folder below is not taken");
@@ -96,7 +92,7 @@ fn exclude_is_as_in_gitignore_and_counted() {
     let project = repository();
     let option = json(&project, &["--exclude", "vendor", "--exclude", "/src/*.txt", "--exclude", "none"]);
     assert_eq!(levels(&option), [""; 0]);
-    assert_eq!(report(&option)["summary"]["excluded"], 3);
+    assert_eq!(option.report()["summary"]["excluded"], 3);
     project.write(".sf-scan.toml", "exclude = ['key.*']");
     let both = json(&project, &["--exclude", "vendor/"]);
     assert_eq!(levels(&both), [ALL[2]]);
@@ -128,7 +124,7 @@ fn a_minimum_confidence_suppresses_and_counts() {
     for args in [["--config", "c.toml"], ["--min-confidence", "high"]] {
         let run = json(&project, &args);
         assert_eq!((run.code, levels(&run)), (1, vec![ALL[2].to_owned()]));
-        let report = report(&run);
+        let report = run.report();
         assert_eq!(report["summary"]["suppressed"], 2);
         assert_eq!(report["suppressed"][0]["suppression"]["kind"], "confidence");
         assert!(project.run(args).stdout.contains("2 below the confidence asked for"));
@@ -224,7 +220,7 @@ fn in_ci_what_is_scanned_does_not_hide_findings() {
             assert!(run.stderr.contains(what), "{what}: {}", run.stderr);
         }
         assert!(!run.stderr.contains("levels.sixtyfour_api_key"), "{}", run.stderr);
-        assert!(!list(&report(&run)["notes"]).is_empty(), "the report tells it as well");
+        assert!(!list(&run.report()["notes"]).is_empty(), "the report tells it as well");
     }
     for run in [ci("true", &["--config", ".sf-scan.toml"]), ci("false", &[]), ci("", &[]), ci("0", &[])] {
         assert_eq!(levels(&run), ["sixtyfour_webhook_secret note"], "{run:?}");

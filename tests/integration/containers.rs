@@ -1,9 +1,10 @@
-//! Containers: what is in archives, compressed files and documents is found wherever they come from, and whatever cannot be
-//! opened is told.
+//! Containers: keys in archives, compressed files and documents are found in every source. What cannot be opened is
+//! reported.
 
 use crate::support::archive::*;
+use crate::support::random::Random;
 use crate::support::repo::{Repo, fresh_key, shows, skips, watched};
-use crate::support::{Project, Run, findings};
+use crate::support::{FORMATS, Project, Run, findings, paths};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::Value;
 use sf_scan::container::{Budget, Format, Limits, Members, open};
@@ -17,16 +18,7 @@ fn env_of(key: &str) -> Vec<u8> {
 
 /// Random enough not to be compressed, without anything to be found.
 fn noise(length: usize) -> Vec<u8> {
-    let mut state = 7u64;
-    let step = |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 56) as u8
-    };
-    (0..length).map(step).collect()
-}
-
-fn paths(report: &Value) -> Vec<&str> {
-    findings(report).iter().map(|finding| finding["path"].as_str().unwrap()).collect()
+    Random::new(7).bytes(length)
 }
 
 #[track_caller]
@@ -104,7 +96,7 @@ fn every_format_is_opened() {
     }
 }
 
-/// What is in a member is told as in a file: line and column are the member's, and the member's name is context.
+/// A finding in a member has its line and column in the member, and the member's name is context.
 #[test]
 fn a_finding_in_a_member_is_that_of_a_file() {
     let key = fresh_key("as a file");
@@ -139,7 +131,7 @@ fn containers_lie_in_one_another() {
     let docx =
         zip(&[("[Content_Types].xml", b"<a/>"), ("word/document.xml", &content), ("word/m.png", &png(&[]))]);
     finds("a.docx", &docx, &key, &["a.docx!word/document.xml"]);
-    // Each member is stored: the bytes of all containers around it hold the key as well, and it is told once.
+    // The members are stored, so the bytes of all containers around hold the key as well. It is reported once.
     let stored = stored_zip(&[("b.tar", &tar(&[("c.zip", &jar)]))]);
     finds("s.zip", &stored, &key, &["s.zip!b.tar!c.zip!x.properties"]);
     let picture = png(&[(b"tEXt", [b"Comment\0", &content[..]].concat())]);
@@ -199,7 +191,7 @@ fn what_is_no_member_is_read_as_well() {
     );
 }
 
-/// What begins like a container and is none is an ordinary file.
+/// A file that only begins like a container is an ordinary file.
 #[test]
 fn what_is_no_container_is_none() {
     let key = fresh_key("none");
@@ -254,7 +246,7 @@ fn standard_input_the_index_and_ranges() {
     is_hidden(&run, &key);
     assert_eq!((run.code, paths(&report)), (1, vec!["dist.zip!conf/.env"]), "{run:?}");
     let brought = repo.commit("add");
-    // The same member in another archive is what was there before; another key is not.
+    // A member that moves to another archive is not new; another key is.
     repo.commit_file("dist.zip", zip(&[("conf/.env", &env_of(&key)), ("new.txt", &noise(2000))]));
     let (run, report) = repo.json(["--range", "HEAD~2.."]);
     assert_eq!((run.code, paths(&report)), (1, vec!["dist.zip!conf/.env"]), "{run:?}");
@@ -272,7 +264,7 @@ fn a_history_with_containers() {
     let (key, other) = (fresh_key("history"), fresh_key("history, other"));
     for packed in [false, true] {
         let repo = Repo::new();
-        // Of the next version the delta only copies, and nothing but its first bytes tells what it is.
+        // The delta of the next version only copies. The kind is known by the first bytes alone.
         let archive = zip(&[("filling", &noise(60_000)), ("conf/.env", &env_of(&key))]);
         repo.commit_file("dist.zip", [b"x", &archive[..]].concat());
         let brought = repo.commit_file("dist.zip", &archive);
@@ -300,7 +292,7 @@ fn a_history_with_containers() {
     }
 }
 
-/// Objects to which no commit leads, and damaged containers in a history, are told by what is known of them.
+/// Dangling objects and damaged containers in a history are reported by their ids.
 #[test]
 fn nameless_containers() {
     let key = fresh_key("nameless");
@@ -312,8 +304,8 @@ fn nameless_containers() {
     let archive = zip(&[("a", &noise(9000))]);
     let broken = repo.blob(&archive[..4000]);
     let (run, report) = repo.history();
-    let told: Vec<_> = skips(&report).into_iter().map(|(path, reason, _)| (path, reason)).collect();
-    assert_eq!((run.code, &told[..]), (2, &[(&format!("{broken}!a")[..], "damaged")][..]), "{run:?}");
+    let reported: Vec<_> = skips(&report).into_iter().map(|(path, reason, _)| (path, reason)).collect();
+    assert_eq!((run.code, &reported[..]), (2, &[(&format!("{broken}!a")[..], "damaged")][..]), "{run:?}");
     repo.commit_file("broken.zip", &archive[..4000]);
     let (run, report) = repo.history();
     assert_eq!(run.code, 2);
@@ -377,7 +369,7 @@ fn what_cannot_be_opened_is_told() {
     project.write("big.xz", xz_with(b"text", 128 << 20));
     project.write("secret.pdf", b"%PDF-1.4\ntrailer << /Encrypt 7 0 R >>\n%%EOF");
     let (run, report) = project.json(["."]);
-    let told: Vec<_> = skips(&report).into_iter().map(|(path, reason, _)| (path, reason)).collect();
+    let reported: Vec<_> = skips(&report).into_iter().map(|(path, reason, _)| (path, reason)).collect();
     let expected = [
         ("big.xz!big", "unsupported"),
         ("odd.zip!p", "unsupported"),
@@ -385,7 +377,7 @@ fn what_cannot_be_opened_is_told() {
         ("secret.zip!a", "encrypted"),
         ("secret.zip!c", "encrypted"),
     ];
-    assert_eq!((run.code, &told[..]), (2, &expected[..]));
+    assert_eq!((run.code, &reported[..]), (2, &expected[..]));
     let text = project.run(["."]);
     assert!(text.stdout.contains("not read: secret.zip!a: is encrypted"), "{text:?}");
     project.write("secret.pdf", b"").write("odd.zip", b"").write("secret.zip", b"");
@@ -427,11 +419,11 @@ fn bombs_end_soon_and_are_told() {
         project.write(name, file);
         let watched = watched(project.command().args(["--format", "json"]));
         let report: Value = serde_json::from_str(&watched.run.stdout).unwrap();
-        let told = skips(&report);
+        let reported = skips(&report);
         assert_eq!(watched.run.code, 2, "{name} {watched:?}");
         assert!(
-            matches!(told[..], [(_, "archive-limit", why)] if why.contains("--archive-ratio")),
-            "{name} {told:?}"
+            matches!(reported[..], [(_, "archive-limit", why)] if why.contains("--archive-ratio")),
+            "{name} {reported:?}"
         );
         assert!(watched.peak <= 64 && watched.took.as_secs() < 20, "{name} {watched:?}");
     }
@@ -473,11 +465,15 @@ fn each_limit_is_told_by_its_option() {
         {
             let (run, report) = project.json([option, value]);
             assert_eq!((run.code, paths(&report)), (2, vec![&format!("{name}!first.env")[..]]), "{run:?}");
-            let told = skips(&report);
-            assert_eq!(told.len(), if option == "--archive-member-size" { 50 } else { 1 }, "{told:?}");
+            let reported = skips(&report);
+            assert_eq!(
+                reported.len(),
+                if option == "--archive-member-size" { 50 } else { 1 },
+                "{reported:?}"
+            );
             assert!(
-                told.iter().all(|(_, reason, why)| *reason == "archive-limit" && why.contains(option)),
-                "{told:?}"
+                reported.iter().all(|(_, reason, why)| *reason == "archive-limit" && why.contains(option)),
+                "{reported:?}"
             );
         }
         for (option, value) in
@@ -511,9 +507,9 @@ fn a_limit_that_many_members_meet_is_never_told_as_damage() {
     let project = Project::new();
     project.write("a.zip", stored_zip(&members));
     let (run, report) = project.json(["--archive-depth", "1"]);
-    let told = skips(&report);
-    assert_eq!((run.code, told.len()), (2, 150), "{run:?}");
-    assert!(told.iter().all(|(_, reason, _)| *reason == "archive-limit"), "{told:?}");
+    let reported = skips(&report);
+    assert_eq!((run.code, reported.len()), (2, 150), "{run:?}");
+    assert!(reported.iter().all(|(_, reason, _)| *reason == "archive-limit"), "{reported:?}");
 }
 
 #[test]
@@ -525,7 +521,7 @@ fn many_members_are_counted_and_not_kept() {
     let (run, report) = project.json(["."]);
     assert_eq!((run.code, &report["summary"]["members"]), (0, &30_000.into()), "{}", run.stderr);
     assert_eq!(project.run(["--archive-members", "29999"]).code, 2);
-    // So many broken members are not told one by one.
+    // Many broken members are reported as a count.
     let broken = Zip { encrypted: true, ..Zip::default() };
     project.write("a.zip", zip_as(broken, &members[..3000]));
     let (_, report) = project.json(["."]);
@@ -555,7 +551,7 @@ fn names_of_members_are_hostile() {
         let packed = deflate(&content);
         let file = zip_of(Zip::default(), &[(name, packed, crc(&content), content.len() as u64)]);
         project.write("d/a.zip", file);
-        for format in ["text", "json", "jsonl", "sarif", "github", "gitlab", "markdown", "junit"] {
+        for format in FORMATS {
             let run = project.run(["--format", format]);
             is_hidden(&run, &key);
             assert_eq!(run.code, 1, "{format} {run:?}");
@@ -596,11 +592,11 @@ fn formats_for_programs_name_the_container_as_the_file() {
         result["message"]["text"].as_str().unwrap().contains(" in its member conf/.env, line 2: "),
         "{result}"
     );
-    let told = &sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"][0];
-    assert_eq!(told["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "d/b.zip");
+    let reported = &sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"][0];
+    assert_eq!(reported["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "d/b.zip");
     assert!(
-        told["message"]["text"].as_str().unwrap().contains("d/b.zip!c was not read: is encrypted"),
-        "{told}"
+        reported["message"]["text"].as_str().unwrap().contains("d/b.zip!c was not read: is encrypted"),
+        "{reported}"
     );
     let github = output("github");
     assert!(github.contains("::error file=d/a.zip,title="), "{github}");
@@ -609,7 +605,7 @@ fn formats_for_programs_name_the_container_as_the_file() {
     let location = &gitlab["vulnerabilities"][0]["location"];
     assert_eq!((&location["file"], &location["start_line"]), (&"d/a.zip".into(), &1.into()));
     assert!(output("junit").contains("name=\"d/a.zip!conf/.env:2\" file=\"d/a.zip\" line=\"1\""));
-    // A baseline tells members apart.
+    // A baseline has an entry for each member.
     project.write("d/b.zip", b"");
     assert_eq!(project.run(["--write-baseline", "base.json"]).code, 0);
     assert!(std::fs::read_to_string(project.path("base.json")).unwrap().contains("d/a.zip!conf/.env"));

@@ -1,6 +1,7 @@
 //! Recall and precision: every context with a fresh key in it, and every near-miss.
 
 use crate::support::encode::Encoder;
+use crate::support::encode::{utf16_be, utf16_le};
 use crate::support::keeper::found_at_once;
 use crate::support::{Case, Project, check_region, corpus, findings};
 use sf_scan::finding::Finding;
@@ -36,9 +37,8 @@ fn spell(spelling: &str, case: &Case, seed: u64) -> (Vec<u8>, Vec<Range<usize>>)
                 .iter()
                 .map(|place| 2 + units(&text[..place.start])..2 + units(&text[..place.end]))
                 .collect();
-            let bytes =
-                |unit: u16| if spelling == "utf16be" { unit.to_be_bytes() } else { unit.to_le_bytes() };
-            (format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect(), places)
+            let utf16 = if spelling == "utf16be" { utf16_be } else { utf16_le };
+            (utf16(&format!("\u{feff}{text}")), places)
         }
     }
 }
@@ -84,7 +84,7 @@ fn every_key_in_every_context_is_found_at_its_level_and_place() {
         };
         let right = found.iter().filter(good).count();
         if right != case.count || found.len() != case.count {
-            let told: Vec<_> = found
+            let reported: Vec<_> = found
                 .iter()
                 .map(|finding| {
                     format!(
@@ -93,7 +93,7 @@ fn every_key_in_every_context_is_found_at_its_level_and_place() {
                     )
                 })
                 .collect();
-            wrong.push(format!("{path} ({}, {} {}): {told:?}", case.name, case.rule, case.level));
+            wrong.push(format!("{path} ({}, {} {}): {reported:?}", case.name, case.rule, case.level));
         }
     }
     assert!(wrong.is_empty(), "{} of {} files:\n{}", wrong.len(), files.len(), wrong.join("\n"));
@@ -179,7 +179,7 @@ fn no_near_miss_is_taken_for_a_key() {
         }
     }
     let (run, report) = project.json(["."]);
-    let told = |finding: &serde_json::Value| {
+    let reported = |finding: &serde_json::Value| {
         let path = finding["path"].as_str().expect("a path");
         let number = |part: usize| path.split('/').nth(part).and_then(|part| part.parse::<usize>().ok());
         let case = &cases[number(1).expect("a number")];
@@ -189,12 +189,12 @@ fn no_near_miss_is_taken_for_a_key() {
             case.name, case.class, finding["rule"], finding["evidence"], finding["excerpt"]
         )
     };
-    let wrong: BTreeSet<_> = findings(&report).iter().map(told).collect();
+    let wrong: BTreeSet<_> = findings(&report).iter().map(reported).collect();
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.into_iter().collect::<Vec<_>>().join("\n"));
     assert_eq!(run.code, 0, "{}", run.stderr);
 }
 
-/// Near-misses that are told in an encoding. The first four are read before their escapes are, and end at one; in the
+/// Near-misses that are reported in an encoding. The first four are read before their escapes are, and end at one; in the
 /// others the `00` of an escape is taken for a part of what is in hexadecimal, and so for binary data.
 const LEFT_OUT: [(Encoder, &str); 6] = [
     (Encoder::Json, "sealed-secret"),
@@ -205,7 +205,7 @@ const LEFT_OUT: [(Encoder, &str); 6] = [
     (Encoder::JsonStrict, "encoded-webhook-near"),
 ];
 
-/// What is no key is none where the whole file is encoded.
+/// A near-miss stays one if the whole file is encoded.
 #[test]
 fn no_near_miss_in_an_encoding_is_taken_for_a_key() {
     let cases = corpus("near_misses.toml");
@@ -254,17 +254,17 @@ fn every_key_in_every_context_is_found_in_every_encoding() {
             if is_twice || is_binary || BROKEN.contains(&(encoder, &*case.name)) {
                 continue;
             }
-            let told = |finding: &Finding, part: Range<usize>| {
+            let reported = |finding: &Finding, part: Range<usize>| {
                 let Finding { rule, level, confidence, secret, .. } = finding;
                 let how = if is_whole { format!(" {level:?} {confidence:?}") } else { String::new() };
                 let is_told = is_whole || **rule != *"sixtyfour_credential";
                 is_told.then(|| format!("{rule}{how} {} {part:?}", secret.fingerprint()))
             };
-            let moved = |found: &Finding| told(found, encoder.write(&plain, place(found)).part);
+            let moved = |found: &Finding| reported(found, encoder.write(&plain, place(found)).part);
             let expected: BTreeSet<_> = in_plain.iter().filter_map(moved).collect();
             let encoded = encoder.write(&plain, 0..plain.len()).bytes;
             let found = found_at_once(&case.path, &encoded);
-            let found: BTreeSet<_> = found.iter().filter_map(|found| told(found, place(found))).collect();
+            let found: BTreeSet<_> = found.iter().filter_map(|found| reported(found, place(found))).collect();
             if found != expected {
                 wrong.insert(format!("{encoder:?} {}: {found:?} for {expected:?}", case.name));
             }

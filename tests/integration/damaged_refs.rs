@@ -1,15 +1,11 @@
 //! Refs that cannot be read: they are named, the exit code is 2, and no older packed value takes their place.
 
-use crate::support::repo::{Repo, fresh_key, introduced, line, read_json, skips, watched};
-use crate::support::{Run, findings, write_program};
+use crate::support::repo::{Repo, ZEROS, fresh_key, introduced, line, read_json, skips, watched};
+use crate::support::{NOBODY, Run, findings, paths, replace_file};
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-const ZEROS: &str = "0000000000000000000000000000000000000000";
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 /// What a crash, a full disk or a stranger may leave in the file of a ref.
 const BAD: [(&str, &[u8]); 6] = [
@@ -23,8 +19,7 @@ const BAD: [(&str, &[u8]); 6] = [
 
 /// A branch `side` with a key, whose packed value is older than that; `main` follows it.
 fn packed() -> Repo {
-    let repo = Repo::new();
-    repo.commit_file("readme", "hello\n");
+    let repo = Repo::with_readme();
     repo.git(["branch", "side"]);
     repo.git(["pack-refs", "--all"]);
     repo.commit_file("key.env", line(&fresh_key("side")));
@@ -32,14 +27,6 @@ fn packed() -> Repo {
     repo.commit_file("later", "later\n");
     assert!(repo.git_dir().join("refs/heads/side").exists(), "the test is wrong");
     repo
-}
-
-/// Writes a file in place of whatever is there.
-fn overwrite(path: &Path, bytes: &[u8]) {
-    let _ = fs::remove_dir_all(path);
-    let _ = fs::remove_file(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
 }
 
 /// Checks that a run is incomplete and names what is damaged.
@@ -51,15 +38,11 @@ fn check_named((run, report): &(Run, Value), name: &str) {
     assert!(is_named, "{name}: {run:?}");
 }
 
-fn paths(report: &Value) -> Vec<&str> {
-    findings(report).iter().map(|finding| finding["path"].as_str().unwrap()).collect()
-}
-
 #[test]
 fn refuses_damaged_ref_as_range_end() {
     for (what, text) in BAD {
         let repo = packed();
-        overwrite(&repo.git_dir().join("refs/heads/side"), text);
+        replace_file(&repo.git_dir().join("refs/heads/side"), text);
         for range in ["main~2..side", "side..main", "^side main", "main...side", "side~1..main", "side@{0}.."]
         {
             let (run, report) = repo.json([format!("--range={range}")]);
@@ -79,7 +62,7 @@ fn refuses_range_if_head_is_damaged() {
     for (what, text) in BAD {
         for file in ["HEAD", "refs/heads/main"] {
             let repo = packed();
-            overwrite(&repo.git_dir().join(file), text);
+            replace_file(&repo.git_dir().join(file), text);
             for range in ["side..HEAD", "side..", "HEAD@{1}..main", "@{1}..side", "HEAD~1..HEAD"] {
                 let scan = repo.json([format!("--range={range}")]);
                 assert_eq!(findings(&scan.1).len(), 0, "{what}: {file}: {range}: {:?}", scan.0);
@@ -93,7 +76,7 @@ fn refuses_range_if_head_is_damaged() {
 fn refuses_ref_below_damaged_folder() {
     // A file in place of the folder: the refs in it can no longer be listed.
     let repo = packed();
-    overwrite(&repo.git_dir().join("refs/heads"), b"garbage\n");
+    replace_file(&repo.git_dir().join("refs/heads"), b"garbage\n");
     check_named(&repo.json(["--range=main~2..side"]), "refs/heads");
     check_named(&repo.json(["--history"]), "refs/heads");
     let (run, report) = repo.json(["--range=HEAD"]);
@@ -113,27 +96,12 @@ fn refuses_ref_below_unreadable_folder() {
         (&["--range=topic/one..main"], "refs/heads/topic"),
         (&["--history"], "refs/heads/topic"),
     ] {
-        let run = watched(bound(&repo).args(["--format", "json"]).args(args)).run;
+        let run = watched(repo.command_as(NOBODY).args(["--format", "json"]).args(args)).run;
         check_named(&read_json(run), name);
     }
-    let run = watched(bound(&repo).args(["--format", "json", "--range=main~2..main"])).run;
+    let run = watched(repo.command_as(NOBODY).args(["--format", "json", "--range=main~2..main"])).run;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(run.code, 1, "{run:?}");
-}
-
-/// The program as a user whom permissions bind: root becomes nobody.
-fn bound(repo: &Repo) -> Command {
-    if fs::metadata(&repo.folder).unwrap().uid() != 0 {
-        return repo.command::<&str>([]);
-    }
-    fs::set_permissions(repo.project.root(), fs::Permissions::from_mode(0o755)).unwrap();
-    let program = repo.project.path("program/sf-scan");
-    if !program.exists() {
-        write_program(&program, &fs::read(env!("CARGO_BIN_EXE_sf-scan")).unwrap(), 0o755);
-    }
-    let mut command = Command::new(program);
-    command.current_dir(&repo.folder).env_clear().stdin(Stdio::null()).uid(65534).gid(65534);
-    command
 }
 
 /// Git reads the packed value where a folder has the name of a ref: it leaves such folders behind.
@@ -163,7 +131,7 @@ fn reads_loose_ref_before_its_packed_value() {
 fn history_names_damaged_refs_and_reads_on() {
     for (what, text) in BAD {
         let repo = packed();
-        overwrite(&repo.git_dir().join("refs/heads/side"), text);
+        replace_file(&repo.git_dir().join("refs/heads/side"), text);
         let scan = repo.history();
         check_named(&scan, "refs/heads/side");
         assert_eq!(paths(&scan.1), ["key.env"], "{what}: {:?}", scan.0);
@@ -174,7 +142,7 @@ fn history_names_damaged_refs_and_reads_on() {
 #[test]
 fn history_names_worktrees_that_cannot_be_listed() {
     let repo = packed();
-    overwrite(&repo.git_dir().join("worktrees"), b"no folder\n");
+    replace_file(&repo.git_dir().join("worktrees"), b"no folder\n");
     let scan = repo.history();
     check_named(&scan, "worktrees");
     assert_eq!(paths(&scan.1), ["key.env"], "{:?}", scan.0);
@@ -185,7 +153,7 @@ fn history_names_worktrees_that_cannot_be_listed() {
 #[test]
 fn history_names_logs_that_cannot_be_listed() {
     let repo = packed();
-    overwrite(&repo.git_dir().join("logs"), b"no folder\n");
+    replace_file(&repo.git_dir().join("logs"), b"no folder\n");
     let scan = repo.history();
     check_named(&scan, "logs");
     assert_eq!(paths(&scan.1), ["key.env"], "{:?}", scan.0);
@@ -197,7 +165,7 @@ fn linked_worktree_has_its_own_head() {
     let repo = packed();
     repo.git(["worktree", "add", "-q", "--detach", "../linked", "side"]);
     let main = repo.git_dir();
-    overwrite(&main.join("HEAD"), b"");
+    replace_file(&main.join("HEAD"), b"");
     let linked = repo.moved_to("linked");
     let (run, report) = linked.json(["--range=HEAD~1..HEAD"]);
     assert_eq!((run.code, paths(&report)), (1, vec!["key.env"]), "{run:?}");
@@ -211,7 +179,7 @@ fn push_names_damaged_ref_of_its_remote() {
         let head = repo.id("HEAD");
         repo.git(["update-ref", "refs/remotes/origin/main", "HEAD"]);
         repo.git(["pack-refs", "--all"]);
-        overwrite(&repo.git_dir().join("refs/remotes/origin/main"), text);
+        replace_file(&repo.git_dir().join("refs/remotes/origin/main"), text);
         let lines = repo.project.path("lines");
         fs::write(&lines, format!("refs/heads/main {head} refs/heads/main {ZEROS}\n")).unwrap();
         let mut command = repo.command(["--format", "json", "--pre-push"]);
@@ -250,7 +218,7 @@ fn pull_request_names_damaged_head() {
         };
         let (run, report) = scan();
         assert_eq!((run.code, paths(&report)), (1, vec!["evil.env"]), "{run:?}");
-        overwrite(&repo.git_dir().join("refs/heads/main"), text);
+        replace_file(&repo.git_dir().join("refs/heads/main"), text);
         let damaged = scan();
         check_named(&damaged, "refs/heads/main");
         assert!(paths(&damaged.1).contains(&"evil.env"), "{what}: {:?}", damaged.0);
@@ -261,7 +229,7 @@ fn pull_request_names_damaged_head() {
 fn range_names_damaged_packed_refs() {
     let repo = packed();
     fs::remove_file(repo.git_dir().join("refs/heads/side")).unwrap();
-    overwrite(&repo.git_dir().join("packed-refs"), b"garbage\n");
+    replace_file(&repo.git_dir().join("packed-refs"), b"garbage\n");
     check_named(&repo.json(["--range=side..main"]), "packed-refs");
     let (run, report) = repo.json(["--range=main~2..main"]);
     assert_eq!((run.code, paths(&report)), (1, vec!["key.env"]), "{run:?}");

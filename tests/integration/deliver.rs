@@ -1,14 +1,12 @@
 //! How a run ends: the exit code, the files that reports are written to, and what is counted rather than listed.
 
-use crate::support::{Project, Run, findings};
+use crate::support::{FORMATS, Project, Run, findings, make_fifo};
 use serde_json::{Value, json};
 use sf_scan::rule::template::{expand, key, webhook_secret};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-
-const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 
 /// A folder for each level, with that level as the highest.
 fn levels() -> Project {
@@ -40,7 +38,7 @@ fn the_exit_code_is_the_same_in_every_format() {
                 let incomplete = [&args[..], &["missing"]].concat();
                 let run = project.run(&incomplete);
                 assert_eq!(run.code, 2, "{incomplete:?}");
-                assert_eq!(run.stdout.contains('…'), level >= 1, "what was found is still told");
+                assert_eq!(run.stdout.contains('…'), level >= 1, "what was found is still reported");
             }
         }
     }
@@ -78,7 +76,7 @@ fn a_closed_or_full_standard_output_does_not_hide_findings() {
 fn several_reports_of_one_run_are_what_standard_output_would_get() {
     let (project, reports) = (levels(), Project::new());
     let file = |format: &str| reports.path(format).display().to_string();
-    // Two runs of which one is to be like the other must not see another second on the clock.
+    // The runs are compared, so they must see the same second on the clock.
     let run = |args: &[String]| -> Run {
         let output = project.command().env("SOURCE_DATE_EPOCH", "1700000000").args(args).output();
         Run::of(output.expect("the program runs"))
@@ -165,7 +163,7 @@ fn a_report_goes_through_a_fifo_and_to_standard_output_by_name() {
     let run = project.run(["-f", "json", "-o", "/dev/stdout", "error"]);
     assert_eq!((run.code, &run.stdout), (1, &direct));
     let fifo = project.path("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    make_fifo(&fifo);
     let (send, receive) = std::sync::mpsc::channel();
     let reader = fifo.clone();
     std::thread::spawn(move || send.send(std::fs::read_to_string(reader)));
@@ -240,7 +238,7 @@ fn who_is_killed_while_a_report_is_written_leaves_nothing_behind() {
     };
     // How long the second report takes, to aim by: most of that it is written, and then standard output.
     let fifo = project.path("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    make_fifo(&fifo);
     let mut whole = run();
     read_to_end(fifo.clone());
     let begun = std::time::Instant::now();

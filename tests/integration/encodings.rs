@@ -1,7 +1,8 @@
-//! Every encoding in the kinds of files that it occurs in: the key is found, at its place, and it is told how it is written.
+//! Every encoding in the kinds of files that it occurs in: the key is found at its place with the name of its encoding.
 
 use crate::support::encode::{Encoder, Written};
 use crate::support::keeper::{Keeper, RULES, fingerprint};
+use crate::support::random::Random;
 use crate::support::{Project, count, findings};
 use serde_json::{Value, json};
 use sf_scan::finding::{Finding, Point};
@@ -19,7 +20,7 @@ struct Encoding {
     text: &'static str,
     /// From the inside out.
     chain: &'static [Encoder],
-    /// How it is told; nothing where the key stands as it is.
+    /// The reading that is reported; empty for a plain key.
     reading: Option<&'static str>,
     files: &'static [(&'static str, &'static str)],
 }
@@ -228,7 +229,7 @@ const TERMINAL: &[(&str, &str)] = &[
     ("screen.ans", "\u{1b}[2J\u{1b}[H  @@  \u{1b}[0m\n"),
 ];
 
-/// The same in JSON.
+/// Encodings in JSON.
 const TERMINAL_JSON: &[(&str, &str)] = &[
     ("a.ipynb", "{\"cells\":[{\"outputs\":[{\"text\":[\"@@\\n\"]}]}]}\n"),
     ("session.cast", "{\"version\": 2}\n[0.5, \"o\", \"token @@\\r\\n\"]\n"),
@@ -669,20 +670,20 @@ impl Planted {
 
     /// What was found instead, for people.
     fn instead(&self, found: &[Finding]) -> String {
-        let told = |finding: &Finding| {
+        let reported = |finding: &Finding| {
             let Finding { rule, region, reading, level, confidence, evidence, .. } = finding;
             format!(
                 "  {rule} {:?} {reading:?} {level:?} {confidence:?} {evidence}\n",
                 (region.start, region.end)
             )
         };
-        let told: String = found.iter().map(told).collect();
+        let reported: String = found.iter().map(reported).collect();
         let Planted { path, bytes, reading, start, end, .. } = self;
-        format!("{path} {:?} {reading:?}\n{told}{}", (start, end), String::from_utf8_lossy(bytes))
+        format!("{path} {:?} {reading:?}\n{reported}{}", (start, end), String::from_utf8_lossy(bytes))
     }
 }
 
-/// Checks that each secret is found once, and told as it is written.
+/// Checks that each secret is found once, with its reading.
 #[track_caller]
 fn check(rules: &RuleSet, planted: &[Planted]) {
     let mut wrong = Vec::new();
@@ -704,7 +705,7 @@ fn every_encoding_in_every_kind_of_file() {
     }
 }
 
-/// The same by the program, which prints it.
+/// The program prints the readings too.
 #[test]
 fn every_encoding_in_a_working_tree() {
     let project = Project::new();
@@ -1015,14 +1016,9 @@ fn a_key_among_bytes_that_are_no_text_is_found_at_each_place_in_a_line() {
         (&[Utf16Le(false)], "base64, then UTF-16"),
         (&[Hex], "base64, then hexadecimal"),
     ];
-    let mut state = 1u32;
-    let mut noise = |length: usize| -> Vec<u8> {
-        let mut byte = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8 | 0x80
-        };
-        (0..length).map(|_| byte()).collect()
-    };
+    let mut random = Random::new(1);
+    let mut noise =
+        |length: usize| -> Vec<u8> { random.bytes(length).into_iter().map(|byte| byte | 0x80).collect() };
     let mut wrong = Vec::new();
     for (number, (chain, reading)) in chains.into_iter().enumerate() {
         for before in 0..120 {
@@ -1085,7 +1081,7 @@ fn with(rule: &str) -> RuleSet {
     RuleSet::new(rules).expect("a set")
 }
 
-/// Every encoding of a secret of another rule in every kind of file. A colour code that cuts an anchor is none of them.
+/// Every encoding of a secret of another rule in every kind of file. A colour code that cuts an anchor is not read.
 fn all_of(rule: &'static str, prefix: &str, body: &str) -> Vec<Planted> {
     let mut planted = Vec::new();
     for (number, encoding) in ENCODINGS.iter().enumerate() {

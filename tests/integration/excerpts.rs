@@ -4,14 +4,12 @@
 use crate::joints::{CONSTANTS, JOINTS, fill};
 use crate::support::encode::Encoder;
 use crate::support::keeper::found_at_once;
-use crate::support::{Project, findings};
+use crate::support::{FORMATS, Project, findings};
 use sf_scan::rule::template;
 use std::collections::BTreeMap;
 
 /// How many lines with two secrets are generated.
 const LINES: u64 = 5000;
-
-const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 
 /// What may stand where a key's own prefix is expected. The body behind it is a secret all the same.
 const OTHER_PREFIXES: [&str; 12] = [
@@ -183,7 +181,7 @@ fn excerpt_shows_four_characters_of_any_secret() {
 
 #[test]
 fn no_format_shows_more_than_four_characters() {
-    // The same five characters stand in some other line of so long a report by chance.
+    // In a long report five characters of a key occur in another line by chance.
     const WINDOW: usize = 6;
     let project = Project::new();
     let lines: BTreeMap<String, (Vec<u8>, Vec<String>)> =

@@ -1,13 +1,13 @@
 //! Damaged, incomplete and hostile repositories: `--history` says what it could not read, by name, and ends with 2; it reads
 //! the rest; it does not hang, and takes no memory because something says that it is large.
 
+use crate::support::archive::zlib;
 use crate::support::pack::{self, Entry, Kind, copy, delta, insert};
+use crate::support::random::Random;
 use crate::support::repo::{Repo, fresh_key, introduced, line, only, read_json, shows, skips, watched};
-use crate::support::{Run, findings};
+use crate::support::{Run, findings, make_fifo, replace_file};
 use serde_json::Value;
-use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,7 +20,7 @@ fn sample(name: &str) -> (Repo, String) {
     (repo, key)
 }
 
-/// The same with further objects in a pack, and the pack.
+/// A [`sample`] with further objects in a pack, and the pack.
 fn sample_with_pack(name: &str) -> (Repo, String, PathBuf) {
     let repo = Repo::new();
     for number in 0..30u64 {
@@ -37,30 +37,12 @@ fn sample_with_pack(name: &str) -> (Repo, String, PathBuf) {
 }
 
 fn only_pack(repo: &Repo) -> PathBuf {
-    let files = fs::read_dir(repo.git_dir().join("objects/pack")).unwrap().map(|entry| entry.unwrap().path());
-    let mut packs: Vec<_> = files.filter(|file| file.extension() == Some(OsStr::new("pack"))).collect();
+    let mut packs = repo.packs();
     assert_eq!(packs.len(), 1, "the test is wrong");
     packs.pop().unwrap()
 }
 
-fn loose(repo: &Repo, id: &str) -> PathBuf {
-    repo.git_dir().join("objects").join(&id[..2]).join(&id[2..])
-}
-
-/// Writes a file that git has made read-only.
-fn overwrite(path: &Path, bytes: &[u8]) {
-    drop(fs::remove_file(path));
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
-fn fifo(path: &Path) {
-    drop(fs::remove_file(path));
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
-/// Checks that the run is incomplete, that something unread is told with each of `words`, and that no bug is.
+/// Checks that the run is incomplete, that a skip has each of `words`, and that no skip is a bug.
 #[track_caller]
 fn check_incomplete(run: &Run, report: &Value, words: &[&str]) {
     assert_eq!(run.code, 2, "{run:?}");
@@ -69,7 +51,7 @@ fn check_incomplete(run: &Run, report: &Value, words: &[&str]) {
     assert!(skips.iter().all(|(_, reason, _)| *reason != "bug"), "{skips:#?}");
     for word in words {
         let says = |skip: &(&str, &str, &str)| skip.0.contains(word) || skip.2.contains(word);
-        assert!(skips.iter().any(says), "{word:?} is not told: {skips:#?}");
+        assert!(skips.iter().any(says), "{word:?} is not reported: {skips:#?}");
     }
     assert!(!run.stderr.contains("panicked"), "{run:?}");
 }
@@ -81,7 +63,7 @@ fn check_found(report: &Value, key: &str) {
     assert!(found, "the key is lost: {report}");
 }
 
-/// Checks that the damage is told and that the key is found all the same.
+/// Checks that the damage is reported and that the key is found.
 #[track_caller]
 fn check(repo: &Repo, key: &str, words: &[&str]) -> Value {
     let (run, report) = repo.history();
@@ -91,14 +73,14 @@ fn check(repo: &Repo, key: &str, words: &[&str]) -> Value {
     report
 }
 
-/// The same, and people are told too.
+/// Checks the output for people as well.
 #[track_caller]
 fn check_all(repo: &Repo, key: &str, words: &[&str]) -> Value {
     let run = repo.run(["--history"]);
     assert_eq!(run.code, 2, "{run:?}");
     let said = format!("{}{}", run.stdout, run.stderr);
     for word in words {
-        assert!(said.contains(word), "{word:?} is not told: {said}");
+        assert!(said.contains(word), "{word:?} is not reported: {said}");
     }
     check(repo, key, words)
 }
@@ -131,7 +113,7 @@ fn truncated_pack() {
         length - 19,
         length - 1,
     ] {
-        overwrite(&pack, &whole[..kept]);
+        replace_file(&pack, &whole[..kept]);
         let (run, report) = repo.history();
         assert_eq!(run.code, 2, "{kept} of {length} bytes: {run:?}");
         check_incomplete(&run, &report, &[]);
@@ -142,18 +124,8 @@ fn truncated_pack() {
         let named = listing.iter().any(|skip| skip.0.contains(name(&pack)) || hexadecimal(skip.0));
         assert!(named, "{kept} of {length} bytes: {listing:?}");
     }
-    overwrite(&pack, &whole);
+    replace_file(&pack, &whole);
     assert_eq!(repo.history().0.code, 1, "the test is wrong");
-}
-
-/// Numbers without order, the same in each run.
-fn random(seed: u64) -> impl FnMut(usize) -> usize {
-    let mut state = seed;
-    move |below| {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (state ^ (state >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        usize::try_from((mixed >> 17) % below as u64).unwrap()
-    }
 }
 
 /// What of a report must stay the same.
@@ -187,36 +159,36 @@ fn packed_keys(name: &str) -> (Repo, PathBuf) {
     (repo, pack)
 }
 
-/// Flips one bit at many places of a file. Either the damage is told, or it has no effect.
+/// Flips one bit at many places of a file. The damage is reported, or it has no effect.
 #[track_caller]
 fn check_flips(repo: &Repo, file: &Path, seed: u64, times: usize) {
     let (run, report) = repo.history();
     let before = essence(&report);
     assert_eq!((run.code, before.len()), (1, 6), "the test is wrong: {run:?}");
     let whole = fs::read(file).unwrap();
-    let mut random = random(seed);
+    let mut random = Random::new(seed);
     let step = whole.len().div_ceil(times).max(1);
-    let mut told = 0;
+    let mut reported = 0;
     let mut wrong = Vec::new();
     for position in (0..whole.len()).step_by(step) {
         let mut bytes = whole.clone();
-        let bit = random(8);
+        let bit = random.below(8);
         bytes[position] ^= 1 << bit;
-        overwrite(file, &bytes);
+        replace_file(file, &bytes);
         let (run, report) = repo.history();
         let skips = skips(&report);
         if skips.iter().any(|(_, reason, _)| *reason == "bug") || run.stderr.contains("panicked") {
             wrong.push(format!("byte {position} bit {bit}: a bug: {skips:?}"));
         }
         match run.code {
-            2 => told += 1,
+            2 => reported += 1,
             1 if essence(&report) == before => {}
             code => wrong.push(format!("byte {position} bit {bit} of {}: code {code}", whole.len())),
         }
     }
-    overwrite(file, &whole);
-    assert!(wrong.is_empty(), "damage that is not told: {wrong:#?}");
-    assert!(told > 0, "the test is wrong");
+    replace_file(file, &whole);
+    assert!(wrong.is_empty(), "damage that is not reported: {wrong:#?}");
+    assert!(reported > 0, "the test is wrong");
 }
 
 #[test]
@@ -241,19 +213,19 @@ fn flipped_bit_in_a_loose_object() {
             "tree" => repo.id(&format!("{commit}:conf")),
             _ => commit,
         };
-        let file = loose(&repo, &id);
+        let file = repo.loose_file(&id);
         let whole = fs::read(&file).unwrap();
         for position in (0..whole.len()).step_by(whole.len().div_ceil(25)) {
             let mut bytes = whole.clone();
             bytes[position] ^= 1 << (position % 8);
-            overwrite(&file, &bytes);
+            replace_file(&file, &bytes);
             let (run, report) = repo.history();
             assert_eq!(run.code, 2, "byte {position} of a {sort}: {run:?}");
             check_incomplete(&run, &report, &[&id]);
             check_found(&report, &key);
         }
         for kept in [0, 1, 2, 10, whole.len() / 2, whole.len() - 5, whole.len() - 1] {
-            overwrite(&file, &whole[..kept]);
+            replace_file(&file, &whole[..kept]);
             let (run, report) = repo.history();
             assert_eq!(run.code, 2, "{kept} bytes of a {sort}: {run:?}");
             check_incomplete(&run, &report, &[&id]);
@@ -296,16 +268,17 @@ fn damaged_pack_index() {
         damaged[at..at + 4].copy_from_slice(bytes);
         damages.push((format!("{bytes:?} at {at}"), damaged));
     }
-    let mut random = random(3);
+    let mut random = Random::new(3);
     for start in [0, 8, 1032] {
         let mut damaged = whole.clone();
-        damaged[start..].iter_mut().for_each(|byte| *byte = u8::try_from(random(256)).unwrap());
+        let tail = random.bytes(whole.len() - start);
+        damaged[start..].copy_from_slice(&tail);
         damages.push((format!("random from {start} on"), damaged));
     }
     damages.push(("with more behind it".to_owned(), [&whole[..], b"more"].concat()));
     damages.push(("all zero".to_owned(), vec![0; whole.len()]));
     for (what, bytes) in damages {
-        overwrite(&index, &bytes);
+        replace_file(&index, &bytes);
         let watched = watched(&mut repo.command(["--history", "--format", "json"]));
         assert!(watched.peak < 256, "{what}: {} MiB", watched.peak);
         let (run, report) = read_json(watched.run);
@@ -322,7 +295,7 @@ fn index_of_another_pack() {
     other.commit_file("more", "more");
     other.git(["repack", "-q", "-a", "-d", "-f"]);
     let other_pack = if other_pack.exists() { other_pack } else { only_pack(&other) };
-    overwrite(&pack.with_extension("idx"), &fs::read(other_pack.with_extension("idx")).unwrap());
+    replace_file(&pack.with_extension("idx"), &fs::read(other_pack.with_extension("idx")).unwrap());
     let stem = name(&pack).strip_suffix(".pack").unwrap();
     check(&repo, &key, &[stem]);
 }
@@ -334,16 +307,16 @@ fn files_of_a_database_that_are_fifos() {
     let moved_index = pack.with_extension("saved-idx");
     for (file, saved) in [(&pack, &moved_pack), (&index, &moved_index)] {
         fs::rename(file, saved).unwrap();
-        fifo(file);
+        make_fifo(file);
         check(&repo, &key, &[name(&pack).strip_suffix(".pack").unwrap()]);
         fs::remove_file(file).unwrap();
         fs::rename(saved, file).unwrap();
     }
     let id = "0123456789012345678901234567890123456789";
-    fifo(&loose(&repo, id));
+    make_fifo(&repo.loose_file(id));
     check(&repo, &key, &[id]);
-    fs::remove_file(loose(&repo, id)).unwrap();
-    fs::create_dir(loose(&repo, id)).unwrap();
+    fs::remove_file(repo.loose_file(id)).unwrap();
+    fs::create_dir(repo.loose_file(id)).unwrap();
     check(&repo, &key, &[id]);
 }
 
@@ -356,13 +329,13 @@ fn missing_objects() {
         repo.commit_file("conf/b.env", "b\n");
         repo.commit_removal("conf/b.env");
         let id = repo.id(what);
-        fs::remove_file(loose(&repo, &id)).unwrap();
+        fs::remove_file(repo.loose_file(&id)).unwrap();
         let report = check_all(&repo, &key, &[&id]);
         assert!(skips(&report).iter().any(|skip| skip.0 == id && skip.1 == "missing"), "{what}: {report}");
     }
 }
 
-/// Each of many missing objects is noticed, and so many are told in few words.
+/// Each missing object is noticed. A large number of them is reported as a count.
 #[test]
 fn each_missing_object_is_noticed() {
     let repo = Repo::bare();
@@ -373,7 +346,7 @@ fn each_missing_object_is_noticed() {
             repo.git_with(&[], ["mktree", "--missing"], format!("100644 blob {id}\tfile\n").as_bytes());
         let (run, report) = repo.history();
         check_incomplete(&run, &report, &[&id]);
-        fs::remove_file(loose(&repo, std::str::from_utf8(&tree).unwrap().trim())).unwrap();
+        fs::remove_file(repo.loose_file(std::str::from_utf8(&tree).unwrap().trim())).unwrap();
     }
     let lines: String = (0..3000u64)
         .map(|number| format!("100644 blob {:040x}\tfile{number}\n", (number + 1) * 0x9E37_79B9_7F4A))
@@ -412,9 +385,9 @@ fn missing_alternate() {
 fn damaged_alternates_file() {
     let (repo, key) = sample("alternates");
     let file = repo.git_dir().join("objects/info/alternates");
-    fifo(&file);
+    make_fifo(&file);
     check(&repo, &key, &["info/alternates"]);
-    overwrite(&file, b"/no/where\n\0\xff\x1b[31m\n");
+    replace_file(&file, b"/no/where\n\0\xff\x1b[31m\n");
     check(&repo, &key, &["/no/where"]);
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
@@ -452,11 +425,14 @@ fn bad_refs() {
     for (name, text) in bad {
         let (repo, key) = sample("bad ref");
         let git_dir = repo.git_dir();
-        overwrite(&git_dir.join(name), text);
+        replace_file(&git_dir.join(name), text);
         let word = if text == gone.as_bytes() { gone.trim() } else { name };
         let report = check_all(&repo, &key, &[word]);
-        let told = skips(&report);
-        assert!(told.iter().any(|skip| skip.0.contains(name) || skip.2.contains(name)), "{name}: {told:?}");
+        let reported = skips(&report);
+        assert!(
+            reported.iter().any(|skip| skip.0.contains(name) || skip.2.contains(name)),
+            "{name}: {reported:?}"
+        );
     }
 }
 
@@ -464,7 +440,7 @@ fn bad_refs() {
 #[test]
 fn refs_to_refs_that_do_not_exist() {
     let (repo, key) = sample("dangling symbolic ref");
-    overwrite(&repo.git_dir().join("refs/remotes/origin/HEAD"), b"ref: refs/remotes/origin/gone\n");
+    replace_file(&repo.git_dir().join("refs/remotes/origin/HEAD"), b"ref: refs/remotes/origin/gone\n");
     let (run, report) = repo.history();
     only(&run, &report);
     check_found(&report, &key);
@@ -474,7 +450,7 @@ fn refs_to_refs_that_do_not_exist() {
 fn refs_in_a_circle() {
     let (repo, key) = sample("circle of refs");
     for (name, next) in [("a", "b"), ("b", "c"), ("c", "a")] {
-        overwrite(
+        replace_file(
             &repo.git_dir().join("refs/heads").join(name),
             format!("ref: refs/heads/{next}\n").as_bytes(),
         );
@@ -496,7 +472,7 @@ fn fifos_in_place_of_git_files() {
         "objects/info/alternates",
     ] {
         let (repo, key) = sample("fifo ref");
-        fifo(&repo.git_dir().join(name));
+        make_fifo(&repo.git_dir().join(name));
         let mut command = repo.command(["--history", "--format", "json"]);
         let (run, report) = read_json(watched(&mut command).run);
         assert_eq!(run.code, 2, "{name}: {run:?}");
@@ -527,7 +503,7 @@ fn fifos_that_nobody_reads() {
         "modules/x/config",
     ] {
         let (repo, key) = sample("fifo");
-        fifo(&repo.git_dir().join(name));
+        make_fifo(&repo.git_dir().join(name));
         let mut command = repo.command(["--history", "--format", "json"]);
         let (run, report) = read_json(watched(&mut command).run);
         assert_eq!((run.code, skips(&report)), (1, vec![]), "{name}: {run:?}");
@@ -535,7 +511,7 @@ fn fifos_that_nobody_reads() {
     }
     let (repo, _) = sample("fifo for a gitfile");
     fs::rename(repo.folder.join(".git"), repo.folder.join("git")).unwrap();
-    fifo(&repo.folder.join(".git"));
+    make_fifo(&repo.folder.join(".git"));
     let run = repo.run(["--history"]);
     assert_eq!(run.code, 2, "{run:?}");
 }
@@ -554,7 +530,7 @@ fn bad_packed_refs() {
         ("\0\0\0\0".to_owned(), "packed-refs"),
     ] {
         let (repo, key) = sample("packed refs");
-        overwrite(&repo.git_dir().join("packed-refs"), text.as_bytes());
+        replace_file(&repo.git_dir().join("packed-refs"), text.as_bytes());
         check(&repo, &key, &[word]);
     }
 }
@@ -570,13 +546,6 @@ fn check_small(repo: &Repo, key: &str, words: &[&str], most: u64) -> Value {
     check_found(&report, key);
     assert!(watched.peak < most, "{} MiB, {:?}", watched.peak, watched.took);
     report
-}
-
-/// Compresses as a loose object is.
-fn compressed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 #[test]
@@ -600,7 +569,7 @@ fn loose_objects_whose_header_lies() {
     {
         let (repo, key) = sample("header");
         let id = false_id(number as u64);
-        overwrite(&loose(&repo, &id), &compressed(object));
+        replace_file(&repo.loose_file(&id), &zlib(object));
         check_small(&repo, &key, &[&id], 128);
     }
 }
@@ -651,11 +620,11 @@ fn pack_entries_whose_size_lies() {
         let (repo, key) = sample(what);
         let pack = pack::write(&repo, &entries);
         let report = check_small(&repo, &key, &[], 128);
-        let told = skips(&report);
+        let reported = skips(&report);
         let id = &entries.last().unwrap().id;
         assert!(
-            told.iter().any(|skip| skip.0.contains(&**id) || skip.0.contains(name(&pack))),
-            "{what}: {told:?}"
+            reported.iter().any(|skip| skip.0.contains(&**id) || skip.0.contains(name(&pack))),
+            "{what}: {reported:?}"
         );
     }
 }
@@ -720,11 +689,11 @@ fn deltas_in_a_circle() {
         let (repo, key) = sample(what);
         let pack = pack::write(&repo, &entries);
         let report = check_small(&repo, &key, &[], 128);
-        let told = skips(&report);
+        let reported = skips(&report);
         let id = &entries.last().unwrap().id;
         assert!(
-            told.iter().any(|skip| skip.0.contains(&**id) || skip.0.contains(name(&pack))),
-            "{what}: {told:?}"
+            reported.iter().any(|skip| skip.0.contains(&**id) || skip.0.contains(name(&pack))),
+            "{what}: {reported:?}"
         );
     }
 }
@@ -774,16 +743,15 @@ fn deep_tree() {
     const DEPTH: usize = 2000;
     let key = fresh_key("deep tree");
     let repo = Repo::bare();
-    let library = git2::Repository::open_bare(&repo.folder).unwrap();
-    let mut id = library.blob(line(&key).as_bytes()).unwrap();
-    let mut mode = 0o100_644;
+    let git_dir = repo.git_dir();
+    let mut id = repo.blob(line(&key));
+    let mut mode = "100644";
     for _ in 0..=DEPTH {
-        let mut builder = library.treebuilder(None).unwrap();
-        builder.insert("d", id, mode).unwrap();
-        id = builder.write().unwrap();
-        mode = 0o040_000;
+        let tree = [mode.as_bytes(), b" d\0", &pack::hash(&id)].concat();
+        id = pack::write_loose(&git_dir, "tree", &tree);
+        mode = "40000";
     }
-    let commit = repo.commit_tree(&id.to_string(), &[]);
+    let commit = repo.commit_tree(&id, &[]);
     repo.git(["update-ref", "refs/heads/main", &commit]);
     for packed in [false, true] {
         if packed {
@@ -820,8 +788,8 @@ fn malformed_objects() {
         let (repo, key) = sample("malformed");
         let id = repo.store(sort, &bytes);
         let (run, report) = repo.history();
-        let told = skips(&report);
-        let named = told.iter().any(|skip| skip.0.contains(&id) || skip.2.contains(&id));
+        let reported = skips(&report);
+        let named = reported.iter().any(|skip| skip.0.contains(&id) || skip.2.contains(&id));
         assert!(run.code == 2 && named, "{sort} {:?}: {run:?}", String::from_utf8_lossy(&bytes));
         check_incomplete(&run, &report, &[]);
         check_found(&report, &key);
@@ -856,7 +824,7 @@ fn commits_without_people() {
         let blob = repo.blob(line(&key));
         let tree = repo.tree(&[("100644 blob", &blob, b"a.env")]);
         let commit = repo.store("commit", format!("tree {tree}\n{header}\nmessage\n"));
-        overwrite(&repo.folder.join("refs/heads/main"), format!("{commit}\n").as_bytes());
+        replace_file(&repo.folder.join("refs/heads/main"), format!("{commit}\n").as_bytes());
         let (run, report) = repo.history();
         assert_eq!((run.code, skips(&report)), (1, vec![]), "{header:?}: {run:?}");
         check_found(&report, &key);
@@ -882,7 +850,7 @@ fn names_that_lead_out_of_the_tree() {
     let tree = repo.store("tree", tree);
     let commit = repo
         .store("commit", format!("tree {tree}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nx\n"));
-    overwrite(&repo.folder.join("refs/heads/main"), format!("{commit}\n").as_bytes());
+    replace_file(&repo.folder.join("refs/heads/main"), format!("{commit}\n").as_bytes());
     let (run, report) = repo.history();
     assert_eq!((run.code, skips(&report)), (1, vec![]), "{run:?}");
     check_found(&report, &key);
@@ -968,7 +936,7 @@ fn shallow_clone() {
     assert!(run.code == 2 && format!("{}{}", run.stdout, run.stderr).contains("fetch-depth: 0"), "{run:?}");
     let (run, report) = repo.json(["--history", "--allow-shallow"]);
     assert_eq!((run.code, findings(&report).len(), skips(&report).len()), (0, 0, 0), "{run:?}");
-    // The same where a key is there. Its introduction may lie behind the end.
+    // Here a key is in the clone. Its introduction may lie behind the shallow edge.
     let repo = repo.moved_to("deeper");
     check(&repo, &key, &["fetch-depth: 0"]);
     let (run, report) = repo.json(["--history", "--allow-shallow"]);
@@ -990,7 +958,7 @@ fn shallow_clone_with_damage() {
     fs::rename(&pack, &outside).unwrap();
     fs::remove_file(pack.with_extension("idx")).unwrap();
     repo.git_with(&[], ["unpack-objects", "-q"], &fs::read(outside).unwrap());
-    fs::remove_file(loose(&repo, &blob)).unwrap();
+    fs::remove_file(repo.loose_file(&blob)).unwrap();
     fs::read_dir(repo.git_dir().join("objects/pack"))
         .unwrap()
         .for_each(|file| fs::remove_file(file.unwrap().path()).unwrap());
@@ -1020,21 +988,21 @@ fn random_damage() {
             }
         }
     }
-    let mut random = random(9);
+    let mut random = Random::new(9);
     let mut wrong = Vec::new();
     for round in 0..120 {
-        let file = &files[if round % 2 == 0 { random(3) } else { random(files.len()) }];
+        let file = &files[if round % 2 == 0 { random.below(3) } else { random.below(files.len()) }];
         let whole = fs::read(file).unwrap();
         let mut bytes = whole.clone();
-        let start = random(bytes.len());
-        let end = (start + 1 + random(64)).min(bytes.len());
-        match random(4) {
+        let start = random.below(bytes.len());
+        let end = (start + 1 + random.below(64)).min(bytes.len());
+        match random.below(4) {
             0 => bytes.truncate(start),
             1 => bytes[start..end].fill(0),
             2 => drop(bytes.drain(start..end)),
-            _ => bytes[start..end].iter_mut().for_each(|byte| *byte = u8::try_from(random(256)).unwrap()),
+            _ => bytes[start..end].copy_from_slice(&random.bytes(end - start)),
         }
-        overwrite(file, &bytes);
+        replace_file(file, &bytes);
         let run = repo.run(["--history", "--format", "json"]);
         let place = format!("round {round}: {} from {start} to {end}", file.display());
         if run.stderr.contains("panicked") || run.stdout.contains("\"bug\"") {
@@ -1044,7 +1012,7 @@ fn random_damage() {
         if run.code != 2 && (run.code != 1 || !same()) {
             wrong.push(format!("{place}: code {}", run.code));
         }
-        overwrite(file, &whole);
+        replace_file(file, &whole);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

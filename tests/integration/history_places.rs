@@ -1,6 +1,7 @@
 //! Every place of a repository in which a key can hide. Each test makes a real repository with one key in one place, has
 //! git confirm that it lies there and nowhere else, and expects `--history` to find it there.
 
+use crate::support::encode::{utf16_be, utf16_le};
 use crate::support::pack::{self, copy, delta as delta_of, insert};
 use crate::support::repo::{
     Place, Repo, check_bytes, check_found, check_place, fresh_key, introduced, line, only, read_json, refs,
@@ -15,13 +16,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
-
-/// A repository with a commit that has nothing to hide.
-fn repo() -> Repo {
-    let repo = Repo::new();
-    repo.commit_file("readme", "hello\n");
-    repo
-}
 
 /// The blob of a file in a commit.
 fn blob(repo: &Repo, commit: &str, name: &str) -> String {
@@ -38,13 +32,13 @@ fn check_file(repo: &Repo, key: &str, commit: &str, name: &str, exposure: &str) 
 
 /// A repository with a key in a file that was deleted since, and the commit that brought it.
 fn deleted(key: &str) -> (Repo, String) {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = repo.commit_file("conf/app.env", line(key));
     repo.commit_removal("conf/app.env");
     (repo, commit)
 }
 
-/// The same as a test: `change` is made to the repository before it is read.
+/// Makes `change` to the repository of [`deleted`], and checks that the key is found.
 #[track_caller]
 fn check_deleted(name: &str, change: impl FnOnce(&Repo)) {
     let key = fresh_key(name);
@@ -77,7 +71,7 @@ fn later_commit_and_deleted_since() {
 #[test]
 fn working_tree_and_history_is_one_finding() {
     let key = fresh_key("working tree");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
     let (run, report) = repo.history();
     let finding = only(&run, &report);
@@ -105,7 +99,7 @@ fn branches(repo: &Repo, names: &[&str]) {
 #[test]
 fn line_that_only_a_merge_has() {
     let key = fresh_key("evil merge");
-    let repo = repo();
+    let repo = Repo::with_readme();
     branches(&repo, &["side"]);
     repo.git(["merge", "-q", "--no-commit", "--no-ff", "side"]);
     repo.write("readme", ["hello\n", &line(&key)].concat());
@@ -118,7 +112,7 @@ fn line_that_only_a_merge_has() {
 #[test]
 fn line_that_only_an_octopus_merge_has() {
     let key = fresh_key("octopus");
-    let repo = repo();
+    let repo = Repo::with_readme();
     branches(&repo, &["a", "b", "c"]);
     repo.git(["merge", "-q", "--no-commit", "--no-ff", "a", "b", "c"]);
     repo.write("main.txt", line(&key));
@@ -131,7 +125,7 @@ fn line_that_only_an_octopus_merge_has() {
 #[test]
 fn last_parent_of_an_octopus_merge() {
     let key = fresh_key("octopus parent");
-    let repo = repo();
+    let repo = Repo::with_readme();
     branches(&repo, &["a", "b", "c"]);
     repo.git(["checkout", "-q", "c"]);
     let commit = repo.commit_file("c.txt", line(&key));
@@ -146,7 +140,7 @@ fn last_parent_of_an_octopus_merge() {
 #[test]
 fn second_parent() {
     let key = fresh_key("second parent");
-    let repo = repo();
+    let repo = Repo::with_readme();
     branches(&repo, &["side"]);
     repo.git(["checkout", "-q", "side"]);
     let commit = repo.commit_file("side.env", line(&key));
@@ -160,7 +154,7 @@ fn second_parent() {
 #[test]
 fn side_branch() {
     let key = fresh_key("side branch");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
     let commit = repo.commit_file("side.env", line(&key));
     repo.git(["checkout", "-q", "main"]);
@@ -173,7 +167,7 @@ fn side_branch() {
 #[test]
 fn tag_to_a_commit_that_no_branch_has() {
     let key = fresh_key("tagged commit");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "--detach"]);
     let commit = repo.commit_file("tagged.env", line(&key));
     repo.git(["tag", "-a", "-m", "release", "v1"]);
@@ -185,7 +179,7 @@ fn tag_to_a_commit_that_no_branch_has() {
 fn tag_to_a_tree() {
     for annotated in [false, true] {
         let key = fresh_key("tagged tree");
-        let repo = repo();
+        let repo = Repo::with_readme();
         let blob = repo.blob(line(&key));
         let tree = repo.tree(&[("100644 blob", &blob, b"inner.env")]);
         let tree = repo.tree(&[("040000 tree", &tree, b"folder")]);
@@ -210,7 +204,7 @@ fn tag_to_a_tree() {
 fn tag_to_a_blob() {
     for annotated in [false, true] {
         let key = fresh_key("tagged blob");
-        let repo = repo();
+        let repo = Repo::with_readme();
         let blob = repo.blob(line(&key));
         if annotated {
             repo.git(["tag", "-a", "-m", "a blob", "v1", &blob]);
@@ -225,7 +219,7 @@ fn tag_to_a_blob() {
 #[test]
 fn tag_message() {
     let key = fresh_key("tag message");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["tag", "-a", "-m", &line(&key), "v1"]);
     let tag = repo.id("v1");
     let finding = check_tag(&repo, &key, &tag, "tag");
@@ -235,7 +229,7 @@ fn tag_message() {
 #[test]
 fn tag_of_a_tag_and_its_tagger() {
     let key = fresh_key("tagger");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["tag", "-a", "-m", "one", "inner"]);
     let tagger = [("GIT_COMMITTER_NAME", key.as_str())];
     repo.git_with(&tagger, ["tag", "-a", "-m", "two", "outer", "inner"], b"");
@@ -246,7 +240,7 @@ fn tag_of_a_tag_and_its_tagger() {
 #[test]
 fn dangling_tag() {
     let key = fresh_key("dangling tag");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["tag", "-a", "-m", &line(&key), "v1"]);
     let tag = repo.id("v1");
     repo.git(["tag", "-d", "v1"]);
@@ -260,8 +254,8 @@ fn check_tag(repo: &Repo, key: &str, tag: &str, exposure: &str) -> Value {
     let (run, report) = repo.history();
     let finding = only(&run, &report).clone();
     let expected = ["tag", tag, tag, exposure];
-    let told = [&finding["origin"], &finding["path"], &finding["object"], &finding["commit"]["exposure"]];
-    assert_eq!(told, expected, "{finding}");
+    let reported = [&finding["origin"], &finding["path"], &finding["object"], &finding["commit"]["exposure"]];
+    assert_eq!(reported, expected, "{finding}");
     let bytes = repo.object(tag);
     assert_eq!(&bytes[check_region(&finding, &bytes)], key.as_bytes());
     assert!(!shows(&run.stdout, key));
@@ -273,26 +267,24 @@ fn check_tag(repo: &Repo, key: &str, tag: &str, exposure: &str) -> Value {
 #[test]
 fn message_of_an_empty_commit() {
     let key = fresh_key("message");
-    let repo = repo();
+    let repo = Repo::with_readme();
     // The first line would be in the reflog, too.
     let commit = repo.commit(&format!("subject\n\n{}", line(&key)));
     repo.commit("another");
     check_commit(&repo, &key, &commit, "head");
 }
 
-/// The same made with libgit2.
+/// Libraries such as libgit2 write commits without git's clean-up of the message.
 #[test]
-fn message_of_a_commit_by_libgit2() {
-    let key = fresh_key("message by libgit2");
-    let repo = repo();
-    let library = git2::Repository::open(&repo.folder).unwrap();
-    let head = library.head().unwrap().peel_to_commit().unwrap();
-    let someone =
-        git2::Signature::new("Some One", "one@example.org", &git2::Time::new(1_800_000_000, 90)).unwrap();
-    let message = format!("a subject\n\n{}", line(&key));
-    let tree = head.tree().unwrap();
-    let id = library.commit(Some("refs/heads/lib"), &someone, &someone, &message, &tree, &[&head]).unwrap();
-    check_commit(&repo, &key, &id.to_string(), "branch");
+fn finds_key_in_a_message_that_git_did_not_clean_up() {
+    let key = fresh_key("message by a library");
+    let repo = Repo::with_readme();
+    let (tree, parent) = (repo.id("HEAD^{tree}"), repo.id("HEAD"));
+    let person = "Some One <one@example.org> 1800000000 +0130";
+    let head = format!("tree {tree}\nparent {parent}\nauthor {person}\ncommitter {person}\n");
+    let id = repo.store("commit", format!("{head}\n\n  a subject  \n\n\n\n{}", line(&key)));
+    repo.git(["update-ref", "refs/heads/lib", &id]);
+    check_commit(&repo, &key, &id, "branch");
 }
 
 #[test]
@@ -305,7 +297,7 @@ fn header_of_a_commit() {
     ];
     for (name, variables) in fields {
         let key = fresh_key(name);
-        let repo = repo();
+        let repo = Repo::with_readme();
         // The log of a ref would name the committer, too.
         repo.git(["config", "core.logAllRefUpdates", "false"]);
         fs::remove_dir_all(repo.git_dir().join("logs")).unwrap();
@@ -326,7 +318,7 @@ fn header_of_a_commit() {
 #[test]
 fn further_header_of_a_commit() {
     let key = fresh_key("header");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let head = String::from_utf8(repo.object("HEAD")).unwrap();
     let commit = head.replacen("\n\n", &format!("\ngpgsig -----BEGIN\n {key}\n -----END\n\n"), 1);
     let commit = repo.store("commit", commit);
@@ -346,7 +338,7 @@ fn check_commit(repo: &Repo, key: &str, commit: &str, exposure: &str) {
 #[test]
 fn note() {
     let key = fresh_key("note");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let head = repo.id("HEAD");
     repo.git(["notes", "add", "-m", &line(&key)]);
     let commit = repo.id("refs/notes/commits");
@@ -358,7 +350,7 @@ fn note() {
 fn name_of_a_ref() {
     for (prefix, packed) in [("refs/heads/fix/", false), ("refs/tags/", false), ("refs/heads/", true)] {
         let key = fresh_key(prefix);
-        let repo = repo();
+        let repo = Repo::with_readme();
         let name = format!("{prefix}{key}");
         repo.git(["update-ref", &name, "HEAD"]);
         if packed {
@@ -378,7 +370,7 @@ fn name_of_a_ref() {
     }
 }
 
-/// Checks that a path with a key in it is told, but for the key.
+/// Checks that a path with a key is reported with a mask in place of the key.
 #[track_caller]
 fn check_masked(finding: &Value, prefix: &str, key: &str) {
     let path = finding["path"].as_str().unwrap();
@@ -388,7 +380,7 @@ fn check_masked(finding: &Value, prefix: &str, key: &str) {
 #[test]
 fn log_of_a_ref() {
     let key = fresh_key("reflog text");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["update-ref", "--create-reflog", "-m", &format!("use {key}"), "refs/heads/logged", "HEAD"]);
     assert_eq!(repo.holders(key.as_bytes()), [""; 0], "the test is wrong");
     let log = fs::read(repo.git_dir().join("logs/refs/heads/logged")).unwrap();
@@ -405,7 +397,7 @@ fn log_of_a_ref() {
 fn name_of_a_file_or_folder() {
     for (prefix, suffix) in [("conf/", ""), ("", "/inner/file.txt"), ("a-", ".json")] {
         let key = fresh_key(&format!("name {prefix}{suffix}"));
-        let repo = repo();
+        let repo = Repo::with_readme();
         let name = format!("{prefix}{key}{suffix}");
         let commit = repo.commit_file(&name, "nothing\n");
         repo.commit_removal(&name);
@@ -426,7 +418,7 @@ fn name_of_a_file_or_folder() {
 #[test]
 fn newest_stash() {
     let key = fresh_key("newest stash");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["stash", "-q"]);
     let commit = repo.id("refs/stash");
     check_file(&repo, &key, &commit, "readme", "stash");
@@ -435,7 +427,7 @@ fn newest_stash() {
 #[test]
 fn index_of_a_stash() {
     let key = fresh_key("index of a stash");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["add", "readme"]);
     repo.write("readme", "changed\n").git(["stash", "-q"]);
     let commit = repo.id("refs/stash^2");
@@ -445,7 +437,7 @@ fn index_of_a_stash() {
 #[test]
 fn untracked_file_in_a_stash() {
     let key = fresh_key("untracked stash");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("new/secret.env", line(&key)).git(["stash", "-q", "-u"]);
     let commit = repo.id("refs/stash^3");
     check_file(&repo, &key, &commit, "new/secret.env", "stash");
@@ -454,7 +446,7 @@ fn untracked_file_in_a_stash() {
 #[test]
 fn older_stash() {
     let key = fresh_key("older stash");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["stash", "-q"]);
     let commit = repo.id("refs/stash");
     for number in 0..3 {
@@ -467,7 +459,7 @@ fn older_stash() {
 #[test]
 fn commit_that_only_the_reflog_has() {
     let key = fresh_key("reflog");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
     repo.git(["reset", "-q", "--hard", "HEAD~1"]);
     // Or ORIG_HEAD has it too.
@@ -478,7 +470,7 @@ fn commit_that_only_the_reflog_has() {
 #[test]
 fn dangling_blob() {
     let key = fresh_key("dangling blob");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
     let place =
         Place { origin: "object", path: &blob, object: &blob, exposure: "dangling", introduced: None };
@@ -488,7 +480,7 @@ fn dangling_blob() {
 #[test]
 fn staged_only() {
     let key = fresh_key("staged");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["add", "readme"]);
     repo.write("readme", "hello\n");
     let blob = repo.id(":readme");
@@ -506,7 +498,7 @@ fn staged_only() {
 #[test]
 fn dangling_tree() {
     let key = fresh_key("dangling tree");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
     repo.tree(&[("100644 blob", &blob, b"inner.env")]);
     let place =
@@ -517,7 +509,7 @@ fn dangling_tree() {
 #[test]
 fn dangling_commit() {
     let key = fresh_key("dangling commit");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
     let commit = repo.commit_file("side.env", line(&key));
     repo.git(["checkout", "-q", "main"]);
@@ -532,7 +524,7 @@ fn dangling_commit() {
 /// Checks a file with this content that was deleted since; the key is written as `written`.
 #[track_caller]
 fn check_content(name: &str, content: &[u8], key: &str, written: &[u8], prepare: impl FnOnce(&Repo)) {
-    let repo = repo();
+    let repo = Repo::with_readme();
     prepare(&repo);
     let commit = repo.commit_file(name, content);
     repo.commit_removal(name);
@@ -560,13 +552,8 @@ fn binary_file() {
 
 #[test]
 fn utf16_file() {
-    for big in [false, true] {
+    for bytes in [utf16_le, utf16_be] {
         let key = fresh_key("utf-16");
-        let bytes = |text: &str| -> Vec<u8> {
-            text.encode_utf16()
-                .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
-                .collect()
-        };
         let content = bytes(&format!("\u{feff}größer 𝄞\r\nname = \"{key}\"\r\n"));
         check_content("export.csv", &content, &key, &bytes(&key), |_| ());
     }
@@ -575,7 +562,7 @@ fn utf16_file() {
 #[test]
 fn target_of_a_link() {
     let key = fresh_key("link");
-    let repo = repo();
+    let repo = Repo::with_readme();
     std::os::unix::fs::symlink(format!("/nowhere/{key}"), repo.folder.join("link")).unwrap();
     let commit = repo.commit("link");
     repo.commit_removal("link");
@@ -585,7 +572,7 @@ fn target_of_a_link() {
 #[test]
 fn url_of_a_submodule() {
     let key = fresh_key("submodule");
-    let repo = repo();
+    let repo = Repo::with_readme();
     // The submodule's commit is not in this repository, and is not missed.
     repo.git(["update-index", "--add", "--cacheinfo", &format!("160000,{:040x},lib", 7)]);
     let modules =
@@ -601,7 +588,7 @@ fn url_of_a_submodule() {
 #[test]
 fn path_with_every_odd_byte() {
     let key = fresh_key("odd path");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let name: Vec<u8> = (1..=u8::MAX).filter(|&byte| byte != b'/').collect();
     let object = repo.blob(line(&key));
     let folder = repo.tree(&[("100644 blob", &object, &name)]);
@@ -636,7 +623,7 @@ fn path_with_every_odd_byte() {
 #[test]
 fn path_that_is_utf8_is_told_as_it_is() {
     let key = fresh_key("utf-8 path");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let name = "grün ✓ \"quoted\" \\ 100%.env";
     let commit = repo.commit_file(name, line(&key));
     repo.commit_removal(name);
@@ -645,27 +632,20 @@ fn path_that_is_utf8_is_told_as_it_is() {
 
 // How the database is stored.
 
-/// The pack files of a repository.
-fn packs(repo: &Repo) -> Vec<std::path::PathBuf> {
-    let folder = repo.git_dir().join("objects/pack");
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|file| file.extension().is_some_and(|extension| extension == "pack")).collect()
-}
-
 fn has_loose_objects(repo: &Repo) -> bool {
     !repo.git(["count-objects"]).starts_with("0 ")
 }
 
 #[test]
 fn loose_object() {
-    check_deleted("loose", |repo| assert!(packs(repo).is_empty()));
+    check_deleted("loose", |repo| assert!(repo.packs().is_empty()));
 }
 
 #[test]
 fn packed_by_gc() {
     check_deleted("gc", |repo| {
         repo.git(["gc", "-q"]);
-        assert_eq!((packs(repo).len(), has_loose_objects(repo)), (1, false), "the test is wrong");
+        assert_eq!((repo.packs().len(), has_loose_objects(repo)), (1, false), "the test is wrong");
     });
 }
 
@@ -673,7 +653,7 @@ fn packed_by_gc() {
 fn packed_and_loose() {
     check_deleted("twice", |repo| {
         repo.git(["repack", "-q", "-a"]);
-        assert_eq!((packs(repo).len(), has_loose_objects(repo)), (1, true), "the test is wrong");
+        assert_eq!((repo.packs().len(), has_loose_objects(repo)), (1, true), "the test is wrong");
     });
 }
 
@@ -681,7 +661,7 @@ fn packed_and_loose() {
 fn second_pack() {
     for hide_first in [true, false] {
         let key = fresh_key("second pack");
-        let repo = repo();
+        let repo = Repo::with_readme();
         let hide = |is_now: bool| if is_now { line(&key) } else { "nothing\n".to_owned() };
         let mut commit = repo.commit_file("a.env", hide(hide_first));
         repo.git(["repack", "-q", "-d"]);
@@ -692,7 +672,7 @@ fn second_pack() {
         repo.git(["repack", "-q", "-d"]);
         repo.commit_removal("a.env");
         repo.git(["repack", "-q", "-d"]);
-        assert_eq!((packs(&repo).len(), has_loose_objects(&repo)), (3, false), "the test is wrong");
+        assert_eq!((repo.packs().len(), has_loose_objects(&repo)), (3, false), "the test is wrong");
         check_file(&repo, &key, &commit, "a.env", "head");
     }
 }
@@ -700,7 +680,7 @@ fn second_pack() {
 #[test]
 fn many_packs() {
     let key = fresh_key("many packs");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let mut hidden = String::new();
     for number in 0..40 {
         let content = if number == 17 { line(&key) } else { format!("{number}\n") };
@@ -710,13 +690,13 @@ fn many_packs() {
         }
         repo.git(["repack", "-q", "-d"]);
     }
-    assert_eq!(packs(&repo).len(), 40, "the test is wrong");
+    assert_eq!(repo.packs().len(), 40, "the test is wrong");
     check_file(&repo, &key, &hidden, "a.env", "head");
 }
 
 /// The kind of a pack's entry, by its number in the format: 6 and 7 are deltas.
 fn entry_kind(repo: &Repo, id: &str) -> u8 {
-    let pack = packs(repo).pop().unwrap();
+    let pack = repo.packs().pop().unwrap();
     let bytes = fs::read(&pack).unwrap();
     bytes[usize::try_from(entry_offset(repo, &pack, id)).unwrap()] >> 4 & 7
 }
@@ -727,9 +707,9 @@ fn entry_offset(repo: &Repo, pack: &Path, id: &str) -> u64 {
     line.split_whitespace().nth(4).unwrap().parse().unwrap()
 }
 
-/// Two versions of a file, of which the smaller, older one becomes a delta; it has the key.
+/// Two versions of a file. The smaller, older one has the key and becomes a delta.
 fn delta(key: &str) -> (Repo, String) {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let padding: String = (0..400).map(|number| format!("{} line\n", number * number * 7919)).collect();
     let commit = repo.commit_file("long.txt", [&padding[..], &line(key)].concat());
     repo.commit_file(
@@ -757,12 +737,12 @@ fn reference_delta() {
     check_file(&repo, &key, &commit, "long.txt", "head");
 }
 
-/// Files of more than 16 MiB, of which one is a delta of the other.
+/// Two files of more than 16 MiB. One is a delta of the other.
 #[test]
 fn delta_of_a_large_file() {
     for in_delta in [true, false] {
         let key = fresh_key("large delta");
-        let repo = repo();
+        let repo = Repo::with_readme();
         let padding: String = (0..1_100_000u64).map(|number| format!("{:015x}\n", number * 7919)).collect();
         let small = format!("{padding}{}", if in_delta { line(&key) } else { "nothing\n".to_owned() });
         let large =
@@ -780,7 +760,7 @@ fn delta_of_a_large_file() {
 /// A commit and a tree can be deltas as well.
 #[test]
 fn deltas_of_every_sort() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let key = fresh_key("commit delta");
     let body: String = (0..300).map(|number| format!("{} words\n", number * number * 7919)).collect();
     let commit = repo.commit(&format!("subject\n\n{body}{}", line(&key)));
@@ -837,7 +817,7 @@ fn key_at_one_of_many_seams() {
 fn check_copies(key: &str, base: &str, result: &str, instructions: &[u8]) {
     let above = "nothing";
     for has_deltas in [false, true] {
-        let repo = repo();
+        let repo = Repo::with_readme();
         let id = |text: &str| {
             let id = repo.git_with(&[], ["hash-object", "--stdin"], text.as_bytes());
             String::from_utf8(id).unwrap().trim().to_owned()
@@ -873,7 +853,7 @@ fn check_copies(key: &str, base: &str, result: &str, instructions: &[u8]) {
 #[test]
 fn name_in_a_tree_that_is_a_delta() {
     let key = fresh_key("tree delta");
-    let repo = repo();
+    let repo = Repo::with_readme();
     (0..80).for_each(|number| _ = repo.write(format!("file{number}"), format!("{number}")));
     let name = format!("file20-{key}");
     let commit = repo.commit_file(&name, "x");
@@ -917,7 +897,7 @@ fn deep_delta_chain() {
     repo.git(["reset", "-q", "--hard"]);
     let commit = repo.id("HEAD");
     let object = blob(&repo, &commit, "deep.txt");
-    let pack = packs(&repo).pop().unwrap();
+    let pack = repo.packs().pop().unwrap();
     let listing = repo.git([OsStr::new("verify-pack"), OsStr::new("-v"), pack.as_os_str()]);
     let entry = listing.lines().find(|line| line.starts_with(&object)).unwrap();
     let depth: usize = entry.split_whitespace().nth(5).map_or(0, |depth| depth.parse().unwrap());
@@ -932,7 +912,7 @@ fn alternate() {
     let (repo, commit) = deleted(&key);
     repo.git(["clone", "-q", "--shared", ".", "../borrower"]);
     let repo = repo.moved_to("borrower");
-    assert!(packs(&repo).is_empty() && !has_loose_objects(&repo), "the test is wrong");
+    assert!(repo.packs().is_empty() && !has_loose_objects(&repo), "the test is wrong");
     check_file(&repo, &key, &commit, "conf/app.env", "head");
 }
 
@@ -983,11 +963,11 @@ fn alternates_in_a_circle() {
     check_found(&run, &report, &key, &place);
 }
 
-/// What git tells a hook: where the repository is, and further databases.
+/// Git gives a hook the place of the repository and further databases.
 #[test]
 fn database_that_the_environment_names() {
     let key = fresh_key("environment");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let (other, commit) = deleted(&key);
     let object = blob(&other, &commit, "conf/app.env");
     let place =
@@ -1010,7 +990,7 @@ fn multi_pack_index() {
         repo.git(["repack", "-q", "-d"]);
         repo.git(["multi-pack-index", "write"]);
         assert!(repo.git_dir().join("objects/pack/multi-pack-index").exists(), "the test is wrong");
-        assert_eq!((packs(repo).len(), has_loose_objects(repo)), (2, false), "the test is wrong");
+        assert_eq!((repo.packs().len(), has_loose_objects(repo)), (2, false), "the test is wrong");
     });
 }
 
@@ -1019,7 +999,7 @@ fn bitmap_and_reverse_index_and_commit_graph() {
     check_deleted("bitmap", |repo| {
         repo.git(["-c", "pack.writeReverseIndex=true", "repack", "-q", "-a", "-d", "-b"]);
         repo.git(["commit-graph", "write", "--reachable", "--changed-paths"]);
-        let pack = packs(repo).pop().unwrap();
+        let pack = repo.packs().pop().unwrap();
         for extension in ["bitmap", "rev"] {
             assert!(pack.with_extension(extension).exists(), "the test is wrong");
         }
@@ -1030,10 +1010,10 @@ fn bitmap_and_reverse_index_and_commit_graph() {
 #[test]
 fn cruft_pack() {
     let key = fresh_key("cruft");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
     repo.git(["gc", "-q", "--cruft", "--prune=never"]);
-    let has_mtimes = packs(&repo).iter().any(|pack| pack.with_extension("mtimes").exists());
+    let has_mtimes = repo.packs().iter().any(|pack| pack.with_extension("mtimes").exists());
     assert!(has_mtimes && !has_loose_objects(&repo), "the test is wrong");
     let place =
         Place { origin: "object", path: &blob, object: &blob, exposure: "dangling", introduced: None };
@@ -1044,7 +1024,7 @@ fn cruft_pack() {
 fn pack_index_of_the_first_version() {
     check_deleted("first version", |repo| {
         repo.git(["-c", "pack.indexVersion=1", "repack", "-q", "-a", "-d", "-f"]);
-        let index = packs(repo).pop().unwrap().with_extension("idx");
+        let index = repo.packs().pop().unwrap().with_extension("idx");
         assert_ne!(&fs::read(index).unwrap()[..4], b"\xfftOc", "the test is wrong");
     });
 }
@@ -1111,7 +1091,7 @@ fn worktree_config() {
 #[test]
 fn linked_working_tree() {
     let key = fresh_key("linked");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["worktree", "add", "-q", "--detach", "../linked"]);
     let main = repo.folder.clone();
     let repo = repo.moved_to("linked");
@@ -1192,7 +1172,7 @@ fn paths_that_are_not_one_repository() {
 
 #[test]
 fn no_repository_is_an_error() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     fs::create_dir(repo.project.path("elsewhere")).unwrap();
     let repo = repo.moved_to("elsewhere");
     let run = repo.run(["--history"]);
@@ -1217,7 +1197,7 @@ fn empty_repository_is_not_silent() {
 #[test]
 fn unborn_branch_and_packed_refs() {
     let key = fresh_key("unborn");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
     repo.commit_removal("a.env");
     repo.git(["gc", "-q"]);
@@ -1238,7 +1218,7 @@ fn refs_that_are_packed() {
 #[test]
 fn five_thousand_refs() {
     let key = fresh_key("5,000 refs");
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "--detach"]);
     let commit = repo.commit_file("a.env", line(&key));
     repo.git(["checkout", "-q", "main"]);
@@ -1275,7 +1255,7 @@ fn sha256_repository() {
     }
 }
 
-/// The objects of a reftable repository are read; that its refs are not is told, whatever git wrote it.
+/// The objects of a reftable repository are read. Its refs are not, and that is reported.
 #[test]
 fn reftable_repository() {
     let key = fresh_key("reftable");
@@ -1332,7 +1312,7 @@ fn check_reftable(repo: &Repo, key: &str, object: &str, commit: &str) {
 fn check_huge(setting: &str, is_packed: bool) {
     const SIZE: u64 = 1100 << 20;
     let key = fresh_key("huge");
-    let repo = repo();
+    let repo = Repo::with_readme();
     let path = repo.project.path("huge.bin");
     let mut file = fs::File::create(&path).unwrap();
     (0..SIZE >> 20).for_each(|_| file.write_all(&[b'.'; 1 << 20]).unwrap());
@@ -1341,7 +1321,7 @@ fn check_huge(setting: &str, is_packed: bool) {
     drop(file);
     let store = ["-c", "core.compression=1", "-c", setting, "hash-object", "-w", "--no-filters"];
     let object = repo.git(store.iter().map(OsStr::new).chain([path.as_os_str()]));
-    assert_eq!(!packs(&repo).is_empty(), is_packed, "the test is wrong");
+    assert_eq!(!repo.packs().is_empty(), is_packed, "the test is wrong");
     assert_eq!(repo.git(["cat-file", "-s", &object]), SIZE.to_string(), "the test is wrong");
     fs::remove_file(&path).unwrap();
     let tree = repo.tree(&[("100644 blob", &object, b"huge.bin")]);

@@ -1,7 +1,7 @@
 //! Real commits with real hooks: git refuses the commit that brings a key, and makes the one that does not.
 #![cfg(unix)]
 use crate::support::repo::{Repo, fresh_key, line, shows};
-use crate::support::write_program;
+use crate::support::{make_fifo, write_program};
 use std::fs;
 
 /// Makes the program a hook of the repository.
@@ -231,7 +231,7 @@ fn a_message() {
 fn a_message_with_the_diff_below_it() {
     let repo = with_message_hook();
     let key = fresh_key("verbose");
-    // The diff has a key, but it is none of the message's business.
+    // The diff below the message has a key. The message does not.
     repo.write("file.txt", line(&key)).git(["add", "file.txt"]);
     let clean = editor(&repo, "a clean message\n");
     let environment = [("GIT_EDITOR", &*clean)];
@@ -269,7 +269,7 @@ fn a_message_that_is_not_there_is_an_error() {
     let finding = &crate::support::findings(&report)[0];
     assert_eq!((&finding["origin"], &finding["path"]), (&"message".into(), &"commit message".into()));
     crate::support::check_region(finding, &fs::read(repo.folder.join("-")).unwrap());
-    assert!(std::process::Command::new("mkfifo").arg(repo.folder.join("fifo")).status().unwrap().success());
+    make_fifo(&repo.folder.join("fifo"));
     let (run, report) = repo.json(["--commit-msg", "fifo"]);
     assert_eq!((run.code, crate::support::repo::skips(&report)[0].1), (2, "special"), "{run:?}");
 }

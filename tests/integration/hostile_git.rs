@@ -2,7 +2,7 @@
 //! and the results are those of the same repository without all that.
 
 use crate::support::repo::{Repo, fresh_key, line, read_json, watched};
-use crate::support::{findings, write_program};
+use crate::support::{findings, make_fifo, write_program};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -158,11 +158,11 @@ fn check(change: impl Fn(&Repo, &Path), prepare: impl Fn(&Repo, &Path, &mut Comm
     let (program, mark) = program(&repo);
     change(&repo, &program);
     drop(fs::remove_file(&mark));
-    let told = results(&repo, |command| prepare(&repo, &program, command));
+    let reported = results(&repo, |command| prepare(&repo, &program, command));
     let ran = fs::read_to_string(&mark).unwrap_or_default();
     assert!(ran.is_empty(), "a program ran: {ran}");
-    for ((told, expected), way) in told.into_iter().zip(expected).zip(WAYS) {
-        assert_eq!(told, expected, "{way:?}");
+    for ((reported, expected), way) in reported.into_iter().zip(expected).zip(WAYS) {
+        assert_eq!(reported, expected, "{way:?}");
     }
 }
 
@@ -245,7 +245,7 @@ fn included_files_that_are_fifos() {
         let hostile = |repo: &Repo, _: &Path| {
             let pipe = repo.project.path("pipe");
             for path in [&pipe, &repo.git_dir().join("config.worktree")] {
-                assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+                make_fifo(path);
             }
             add_settings(repo, &include.replace("PIPE", pipe.to_str().unwrap()));
         };
@@ -259,9 +259,7 @@ fn settings_of_the_user_and_the_system() {
         let home = repo.project.path("home");
         fs::create_dir_all(home.join(".config/git")).unwrap();
         let pipe = home.join("pipe");
-        if !pipe.exists() {
-            assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        }
+        make_fifo(&pipe);
         let text = format!("{}[include]\n\tpath = {}\n", settings(program), pipe.display());
         fs::write(home.join(".gitconfig"), &text).unwrap();
         fs::write(home.join(".config/git/config"), &text).unwrap();
@@ -351,7 +349,7 @@ fn the_repository_is_not_changed() {
     assert_eq!(state(), before);
 }
 
-/// A `.git` in the working tree, be it a file, folder or link, leads to no harm.
+/// A `.git` in the working tree may be a file, a folder or a link. It does no harm.
 #[test]
 fn nested_repositories_of_a_stranger() {
     let hostile = |repo: &Repo, program: &Path| {
@@ -364,8 +362,7 @@ fn nested_repositories_of_a_stranger() {
             fs::write(config, format!("{text}{}", settings(program))).unwrap();
             fs::write(folder.join(".gitattributes"), "* filter=evil diff=evil\n").unwrap();
         }
-        fs::create_dir(repo.folder.join("three")).unwrap();
-        assert!(Command::new("mkfifo").arg(repo.folder.join("three/.git")).status().unwrap().success());
+        make_fifo(&repo.folder.join("three/.git"));
         fs::create_dir(repo.folder.join("four")).unwrap();
         fs::write(repo.folder.join("four/.git"), "gitdir: /proc/self/fd/0\n").unwrap();
         fs::create_dir(repo.folder.join("five")).unwrap();

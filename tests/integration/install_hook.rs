@@ -2,7 +2,7 @@
 //! what is left when they are gone.
 #![cfg(unix)]
 use crate::support::repo::{Repo, fresh_key, line, shows};
-use crate::support::{Run, write_program};
+use crate::support::{NOBODY, Run, write_program};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ fn done(repo: &Repo, args: &[&str]) -> String {
 fn refused(repo: &Repo, args: &[&str], words: &str) {
     let run = run(repo, args);
     assert_eq!(run.code, 2, "{run:?}");
-    let told = run.stderr.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
-    assert!(told.contains(words), "{words}: {run:?}");
+    let reported = run.stderr.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+    assert!(reported.contains(words), "{words}: {run:?}");
 }
 
 fn script(path: &Path, text: &str, mode: u32) {
@@ -109,7 +109,7 @@ fn three_hooks_in_a_folder_with_an_odd_name() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    // The same with a program whose own path is odd.
+    // The path of the program is odd as well.
     let mut command = std::process::Command::new(repo.folder.join(".git/sf-scan"));
     let status = command.current_dir(&repo.folder).args(["--install-hook"]).status().unwrap();
     assert!(status.success());
@@ -281,8 +281,6 @@ fn git_says_where_hooks_are() {
     let output = command.env("GIT_DIR", "repo/.git").args(["--install-hook", "commit-msg"]).output().unwrap();
     assert!(output.status.success() && hook(&repo, "commit-msg").is_file(), "{output:?}");
 }
-
-const NOBODY: u32 = 65534;
 
 /// Makes a user the owner of a folder and of all that is in it.
 fn give_away(folder: &Path, user: u32) {

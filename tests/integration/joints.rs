@@ -1,7 +1,7 @@
 //! A key that is cut by the language of its file and put together again is found as the key that it is, at its place.
 
 use crate::support::keeper::{Keeper, found_at_once, key_fingerprint as fingerprint};
-use crate::support::{Project, check_region, findings};
+use crate::support::{FORMATS, Project, check_region, findings};
 use proptest::prelude::*;
 use serde_json::Value;
 use sf_scan::rule::template;
@@ -305,7 +305,7 @@ fn every_joint_in_every_language_is_read_and_the_place_is_right() {
                 && finding["reading"] == "parts"
         };
         if found.len() != 1 || !found.iter().all(is_right) {
-            let told: Vec<_> = found
+            let reported: Vec<_> = found
                 .iter()
                 .map(|f| {
                     format!(
@@ -314,7 +314,7 @@ fn every_joint_in_every_language_is_read_and_the_place_is_right() {
                     )
                 })
                 .collect();
-            wrong.push(format!("{path} {:?}: {told:?}\n{}", planted.span, planted.text));
+            wrong.push(format!("{path} {:?}: {reported:?}\n{}", planted.span, planted.text));
         }
     }
     assert!(wrong.is_empty(), "{} of {} files:\n{}", wrong.len(), files.len(), wrong.join("\n"));
@@ -340,10 +340,10 @@ fn a_cut_key_that_is_bound_to_the_vendors_name_is_found_once() {
         }
     }
     let (_, report) = project.json(["."]);
-    let told = |finding: &Value| format!("{} {} {}", finding["path"], finding["rule"], finding["level"]);
-    let found: Vec<String> = findings(&report).iter().map(told).collect();
+    let reported = |finding: &Value| format!("{} {} {}", finding["path"], finding["rule"], finding["level"]);
+    let found: Vec<String> = findings(&report).iter().map(reported).collect();
     assert_eq!(found.len(), count, "{found:#?}");
-    assert!(found.iter().all(|told| told.ends_with("\"sixtyfour_api_key\" \"error\"")), "{found:#?}");
+    assert!(found.iter().all(|reported| reported.ends_with("\"sixtyfour_api_key\" \"error\"")), "{found:#?}");
 }
 
 #[test]
@@ -373,10 +373,10 @@ fn a_secret_of_a_rule_that_knows_no_context_is_less_sure_in_pieces() {
     project.write("a.py", fill("k = '@1@' + '@2@'", &secret, &[9]).0);
     project.write("b.py", format!("k = '{secret}'"));
     let (_, report) = project.json(["."]);
-    let told = |finding: &Value| {
+    let reported = |finding: &Value| {
         format!("{} {} {}", finding["path"], finding["level"], finding["confidence"]).replace('"', "")
     };
-    let found: Vec<String> = findings(&report).iter().map(told).collect();
+    let found: Vec<String> = findings(&report).iter().map(reported).collect();
     assert_eq!(found, ["a.py warning medium", "b.py error high"]);
     assert_eq!(findings(&report)[0]["fingerprint"], findings(&report)[1]["fingerprint"]);
 }
@@ -397,16 +397,16 @@ fn no_output_shows_a_piece_of_a_cut_key() {
         );
         keys.extend([one, two, whole]);
     }
-    for format in ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"] {
+    for format in FORMATS {
         let run = project.run(["-f", format, "-v", "."]);
         assert_eq!(run.code, 1, "{}", run.stderr);
-        let told = format!("{}\n{}", run.stdout, run.stderr);
+        let reported = format!("{}\n{}", run.stdout, run.stderr);
         // All windows of the report once, so that each piece is looked up and not searched for.
-        let windows: std::collections::HashSet<&[u8]> = told.as_bytes().windows(9).collect();
+        let windows: std::collections::HashSet<&[u8]> = reported.as_bytes().windows(9).collect();
         for key in &keys {
             let shown = key.as_bytes()[4..].windows(9).find(|piece| windows.contains(piece));
             if let Some(piece) = shown.map(|piece| String::from_utf8_lossy(piece)) {
-                let line = told.lines().find(|line| line.contains(&*piece)).unwrap_or_default();
+                let line = reported.lines().find(|line| line.contains(&*piece)).unwrap_or_default();
                 panic!("{format} shows {piece} of {key}: {line}");
             }
         }

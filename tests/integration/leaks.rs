@@ -1,11 +1,11 @@
 //! Nothing that is scanned reaches the outside: no secret beyond its mask, no command to a terminal or a CI runner.
 
-use crate::support::{Project, Run};
+use crate::support::encode::utf16_le;
+use crate::support::{FORMATS, Project, Run};
 use sf_scan::rule::template::{expand_and_mark, key};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 const STYLES: [&[&str]; 6] = [
     &[],
     &["-q"],
@@ -49,8 +49,8 @@ impl Planted {
                 for missing in [&[][..], &["missing"]] {
                     let run = self.run(&[&["-f", format], style, &["."], missing].concat());
                     assert_eq!(run.code, if missing.is_empty() { 1 } else { 2 }, "{}", run.stderr);
-                    let told = format!("{}\n{}", run.stdout, run.stderr);
-                    self.check_text(&format!("-f {format} {style:?} {missing:?}"), &told);
+                    let reported = format!("{}\n{}", run.stdout, run.stderr);
+                    self.check_text(&format!("-f {format} {style:?} {missing:?}"), &reported);
                 }
             }
         }
@@ -109,7 +109,7 @@ fn no_more_than_a_mask_is_written() {
     planted.add("near.txt", &format!("{}{{key}}{}{{key:2}}", "x ".repeat(400), " y".repeat(20)));
     planted.add("bound.txt", "sixtyfour_{key}: {key:2}\nurl = https://api.sixtyfour.ai/{key:3}?k={key:4}\n");
     let utf16 = planted.expand("\u{feff}{key} SIXTYFOUR_API_KEY={key:2} {webhook_secret}", 90);
-    planted.project.write("utf16", utf16.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    planted.project.write("utf16", utf16_le(&utf16));
     #[cfg(unix)]
     {
         let target = planted.expand("../api.sixtyfour.ai/{key}/{key:2}", 92);
@@ -122,7 +122,7 @@ fn no_more_than_a_mask_is_written() {
 fn a_key_in_utf16_is_masked_beside_a_plain_one() {
     let mut planted = Planted::new();
     let (plain, wide) = (planted.expand("k={key} ", 1), planted.expand("{key:2}", 1));
-    let wide: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide = utf16_le(&wide);
     planted.project.write("both", [b"ab\0\0", plain.as_bytes(), &wide, b"\0\0"].concat());
     planted.check();
 }

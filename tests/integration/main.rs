@@ -1,5 +1,5 @@
 //! The integration tests: the real program, run on real files and repositories. They are one binary with a module for each
-//! subject, because each further binary would be linked with libgit2 and the schema validator again.
+//! subject, because each further binary would be compiled and linked with the library and the schema validator again.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,6 +1,7 @@
-//! Merged reports: what shards say together is what one scan says; nothing is told twice, nothing is lost.
+//! Merged reports: shards together give the report of one scan, without duplicates and without losses.
 
 use crate::support::repo::{Repo, fresh_key, line, shows};
+use crate::support::schema;
 use crate::support::{Project, Run, findings};
 use serde_json::Value;
 
@@ -15,10 +16,6 @@ fn repo() -> Repo {
     repo.write("allowed.txt", format!("k = {} # sf-scan:allow a test\n", fresh_key("c")));
     repo.commit_file("d.txt", "# sf-scan:allow\n");
     repo
-}
-
-fn parse(run: &Run) -> Value {
-    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"))
 }
 
 /// Scans in shards, writes their reports, and gives the files.
@@ -37,13 +34,6 @@ fn merge(repo: &Repo, files: &[String], args: &[&str]) -> Run {
     repo.run([&["--merge"], args, &files[..]].concat())
 }
 
-fn check_schema(schema: &str, value: &Value) {
-    let schema: Value = serde_json::from_str(&schema.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
-    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    let errors: Vec<_> = validator.iter_errors(value).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:#?}");
-}
-
 #[test]
 fn the_shards_of_a_scan_are_the_scan() {
     let repo = repo();
@@ -56,9 +46,12 @@ fn the_shards_of_a_scan_are_the_scan() {
         let sarif = repo.run([args, &["-f", "sarif"]].concat());
         let merged = merge(&repo, &shards(&repo, "sarif", args), &[]);
         assert_eq!(merged.code, sarif.code);
-        check_schema(include_str!("../schemas/sarif-2.1.0.json"), &parse(&merged));
-        assert_eq!(parse(&merged)["runs"][0]["results"], parse(&sarif)["runs"][0]["results"]);
-        assert_eq!(parse(&merged), parse(&sarif));
+        schema::check(
+            &schema::validator(&schema::schema("tests/schemas/sarif-2.1.0.json")),
+            &merged.report(),
+        );
+        assert_eq!(merged.report()["runs"][0]["results"], sarif.report()["runs"][0]["results"]);
+        assert_eq!(merged.report(), sarif.report());
     }
 }
 
@@ -68,8 +61,8 @@ fn what_is_told_twice_is_told_once() {
     let file = repo.project.path("report").display().to_string();
     for format in ["json", "sarif"] {
         let once = repo.run(["--history", "-f", format, "-o", &file]);
-        let merged = parse(&merge(&repo, &[file.clone(), file.clone()], &[]));
-        let one = parse(&merge(&repo, std::slice::from_ref(&file), &[]));
+        let merged = merge(&repo, &[file.clone(), file.clone()], &[]).report();
+        let one = merge(&repo, std::slice::from_ref(&file), &[]).report();
         let results = |value: &Value| match format {
             "json" => value["findings"].clone(),
             _ => value["runs"][0]["results"].clone(),
@@ -93,8 +86,8 @@ fn the_reports_of_several_repositories_stay_apart() {
         files.push(file.display().to_string());
     }
     let run = merge(&repos[0], &files, &[]);
-    let merged = parse(&run);
-    check_schema(include_str!("../../docs/report.schema.json"), &merged);
+    let merged = run.report();
+    schema::check(&schema::validator(&schema::schema("docs/report.schema.json")), &merged);
     assert_eq!(findings(&merged).len(), 4);
     assert_eq!(merged["scope"]["name"], "merged");
     let of = |url: &str| findings(&merged).iter().filter(|finding| finding["repository"] == url).count();
@@ -113,7 +106,7 @@ fn it_is_incomplete_if_a_part_is() {
         assert_eq!(merge(&repo, &files[..1], &[]).code, 0);
         let run = merge(&repo, &files, &["--exit-zero"]);
         assert_eq!(run.code, 2, "{run:?}");
-        let report = parse(&run);
+        let report = run.report();
         let is_complete = match format {
             "json" => &report["summary"]["complete"],
             _ => &report["runs"][0]["invocations"][0]["executionSuccessful"],
@@ -181,7 +174,7 @@ fn what_is_no_report_is_refused_and_named() {
 fn a_forged_report_shows_no_key() {
     let repo = repo();
     let key = fresh_key("forged");
-    let mut report = parse(&repo.run(["-f", "json"]));
+    let mut report = repo.run(["-f", "json"]).report();
     report["findings"][0]["evidence"] = key.clone().into();
     report["findings"][0][&key] = 1.into();
     report["notes"] = serde_json::json!([key]);

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 const TEXT: &str = "# for api.sixtyfour.ai, in a few lines\nTOKEN={key}\nPORT=8080\nLOG=info\n";
 
-/// How a file is encoded, as a whole but for a line before and behind, and how that is told.
+/// How a file is encoded, except a line before and after, and the reading that is reported.
 const ENCODINGS: &[(&str, &[Encoder], &str)] = &[
     ("base64", &[Encoder::Base64], "base64"),
     ("lines", &[Encoder::Base64Lines(76, "\r\n", 0)], "base64"),
@@ -65,7 +65,7 @@ const CONTAINERS: &[Pack] = &[
 struct Packed {
     container: String,
     bytes: Vec<u8>,
-    /// The path that is told, and what lies there.
+    /// The path that is reported, and the file there.
     path: String,
     file: Vec<u8>,
     key: String,
@@ -253,21 +253,21 @@ text = "k = zebra_live_{-}{base62:31}"
             });
             let (container, bytes, inner) = pack(&format!("{name}.txt"), &written.bytes);
             repo.write(format!("{name}/{container}"), bytes);
-            let told = format!("{:?} {reading}", written.part);
-            expected.push((format!("{name}/{container}!{inner}"), told));
+            let reported = format!("{:?} {reading}", written.part);
+            expected.push((format!("{name}/{container}!{inner}"), reported));
         }
     }
     expected.sort();
     let found = |report: &Value| {
         assert_eq!(skips(report), []);
-        let told = |finding: &Value| {
+        let reported = |finding: &Value| {
             assert_eq!(finding["rule"], "zebra");
             let place = &finding["start"]["offset"];
             let end = &finding["end"]["offset"];
             let reading = finding["reading"].as_str().unwrap_or("plain");
             (finding["path"].as_str().expect("a path").to_owned(), format!("{place}..{end} {reading}"))
         };
-        let mut found: Vec<(String, String)> = findings(report).iter().map(told).collect();
+        let mut found: Vec<(String, String)> = findings(report).iter().map(reported).collect();
         found.sort();
         found
     };

@@ -1,13 +1,14 @@
 //! Reports are right: valid by their schemas, acceptable to GitHub, pointing at the very bytes, the same each time.
 
-use crate::support::{Project, Run, check_region, findings};
+use crate::support::encode::{utf16_be, utf16_le};
+use crate::support::schema::{check, schema, validator};
+use crate::support::{FORMATS, Project, Run, check_region, findings};
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use sf_scan::output::Format;
 use sf_scan::rule::template::{expand_and_mark, key, webhook_secret};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-const FORMATS: [&str; 8] = ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 
 /// A user's rule of level note, so that all levels are there.
 const NOTE_RULE: &str = r#"
@@ -58,10 +59,8 @@ impl Sample {
         ] {
             sample.add(path.as_bytes(), template, utf8);
         }
-        let utf16 =
-            |order: fn(u16) -> [u8; 2]| move |text: &str| text.encode_utf16().flat_map(order).collect();
-        sample.add(b"le.reg", "\u{feff}😀é\r\n\tSIXTYFOUR_API_KEY={key}\r\n", utf16(u16::to_le_bytes));
-        sample.add(b"be.reg", "\u{feff}😀 SIXTYFOUR_API_KEY={key}\n", utf16(u16::to_be_bytes));
+        sample.add(b"le.reg", "\u{feff}😀é\r\n\tSIXTYFOUR_API_KEY={key}\r\n", utf16_le);
+        sample.add(b"be.reg", "\u{feff}😀 SIXTYFOUR_API_KEY={key}\n", utf16_be);
         for number in 0..20 {
             let text = format!("{}😀 {}{{key:{number}}}", "\n".repeat(number * 9), "x ".repeat(number * 99));
             sample.add(format!("many/{number}").as_bytes(), &text, utf8);
@@ -135,22 +134,6 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(parse).collect()
 }
 
-fn schema(file: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    // The OASIS schema has a bracket that strict regular expressions must escape.
-    parse(&std::fs::read_to_string(path).expect("the schema").replace("{2}]?$", "{2}\\\\]?$"))
-}
-
-fn validator(schema: &Value) -> Validator {
-    jsonschema::options().should_validate_formats(true).build(schema).expect("a good schema")
-}
-
-fn check(validator: &Validator, value: &Value) {
-    let errors: Vec<_> =
-        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{errors:#?}\n{value:#}");
-}
-
 fn our_validators() -> (Validator, Validator) {
     let whole = schema("docs/report.schema.json");
     let line = json!({"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": "#/$defs/line"});
@@ -167,7 +150,7 @@ fn list_of<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
 
 /// Checks what the schema and GitHub ask of any SARIF file of ours, and returns its results.
 fn check_sarif(run: &Run) -> Vec<Value> {
-    let sarif = parse(&run.stdout);
+    let sarif = run.report();
     check(&validator(&schema("tests/schemas/sarif-2.1.0.json")), &sarif);
     assert_eq!(sarif["version"], "2.1.0");
     assert_eq!(list_of(&sarif, "/runs").len(), 1);
@@ -273,11 +256,7 @@ fn sarif_points_at_exactly_the_planted_secrets() {
         let path = path_of(text_of(place, "/artifactLocation/uri"));
         let file = sample.files.get(&path).unwrap_or_else(|| panic!("{}", path.escape_ascii()));
         let (shown, bytes) = cut(file, &place["region"]);
-        let spellings = [
-            shown.clone().into_bytes(),
-            shown.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-            shown.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-        ];
+        let spellings = [shown.clone().into_bytes(), utf16_le(&shown), utf16_be(&shown)];
         assert!(spellings.contains(&bytes), "{result:#}");
         assert!(found.insert((path, shown)), "twice: {result:#}");
     }
@@ -294,7 +273,7 @@ fn sarif_is_right_also_when_clean_incomplete_or_from_standard_input() {
 
     let incomplete = sample.run_incomplete(&["-f", "sarif"]);
     assert_eq!((incomplete.code, check_sarif(&incomplete).len()), (2, sample.planted.len()));
-    let sarif = parse(&incomplete.stdout);
+    let sarif = incomplete.report();
     let skips: Vec<_> = list_of(&sarif, "/runs/0/invocations/0/toolExecutionNotifications")
         .iter()
         .filter(|notification| notification["level"] == "error")
@@ -318,7 +297,7 @@ fn json_is_as_its_schema_says_and_nothing_else() {
         sample.project.run(["-f", "json", "unused.py"]),
         sample.project.feed(["-f", "json", "-"], key(1, 0).as_bytes()),
     ] {
-        let report = parse(&run.stdout);
+        let report = run.report();
         check(&whole, &report);
         assert_eq!(report["summary"]["complete"], run.code != 2);
         assert!(rejects_additions(&whole, &report, ""), "an unknown field is accepted");
@@ -452,6 +431,23 @@ fn the_same_bytes_each_time_and_for_any_number_of_threads() {
 }
 
 #[test]
+fn tests_know_every_format() {
+    let names: BTreeSet<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+    assert_eq!(names, FORMATS.into_iter().collect());
+}
+
+/// Users keep fingerprints in baselines. The expected value was computed with another SHA-256.
+#[test]
+fn fingerprint_formula_does_not_change() {
+    const BASE62: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let body: String = (0..32).map(|at| char::from(BASE62[(at * at * 7 + at * 11 + 5) % 62])).collect();
+    let project = Project::new();
+    project.write("a.txt", format!("k = api_{body}"));
+    let (_, report) = project.json(["."]);
+    assert_eq!(findings(&report)[0]["fingerprint"], "02787cc8bdb100f1");
+}
+
+#[test]
 fn a_fingerprint_is_of_the_secret_and_not_of_its_place() {
     let project = Project::new();
     let prints = || -> BTreeMap<String, String> {
@@ -463,10 +459,7 @@ fn a_fingerprint_is_of_the_secret_and_not_of_its_place() {
     };
     project.write("a.env", format!("K={}\n", key(1, 0))).write("b.env", format!("K={}\n", key(2, 0)));
     project.write("c/d.py", format!("\n\n\nk = '{}'", key(1, 0)));
-    project.write(
-        "utf16",
-        format!("\u{feff}{}", key(1, 0)).encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
-    );
+    project.write("utf16", utf16_le(&format!("\u{feff}{}", key(1, 0))));
     project.write("w.env", webhook_secret(1));
     let before = prints();
     assert_eq!(before["a.env"], before["c/d.py"]);
@@ -488,7 +481,7 @@ fn check_formats(project: &Project, args: &[&str]) -> (Value, Value) {
     lines(&run("jsonl").stdout).iter().for_each(|value| check(&line, value));
     let sarif = run("sarif");
     assert_eq!(check_sarif(&sarif).len(), findings(&report).len());
-    let sarif = parse(&sarif.stdout)["runs"][0].take();
+    let sarif = sarif.report()["runs"][0].take();
     assert_eq!(sarif["automationDetails"]["id"], format!("sf-scan/{}/", text_of(&report, "/scope/name")));
     (report, sarif)
 }
@@ -519,8 +512,8 @@ fn the_scope_tells_the_commit_and_branch_of_head() {
     elsewhere.write("a.txt", "x");
     assert_eq!(check_formats(&elsewhere, &["."]).0["scope"], json!({"name": "worktree"}));
     let (run, report) = (elsewhere.feed(["-f", "json", "-"], b"x"), our_validators().0);
-    check(&report, &parse(&run.stdout));
-    assert_eq!(parse(&run.stdout)["scope"], json!({"name": "stdin"}));
+    check(&report, &run.report());
+    assert_eq!(run.report()["scope"], json!({"name": "stdin"}));
 }
 
 #[test]
@@ -535,7 +528,7 @@ fn sarif_names_the_repository_only_where_the_environment_tells_it() {
         command.args(["-f", "sarif", folder]).envs(variables.iter().copied());
         let run = Run::of(command.output().expect("the program runs"));
         check_sarif(&run);
-        parse(&run.stdout)["runs"][0]["versionControlProvenance"].clone()
+        run.report()["runs"][0]["versionControlProvenance"].clone()
     };
     let root = project.root().display().to_string();
     let (server, name) =

@@ -1,6 +1,6 @@
 //! What a push brings, through real pushes of git with real hooks, at the side that pushes and at the one that receives.
 
-use crate::support::repo::{Repo, fresh_key, line, shows, skips};
+use crate::support::repo::{Repo, ZEROS, fresh_key, line, shows, skips};
 use crate::support::{Run, findings, write_program};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -8,8 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sf-scan");
-const ZERO: &str = "0000000000000000000000000000000000000000";
-
 /// A repository that pushes to a server, and a hook on one side that runs the program.
 struct Push {
     repo: Repo,
@@ -21,8 +19,8 @@ struct Push {
 #[derive(Debug)]
 struct Pushed {
     accepted: bool,
-    /// What git and the hook told.
-    told: String,
+    /// What git and the hook print.
+    printed: String,
     /// The hook's report, if it was run.
     report: Option<Value>,
 }
@@ -30,8 +28,7 @@ struct Pushed {
 impl Push {
     /// With `git push` of a repository with a commit that has nothing to hide, and that is on the server.
     fn new(hook: &str) -> Push {
-        let repo = Repo::new();
-        repo.commit_file("readme", "hello\n");
+        let repo = Repo::with_readme();
         let server = repo.project.path("server");
         repo.git(["init", "-q", "--bare", "-b", "main", server.to_str().expect("text")]);
         repo.git(["remote", "add", "origin", server.to_str().expect("text")]);
@@ -47,11 +44,11 @@ impl Push {
         let _ = fs::remove_file(&self.report);
         let mut command = self.repo.git_command(&[]);
         let output = command.arg("push").args(args).output().expect("git runs");
-        let told =
+        let printed =
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         let report = fs::read_to_string(&self.report).ok();
         let report = report.map(|report| serde_json::from_str(&report).expect("JSON"));
-        Pushed { accepted: output.status.success(), told, report }
+        Pushed { accepted: output.status.success(), printed, report }
     }
 
     /// Commits a file of this name with a key of its own.
@@ -117,7 +114,10 @@ fn a_commit_with_a_key_is_not_pushed_and_a_clean_one_is() {
         push.plant("b.env");
         let pushed = push.push(&["origin", "main"]);
         pushed.refused_for(&["b.env"]);
-        assert!(pushed.told.contains("b.env") && !shows(&pushed.told, &fresh_key("b.env")), "{pushed:?}");
+        assert!(
+            pushed.printed.contains("b.env") && !shows(&pushed.printed, &fresh_key("b.env")),
+            "{pushed:?}"
+        );
         assert_eq!(push.there("refs/heads/main"), before);
         push.repo.git(["reset", "-q", "--hard", "HEAD~1"]);
         push.push(&["origin", "main"]).accepted();
@@ -354,7 +354,7 @@ fn nothing_on_standard_input_is_nothing_pushed() {
     }
     let id = push.repo.id("HEAD");
     let long_zero = "0".repeat(64);
-    for zero in [ZERO, &long_zero] {
+    for zero in [ZEROS, &long_zero] {
         let (run, report) = feed(&push, "--pre-push", &format!("(delete) {zero} refs/heads/x {id}\n"));
         assert_eq!(run.code, 0, "{run:?}");
         assert!(report["notes"].to_string().contains("only deletes"), "{report}");
@@ -388,13 +388,13 @@ fn a_line_that_is_none_is_told_and_the_others_are_read() {
         "x".to_owned(),
         format!("refs/heads/a {id} refs/heads/a"),
         format!("refs/heads/a {id} refs/heads/a {short}"),
-        format!("refs/heads/a {short} refs/heads/a {ZERO}"),
-        format!("{id} refs/heads/a {ZERO}"),
-        format!("refs/heads/a {id}  {ZERO}"),
+        format!("refs/heads/a {short} refs/heads/a {ZEROS}"),
+        format!("{id} refs/heads/a {ZEROS}"),
+        format!("refs/heads/a {id}  {ZEROS}"),
         format!("refs/heads/a {id} refs/heads/a 00000"),
     ];
     for line in &pushing {
-        let good = format!("refs/heads/main {id} refs/heads/main {ZERO}");
+        let good = format!("refs/heads/main {id} refs/heads/main {ZEROS}");
         let (run, report) = feed(&push, "--pre-push", &format!("{line}\n{good}\n"));
         assert_eq!((run.code, findings(&report).len()), (2, 1), "{line}: {run:?}");
         let (path, reason, message) = skips(&report)[0];
@@ -402,7 +402,7 @@ fn a_line_that_is_none_is_told_and_the_others_are_read() {
         assert!(message.contains("line 1") && message.contains("<local ref>"), "{message}");
     }
     for line in
-        [format!("{ZERO} {id}"), format!("{ZERO} {id} "), format!("{ZERO} {id} a b"), format!("x {id} a")]
+        [format!("{ZEROS} {id}"), format!("{ZEROS} {id} "), format!("{ZEROS} {id} a b"), format!("x {id} a")]
     {
         let (run, report) = feed(&push, "--pre-receive", &format!("{line}\n"));
         assert_eq!(run.code, 2, "{line}: {run:?}");
@@ -416,7 +416,7 @@ fn words_with_blanks_may_name_what_is_pushed() {
     push.plant("a.env");
     let id = push.repo.id("HEAD");
     let (run, report) =
-        feed(&push, "--pre-push", &format!("main^{{/write a file}} {id} refs/heads/main {ZERO}\r\n"));
+        feed(&push, "--pre-push", &format!("main^{{/write a file}} {id} refs/heads/main {ZEROS}\r\n"));
     assert_eq!((run.code, findings(&report).len()), (1, 1), "{run:?}");
 }
 
@@ -425,8 +425,8 @@ fn a_pushed_object_that_is_not_here_is_told() {
     let push = Push::new("pre-push");
     let absent = "0123456789012345678901234567890123456789";
     for (hook, lines) in [
-        ("--pre-push", format!("refs/heads/main {absent} refs/heads/main {ZERO}\n")),
-        ("--pre-receive", format!("{ZERO} {absent} refs/heads/main\n")),
+        ("--pre-push", format!("refs/heads/main {absent} refs/heads/main {ZEROS}\n")),
+        ("--pre-receive", format!("{ZEROS} {absent} refs/heads/main\n")),
     ] {
         let (run, report) = feed(&push, hook, &lines);
         assert_eq!((run.code, skips(&report).len()), (2, 1), "{run:?}");

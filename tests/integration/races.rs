@@ -4,7 +4,7 @@
 
 use crate::support::findings;
 use crate::support::keeper::RULES;
-use crate::support::repo::{Repo, fresh_key, line, read_json, shows, skips, watched_for};
+use crate::support::repo::{Repo, ZEROS, fresh_key, line, read_json, shows, skips, watched_for};
 use ignore::gitignore::Gitignore;
 use sf_scan::finding::{Finding, Sighting};
 use sf_scan::git::Repository;
@@ -23,8 +23,6 @@ use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-const ZEROS: &str = "0000000000000000000000000000000000000000";
 
 /// A source that has something done to its repository at the first blob, and again between the two reads.
 struct Disturbed<'d> {
@@ -155,8 +153,7 @@ const PLANTED: usize = 6;
 
 /// A repository of loose objects in which each commit after the tag `base` adds a file with a key.
 fn planted() -> Repo {
-    let repo = Repo::new();
-    repo.commit_file("readme", "hello\n");
+    let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     for number in 0..PLANTED {
         let name = format!("dir{number}/key.env");
@@ -169,11 +166,6 @@ fn planted() -> Repo {
 fn repack(repo: &Repo) {
     repo.git(["repack", "-a", "-d", "-q"]);
     repo.git(["prune-packed", "-q"]);
-}
-
-/// Removes a loose object.
-fn lose(repo: &Repo, id: &str) {
-    fs::remove_file(repo.git_dir().join("objects").join(&id[..2]).join(&id[2..])).expect("a loose object");
 }
 
 /// What was not read: the object or path, and the reason.
@@ -196,13 +188,12 @@ fn introduced(finding: &Finding) -> Vec<(String, &str)> {
 
 #[test]
 fn keeps_finding_if_its_commit_is_gone() {
-    let repo = Repo::new();
-    repo.commit_file("readme", "hello\n");
+    let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     let id = repo.commit_file("key.env", line(&fresh_key("gone")));
     for source in [&range(&repo, "base..") as &dyn Source, &push(&repo)] {
         let bytes = fs::read(repo.git_dir().join("objects").join(&id[..2]).join(&id[2..])).unwrap();
-        let scanned = scan(source, nothing, || lose(&repo, &id));
+        let scanned = scan(source, nothing, || repo.lose(&id));
         assert_eq!(found_paths(&scanned), BTreeSet::from(["key.env".to_owned()]));
         assert_eq!(unread(&scanned), [(id.clone(), "missing")]);
         assert_eq!(introduced(&scanned.findings[0]), [(id.clone(), "unknown")]);
@@ -222,12 +213,11 @@ fn repo_time(loose: &[u8]) -> String {
 
 #[test]
 fn keeps_finding_in_message_if_commit_is_gone() {
-    let repo = Repo::new();
-    repo.commit_file("readme", "hello\n");
+    let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     repo.write("b", "b\n");
     let id = repo.commit(&line(&fresh_key("message")));
-    let scanned = scan(&range(&repo, "base.."), nothing, || lose(&repo, &id));
+    let scanned = scan(&range(&repo, "base.."), nothing, || repo.lose(&id));
     assert_eq!(scanned.findings.len(), 1);
     assert_eq!(scanned.findings[0].origin.kind(), Kind::Commit);
     assert_eq!(unread(&scanned), [(id, "missing")]);
@@ -244,7 +234,7 @@ fn keeps_finding_if_its_parent_is_gone() {
         let whole = scan(&range(&repo, "base.."), nothing, nothing);
         assert_eq!((found_paths(&whole), unread(&whole)), (BTreeSet::new(), Vec::new()), "it was there");
         let id = repo.id(lost);
-        let scanned = scan(&range(&repo, "base.."), nothing, || lose(&repo, &id));
+        let scanned = scan(&range(&repo, "base.."), nothing, || repo.lose(&id));
         assert_eq!(found_paths(&scanned), BTreeSet::from(["dir/key.env".to_owned()]), "{lost}");
         assert_eq!(unread(&scanned), [(id, "missing")], "{lost}");
     }
@@ -257,7 +247,7 @@ fn reports_parent_that_cannot_be_compared() {
     repo.git(["tag", "base"]);
     repo.commit_file("b", "clean\n");
     let tree = repo.id("base^{tree}");
-    lose(&repo, &tree);
+    repo.lose(&tree);
     let (run, report) = repo.json(["--range=base..HEAD"]);
     assert_eq!(run.code, 2, "{run:?}");
     assert_eq!(skips(&report).iter().map(|skip| skip.0).collect::<Vec<_>>(), [tree], "{run:?}");
@@ -311,7 +301,7 @@ fn finds_objects_that_are_repacked_twice() {
 fn names_object_that_no_new_pack_has() {
     let repo = planted();
     let blob = repo.id("HEAD:dir0/key.env");
-    let scanned = scan(&range(&repo, "base.."), || lose(&repo, &blob), nothing);
+    let scanned = scan(&range(&repo, "base.."), || repo.lose(&blob), nothing);
     assert_eq!(found_paths(&scanned).len(), PLANTED - 1);
     assert_eq!(unread(&scanned), [(blob, "missing")]);
 }

@@ -1,18 +1,11 @@
-//! What `--range` reads. Git itself is the oracle: a range has the commits that `git rev-list` tells.
+//! What `--range` reads. Git itself is the oracle: a range has the commits that `git rev-list` lists.
 
 use crate::support::repo::{Repo, fresh_key, line, read_json, shows, skips, watched};
-use crate::support::{Run, check_region, findings};
+use crate::support::{Run, check_region, distinct_paths, findings, make_fifo, set};
 use serde_json::Value;
 use sf_scan::date::Time;
 use std::collections::BTreeSet;
 use std::fs;
-
-/// A repository with a commit that has nothing to hide.
-fn repo() -> Repo {
-    let repo = Repo::new();
-    repo.commit_file("readme", "hello\n");
-    repo
-}
 
 /// Commits a file of this name with a key of its own.
 fn plant(repo: &Repo, name: &str) -> String {
@@ -29,20 +22,7 @@ fn found(repo: &Repo, range: &str) -> BTreeSet<String> {
     let (run, report) = scan(repo, range);
     assert_eq!(run.code, i32::from(!findings(&report).is_empty()), "{range}: {run:?}");
     assert_eq!(skips(&report), [], "{range}");
-    paths(&report)
-}
-
-#[track_caller]
-fn paths(report: &Value) -> BTreeSet<String> {
-    let paths = findings(report).iter().map(|finding| finding["path"].as_str().expect("a path").to_owned());
-    let paths: Vec<String> = paths.collect();
-    let set: BTreeSet<String> = paths.iter().cloned().collect();
-    assert_eq!(set.len(), paths.len(), "a finding is told twice: {paths:?}");
-    set
-}
-
-fn set(paths: &[&str]) -> BTreeSet<String> {
-    paths.iter().map(|&path| path.to_owned()).collect()
+    distinct_paths(&report)
 }
 
 /// The commits that brought a finding, the oldest first, and the lines there.
@@ -74,7 +54,7 @@ fn refused(repo: &Repo, range: &str) -> (String, String, String) {
 /// Two branches that part and merge, and a remote. Each commit but the merge has a file of its own with a key, which has the
 /// commit's subject for its name.
 fn forked() -> Repo {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = |name: &str| {
         repo.write(name, line(&fresh_key(name)));
         repo.commit(name)
@@ -121,7 +101,7 @@ fn every_form_of_a_range_is_what_git_takes_it_for() {
     let short = &full[..9];
     let described = repo.git(["describe", "main"]);
     repo.git(["fetch", "-q", "origin", "side"]);
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for range in [
         "main",
         "HEAD",
@@ -195,9 +175,9 @@ fn every_form_of_a_range_is_what_git_takes_it_for() {
     ] {
         let expected = listed(&repo, range);
         assert_eq!(found(&repo, range), expected, "{range}");
-        told.insert(expected);
+        reported.insert(expected);
     }
-    assert!(told.len() > 15, "the ranges are too much alike: {told:?}");
+    assert!(reported.len() > 15, "the ranges are too much alike: {reported:?}");
 }
 
 #[test]
@@ -266,7 +246,7 @@ fn a_repository_without_a_commit_has_no_range() {
 
 #[test]
 fn a_beginning_of_two_ids_is_refused() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let head = repo.id("HEAD");
     let folder = repo.git_dir().join("objects").join(&head[..2]);
     let other = format!("{}{}", &head[2..10], "0".repeat(head.len() - 10));
@@ -297,7 +277,7 @@ fn a_root_commit_brings_all_of_it() {
 
 #[test]
 fn a_key_that_was_removed_in_the_range_is_found() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let key = fresh_key("removed");
     let text = format!("one\ntwo {}three\n", line(&key));
     let brought = repo.commit_file("x.env", &text);
@@ -314,7 +294,7 @@ fn a_key_that_was_removed_in_the_range_is_found() {
 
 #[test]
 fn a_key_from_before_the_range_is_not_found() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let key = fresh_key("before");
     repo.commit_file("x.env", line(&key));
     repo.git(["tag", "before"]);
@@ -334,7 +314,7 @@ fn a_key_from_before_the_range_is_not_found() {
 
 #[test]
 fn a_key_that_is_no_longer_allowed_is_new() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let line = line(&fresh_key("allowed")).trim_end().to_owned();
     repo.commit_file("x.env", format!("{line} # sf-scan:allow a test\n"));
     assert_eq!(found(&repo, "HEAD~..").len(), 0);
@@ -344,7 +324,7 @@ fn a_key_that_is_no_longer_allowed_is_new() {
 
 #[test]
 fn comments_in_older_versions_are_not_told_as_unused() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let allowed = format!("{} # sf-scan:allow a test\n", line(&fresh_key("allowed")).trim_end());
     repo.commit_file("x.env", &allowed);
     repo.commit_file("x.env", format!("above\n{allowed}"));
@@ -362,7 +342,7 @@ fn comments_in_older_versions_are_not_told_as_unused() {
 
 #[test]
 fn a_large_blob_at_very_many_paths_comes_to_an_end() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let blob = repo.blob([line(&fresh_key("large")).as_bytes(), &vec![b' '; 15 << 20]].concat());
     let names: Vec<String> = (0..400).map(|number| format!("f{number:03}")).collect();
     let entries: Vec<_> = names.iter().map(|name| ("100644 blob", blob.as_str(), name.as_bytes())).collect();
@@ -375,7 +355,7 @@ fn a_large_blob_at_very_many_paths_comes_to_an_end() {
 
 #[test]
 fn a_key_in_many_versions_is_one_finding_of_the_newest() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let key = fresh_key("versions");
     let first = repo.commit_file("x.env", line(&key));
     repo.commit_file("x.env", format!("above\n{}", line(&key)));
@@ -398,7 +378,7 @@ fn a_key_in_many_versions_is_one_finding_of_the_newest() {
 
 #[test]
 fn messages_and_headers_are_read() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let key = fresh_key("message");
     let commit = repo.commit(&format!("subject\n\n{}", line(&key)));
     let finding = only(&repo, "HEAD~..");
@@ -423,7 +403,7 @@ fn messages_and_headers_are_read() {
 
 #[test]
 fn names_and_links_are_read() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let (name, target) = (fresh_key("name"), fresh_key("target"));
     repo.write(format!("token={name}.env"), "nothing\n");
     std::os::unix::fs::symlink(format!("token={target}"), repo.folder.join("link")).unwrap();
@@ -440,7 +420,7 @@ fn names_and_links_are_read() {
 
 #[test]
 fn the_message_of_a_named_tag_is_read() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let key = fresh_key("tag");
     repo.git(["tag", "-a", "-m", &line(&key), "v1"]);
     let finding = only(&repo, "v1");
@@ -452,7 +432,7 @@ fn the_message_of_a_named_tag_is_read() {
 
 /// A repository in which `left` and `right` have parted, both with a file x, and stands on `left`.
 fn parted() -> Repo {
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.commit_file("x", "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
     repo.git(["tag", "base"]);
     repo.git(["checkout", "-q", "-b", "right"]);
@@ -471,7 +451,7 @@ fn a_merge_brings_what_no_parent_has() {
     let merge = repo.commit("merge");
     assert_eq!(found(&repo, "base..left"), set(&["new", "x"]));
     let (_, report) = scan(&repo, "HEAD^!");
-    assert_eq!(paths(&report), set(&["new", "x"]));
+    assert_eq!(distinct_paths(&report), set(&["new", "x"]));
     for finding in findings(&report) {
         assert_eq!(introduced(finding)[0].0, merge, "{finding}");
     }
@@ -494,7 +474,7 @@ fn a_merge_does_not_bring_what_a_parent_has() {
 
 #[test]
 fn an_octopus_brings_what_its_parents_and_itself_bring() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     for arm in ["one", "two", "three"] {
         repo.git(["checkout", "-q", "-b", arm, "base"]);
@@ -513,7 +493,7 @@ fn an_octopus_brings_what_its_parents_and_itself_bring() {
 
 #[test]
 fn a_file_that_takes_the_place_of_a_folder_is_read() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.commit_file("x/y", "text\n");
     repo.commit_file("x.a", "text\n");
     repo.git(["rm", "-q", "-r", "x"]);
@@ -526,7 +506,7 @@ fn a_file_that_takes_the_place_of_a_folder_is_read() {
 
 #[test]
 fn a_folder_that_is_copied_is_read_at_both_places() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     plant(&repo, "a/b/c.env");
     let text = fs::read(repo.folder.join("a/b/c.env")).unwrap();
     repo.commit_file("d/b/c.env", &text);
@@ -536,12 +516,12 @@ fn a_folder_that_is_copied_is_read_at_both_places() {
 
 #[test]
 fn exclude_and_the_largest_size_hold() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write("big", [line(&fresh_key("big")).as_bytes(), &[b'x'; 5000]].concat());
     repo.write("out/a/b", line(&fresh_key("b"))).write("out/c", line(&fresh_key("c")));
     plant(&repo, "small");
     let (run, report) = repo.json(["--range", "HEAD~..", "--exclude", "out", "--max-file-size", "1000"]);
-    assert_eq!((run.code, paths(&report)), (2, set(&["small"])), "{run:?}");
+    assert_eq!((run.code, distinct_paths(&report)), (2, set(&["small"])), "{run:?}");
     let skips = skips(&report);
     assert_eq!(
         skips.iter().map(|(path, reason, _)| (*path, *reason)).collect::<Vec<_>>(),
@@ -552,7 +532,7 @@ fn exclude_and_the_largest_size_hold() {
 
 #[test]
 fn counts_tell_what_was_read() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     plant(&repo, "a");
     plant(&repo, "b");
     let (_, report) = scan(&repo, "HEAD~2..");
@@ -566,7 +546,7 @@ fn counts_tell_what_was_read() {
 
 #[test]
 fn many_commits_on_many_threads_give_the_same() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     for number in 0..150 {
         repo.write(format!("dir{}/f{number}", number % 7), line(&fresh_key(&number.to_string())));
         repo.commit("x");
@@ -605,7 +585,7 @@ fn a_detached_head_a_linked_tree_and_a_bare_repository() {
 
 #[test]
 fn a_mailmap_names_authors() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.write(".mailmap", "Proper Name <proper@example.org> <TEST@example.org>\n");
     plant(&repo, "a");
     let author = |repo: &Repo| {
@@ -619,9 +599,7 @@ fn a_mailmap_names_authors() {
     let repo = repo.moved_to("bare");
     assert_eq!(author(&repo), ("Proper Name".into(), "proper@example.org".into()));
     let repo = repo.moved_to("repo");
-    fs::remove_file(repo.folder.join(".mailmap")).unwrap();
-    let fifo = std::process::Command::new("mkfifo").arg(repo.folder.join(".mailmap")).status().unwrap();
-    assert!(fifo.success());
+    make_fifo(&repo.folder.join(".mailmap"));
     assert_eq!(author(&repo), ("Test".into(), "test@example.org".into()));
 }
 
@@ -645,9 +623,9 @@ fn a_repository_with_refs_of_another_sort_is_refused() {
 
 // What is missing.
 
-/// A shallow clone of a repository with `commits` commits, each with a key, of which it has `depth`.
+/// A shallow clone that has `depth` of the commits. Each commit has a key.
 fn shallow(depth: &str) -> (Repo, String) {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let first = plant(&repo, "a");
     plant(&repo, "b");
     plant(&repo, "c");
@@ -677,7 +655,7 @@ fn a_range_within_a_shallow_clone_is_read() {
 fn a_range_that_goes_on_behind_the_edge_is_incomplete() {
     let (repo, _) = shallow("2");
     let (run, report) = scan(&repo, "HEAD");
-    assert_eq!((run.code, paths(&report)), (2, set(&["a", "b", "c"])), "{run:?}");
+    assert_eq!((run.code, distinct_paths(&report)), (2, set(&["a", "b", "c"])), "{run:?}");
     assert_eq!(skips(&report).len(), 1);
     let (path, reason, message) = skips(&report)[0];
     assert_eq!(reason, "missing");
@@ -687,23 +665,17 @@ fn a_range_that_goes_on_behind_the_edge_is_incomplete() {
 
 #[test]
 fn a_forged_edge_hides_nothing() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     plant(&repo, "a");
     plant(&repo, "b");
     fs::write(repo.git_dir().join("shallow"), format!("{}\n", repo.id("HEAD"))).unwrap();
     assert_eq!(found(&repo, "HEAD"), set(&["a", "b"]));
 }
 
-/// Takes an object out of the database.
-fn lose(repo: &Repo, id: &str) {
-    let file = repo.git_dir().join("objects").join(&id[..2]).join(&id[2..]);
-    fs::remove_file(file).expect("a loose object");
-}
-
 #[test]
 fn missing_objects_are_named_and_the_others_read() {
     for lost in ["HEAD~1", "HEAD~1:b", "HEAD~1:dir", "HEAD~1^{tree}"] {
-        let repo = repo();
+        let repo = Repo::with_readme();
         repo.git(["tag", "base"]);
         plant(&repo, "a");
         repo.write("dir/x", "text\n");
@@ -712,13 +684,13 @@ fn missing_objects_are_named_and_the_others_read() {
         repo.remove("b");
         plant(&repo, "c");
         let id = repo.id(lost);
-        lose(&repo, &id);
+        repo.lose(&id);
         let (run, report) = scan(&repo, "base..");
         assert_eq!(run.code, 2, "{lost}: {run:?}");
         let named: Vec<_> = skips(&report).iter().map(|(_, reason, _)| *reason).collect();
         assert_eq!(named, ["missing"], "{lost}: {run:?}");
-        assert!(paths(&report).contains("c"), "{lost}: {run:?}");
-        assert_eq!(paths(&report).contains("b"), lost == "HEAD~1:dir", "{lost}: {run:?}");
+        assert!(distinct_paths(&report).contains("c"), "{lost}: {run:?}");
+        assert_eq!(distinct_paths(&report).contains("b"), lost == "HEAD~1:dir", "{lost}: {run:?}");
         let (path, _, message) = skips(&report)[0];
         // A blob is named by its path in the commit that brings it.
         if lost == "HEAD~1:b" {
@@ -731,7 +703,7 @@ fn missing_objects_are_named_and_the_others_read() {
 
 #[test]
 fn a_partial_clone_says_how_much_is_missing() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     plant(&repo, "a");
     repo.remove("a");
     plant(&repo, "b");
@@ -741,7 +713,7 @@ fn a_partial_clone_says_how_much_is_missing() {
     repo.git(["clone", "-q", "--filter=blob:none", &url, clone.to_str().expect("text")]);
     let repo = repo.moved_to("clone");
     let (run, report) = scan(&repo, "HEAD~2..");
-    assert_eq!((run.code, paths(&report)), (2, set(&["b"])), "{run:?}");
+    assert_eq!((run.code, distinct_paths(&report)), (2, set(&["b"])), "{run:?}");
     assert_eq!(skips(&report).len(), 1, "{run:?}");
     let (_, reason, message) = skips(&report)[0];
     assert_eq!(reason, "partial-clone");
@@ -752,7 +724,7 @@ fn a_partial_clone_says_how_much_is_missing() {
 
 #[test]
 fn grafts_and_replacements_change_nothing() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     plant(&repo, "a");
     plant(&repo, "b");
@@ -766,17 +738,12 @@ fn grafts_and_replacements_change_nothing() {
     assert_eq!(found(&repo, "base.."), set(&["a", "b", "c"]));
 }
 
-fn fifo(path: &std::path::Path) {
-    fs::create_dir_all(path.parent().expect("a parent")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
 #[test]
 fn a_hostile_configuration_runs_and_holds_up_nothing() {
     let repo = forked();
     let witness = repo.project.path("witness");
     let pipe = repo.project.path("pipe");
-    fifo(&pipe);
+    make_fifo(&pipe);
     let command = format!("touch {}", witness.display());
     let mut config = fs::read_to_string(repo.git_dir().join("config")).unwrap();
     config += &format!(
@@ -804,7 +771,7 @@ fn a_fifo_in_place_of_a_file_of_git_is_told() {
         "alternates",
         "ref",
     ] {
-        let repo = repo();
+        let repo = Repo::with_readme();
         repo.git(["tag", "base"]);
         plant(&repo, "a");
         let objects = repo.git_dir().join("objects");
@@ -822,7 +789,7 @@ fn a_fifo_in_place_of_a_file_of_git_is_told() {
             _ => (repo.git_dir().join("refs/heads/pipe"), "base..pipe", 2),
         };
         let _ = fs::remove_file(&path);
-        fifo(&path);
+        make_fifo(&path);
         let (run, _) = scan(&repo, range);
         assert_eq!(run.code, code, "{place}: {run:?}");
     }
@@ -830,7 +797,7 @@ fn a_fifo_in_place_of_a_file_of_git_is_told() {
 
 #[test]
 fn trees_that_hold_each_other_very_often_come_to_an_end() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     let mut tree = repo.tree(&[("100644 blob", &repo.blob(line(&fresh_key("bomb"))), b"f")]);
     for _ in 0..12 {
@@ -848,7 +815,7 @@ fn trees_that_hold_each_other_very_often_come_to_an_end() {
 
 #[test]
 fn a_deep_tree_and_a_long_chain_of_tags_come_to_an_end() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let mut tree = repo.tree(&[("100644 blob", &repo.blob(line(&fresh_key("deep"))), b"f")]);
     for _ in 0..300 {
         tree = repo.tree(&[("040000 tree", &tree, b"d")]);
@@ -865,7 +832,7 @@ fn a_deep_tree_and_a_long_chain_of_tags_come_to_an_end() {
 
 #[test]
 fn clocks_that_went_wrong_hide_nothing() {
-    let repo = repo();
+    let repo = Repo::with_readme();
     let commit = |date: &str, name: &str| {
         repo.write(name, line(&fresh_key(name)));
         repo.git(["add", "-A"]);

@@ -1,4 +1,4 @@
-//! Shards: together they tell what one scan tells, and each file and object is read by one of them.
+//! Shards: together they find what one scan finds, and each file and object is read by one of them.
 
 use crate::support::findings;
 use crate::support::repo::{Repo, fresh_key, line};

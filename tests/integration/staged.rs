@@ -1,13 +1,13 @@
 //! What `--staged` reads: what the index has and `HEAD` does not. Git's own comparison is the oracle.
 
 use crate::support::repo::{Repo, fresh_key, line, read_json, shows, skips, watched};
-use crate::support::{Run, check_region, findings};
+use crate::support::{Run, check_region, findings, make_fifo, replace_file, set};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// A repository with one commit, which holds a key that is none of the next commit's business.
+/// A repository with one commit. It holds a key that the next commit does not change.
 fn committed() -> Repo {
     let repo = Repo::new();
     repo.write("old.txt", line(&fresh_key("old"))).write("dir/in/file.txt", "nothing\n");
@@ -61,7 +61,7 @@ fn check(repo: &Repo, expected: &[&str]) -> (Run, Value) {
 #[track_caller]
 fn check_with(repo: &Repo, environment: &[(&str, &str)], args: &[&str], expected: &[&str]) -> (Run, Value) {
     let (run, report) = staged_with(repo, environment, args);
-    let expected: BTreeSet<String> = expected.iter().map(|&place| place.to_owned()).collect();
+    let expected: BTreeSet<String> = set(expected);
     assert_eq!(places(&report), expected, "{run:?}");
     assert_eq!(skips(&report), [], "{run:?}");
     assert_eq!(run.code, i32::from(!expected.is_empty()), "{run:?}");
@@ -80,10 +80,10 @@ fn check_nothing(repo: &Repo) {
 #[track_caller]
 fn check_incomplete(repo: &Repo, skip: (&str, &str), expected: &[&str]) -> (Run, Value) {
     let (run, report) = staged(repo, &[]);
-    let told: Vec<_> = skips(&report).iter().map(|&(path, reason, _)| (path, reason)).collect();
-    assert!(told.contains(&skip), "{told:?} has no {skip:?}: {run:?}");
+    let reported: Vec<_> = skips(&report).iter().map(|&(path, reason, _)| (path, reason)).collect();
+    assert!(reported.contains(&skip), "{reported:?} has no {skip:?}: {run:?}");
     assert_eq!(run.code, 2, "{run:?}");
-    let expected: BTreeSet<String> = expected.iter().map(|&place| place.to_owned()).collect();
+    let expected: BTreeSet<String> = set(expected);
     assert_eq!(places(&report), expected, "{run:?}");
     (run, report)
 }
@@ -117,17 +117,14 @@ fn found(report: &Value) -> BTreeSet<(String, String)> {
 #[track_caller]
 fn check_like_git(repo: &Repo) -> usize {
     let (run, report) = staged(repo, &[]);
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
-    let found: BTreeSet<_> =
-        findings(&report).iter().map(|finding| (text(&finding["path"]), text(&finding["object"]))).collect();
     let changed = changed(repo);
-    assert_eq!(found, changed, "{run:?}");
+    assert_eq!(found(&report), changed, "{run:?}");
     assert_eq!(report["summary"]["files"], changed.len(), "what is the same in HEAD is not read");
     assert_eq!(run.code, i32::from(!changed.is_empty()), "{run:?}");
     changed.len()
 }
 
-/// A repository with many files, each with a key of its own, of which some are staged.
+/// A repository with many files. Each has a key of its own, and some are staged.
 fn thicket(init: &[&str]) -> Repo {
     let repo = Repo::with(init);
     let write = |name: &str, version: &str| {
@@ -444,7 +441,7 @@ fn new_names_are_content() {
         findings(&report).iter().map(|one| (&one["origin"], &one["start"]["offset"])).collect();
     assert_eq!(found, [(&"name".into(), &0.into()), (&"name".into(), &3.into())], "{run:?}");
     assert_eq!((run.code, &report["summary"]["files"]), (1, &2.into()));
-    // What has its name already is not told again.
+    // A skip that names the object is not repeated.
     repo.commit("names");
     repo.write(format!("{key}.txt"), "z\n");
     repo.git(["add", "-A", "."]);
@@ -583,24 +580,13 @@ fn head_is_found_however_it_is_written() {
     check_nothing(&repo);
 }
 
-/// The file of a loose object.
-fn loose(repo: &Repo, id: &str) -> PathBuf {
-    repo.git_dir().join("objects").join(&id[..2]).join(&id[2..])
-}
-
-/// Writes over a file that git has made read-only.
-fn overwrite(file: &Path, bytes: &[u8]) {
-    fs::remove_file(file).unwrap();
-    fs::write(file, bytes).unwrap();
-}
-
 #[test]
 fn a_head_that_cannot_be_read_is_told_and_all_of_the_index_is_read() {
     let all = &["old.txt", "new.txt"];
     let repo = committed();
     repo.write("new.txt", line(&fresh_key("new"))).git(["add", "new.txt"]);
     let (commit, tree) = (repo.id("HEAD"), repo.id("HEAD^{tree}"));
-    for (name, contents, told, reason) in [
+    for (name, contents, reported, reason) in [
         (".git/refs/heads/main", "nonsense\n".to_owned(), "refs/heads/main", "damaged"),
         (".git/refs/heads/main", String::new(), "refs/heads/main", "damaged"),
         (".git/refs/heads/main", format!("{}\n", "1".repeat(40)), &"1".repeat(40), "missing"),
@@ -612,21 +598,21 @@ fn a_head_that_cannot_be_read_is_told_and_all_of_the_index_is_read() {
     ] {
         let before = fs::read(repo.folder.join(name)).unwrap();
         repo.write(name, contents);
-        check_incomplete(&repo, (told, reason), all);
+        check_incomplete(&repo, (reported, reason), all);
         repo.write(name, before);
     }
     check(&repo, &["new.txt"]);
-    let move_away = |id: &str| fs::rename(loose(&repo, id), repo.project.path("away")).unwrap();
-    let move_back = |id: &str| fs::rename(repo.project.path("away"), loose(&repo, id)).unwrap();
+    let move_away = |id: &str| fs::rename(repo.loose_file(id), repo.project.path("away")).unwrap();
+    let move_back = |id: &str| fs::rename(repo.project.path("away"), repo.loose_file(id)).unwrap();
     for id in [&commit, &tree] {
         move_away(id);
         check_incomplete(&repo, (id, "missing"), all);
         move_back(id);
     }
-    let bytes = fs::read(loose(&repo, &tree)).unwrap();
-    overwrite(&loose(&repo, &tree), &bytes[..bytes.len() - 6]);
+    let bytes = fs::read(repo.loose_file(&tree)).unwrap();
+    replace_file(&repo.loose_file(&tree), &bytes[..bytes.len() - 6]);
     check_incomplete(&repo, (&tree, "damaged"), all);
-    overwrite(&loose(&repo, &tree), &bytes);
+    replace_file(&repo.loose_file(&tree), &bytes);
     #[cfg(unix)]
     {
         repo.remove(".git/refs/heads/main");
@@ -643,7 +629,7 @@ fn a_folder_of_head_that_is_missing_is_told() {
     check(&repo, &["new.txt"]);
     // The index says that the folder is the same; but git would make a tree of it anew, if it is not there.
     let folder = repo.id("HEAD:dir");
-    fs::remove_file(loose(&repo, &folder)).unwrap();
+    fs::remove_file(repo.loose_file(&folder)).unwrap();
     check_incomplete(&repo, (&folder, "missing"), &["dir/in/file.txt", "new.txt"]);
 }
 
@@ -652,14 +638,14 @@ fn an_object_that_cannot_be_read_is_told_and_the_others_are_read() {
     let repo = committed();
     repo.write("gone.txt", line(&fresh_key("gone"))).write("there.txt", line(&fresh_key("there")));
     repo.git(["add", "-A", "."]);
-    let file = loose(&repo, &repo.id(":gone.txt"));
+    let file = repo.loose_file(&repo.id(":gone.txt"));
     let bytes = fs::read(&file).unwrap();
-    overwrite(&file, &bytes[..bytes.len() / 2]);
+    replace_file(&file, &bytes[..bytes.len() / 2]);
     check_incomplete(&repo, ("gone.txt", "damaged"), &["there.txt"]);
-    overwrite(&file, b"nothing of the sort");
+    replace_file(&file, b"nothing of the sort");
     check_incomplete(&repo, ("gone.txt", "damaged"), &["there.txt"]);
     fs::remove_file(&file).unwrap();
-    // What is wrong with the database is told beside it.
+    // Damage of the database is reported beside it.
     repo.write(".git/objects/info/alternates", "/nowhere/at/all\n");
     let (_, report) = check_incomplete(&repo, ("gone.txt", "missing"), &["there.txt"]);
     assert!(skips(&report).iter().any(|skip| skip.0.contains("/nowhere/at/all")), "{report}");
@@ -675,11 +661,11 @@ fn a_large_blob_is_read_to_its_end() {
     repo.write("large.txt", &text).git(["add", "large.txt"]);
     let id = repo.id(":large.txt");
     check(&repo, &["large.txt"]);
-    let file = loose(&repo, &id);
+    let file = repo.loose_file(&id);
     let bytes = fs::read(&file).unwrap();
-    overwrite(&file, &bytes[..bytes.len() - 3]);
+    replace_file(&file, &bytes[..bytes.len() - 3]);
     check_incomplete(&repo, ("large.txt", "damaged"), &["large.txt"]);
-    overwrite(&file, &bytes);
+    replace_file(&file, &bytes);
     check_with(&repo, &[], &["--max-file-size", "20M"], &["large.txt"]);
     let (run, report) = staged(&repo, &["--max-file-size", "10M"]);
     assert_eq!((run.code, skips(&report).len(), findings(&report).len()), (2, 1, 0), "{run:?}");
@@ -774,11 +760,6 @@ fn a_damaged_index_is_told() {
     let (run, report) = staged(&repo, &[]);
     assert_eq!((run.code, skips(&report).len(), findings(&report).len()), (2, 1, 7), "{run:?}");
     assert_eq!((skips(&report)[0].0, skips(&report)[0].1), ("top", "missing"));
-}
-
-#[cfg(unix)]
-fn make_fifo(path: &Path) {
-    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 #[cfg(unix)]

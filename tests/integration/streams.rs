@@ -1,16 +1,14 @@
 //! Compressed streams that are written in base64 or hexadecimal: what they say is read, wherever they begin.
 
-use crate::support::archive::{gzip, named_gzip, tar, zip, zlib};
-use crate::support::encode::{Encoder, Written};
+use crate::support::archive::{gzip, gzip_at, named_gzip, tar, zip, zlib, zlib_at};
+use crate::support::encode::{Encoder, Written, utf16_be, utf16_le};
 use crate::support::keeper::{Keeper, key_fingerprint};
+use crate::support::random::Random;
 use crate::support::repo::{Repo, shows, skips, watched};
-use crate::support::{Project, check_region, findings};
-use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use crate::support::{FORMATS, Project, check_region, findings};
 use serde_json::Value;
 use sf_scan::finding::Finding;
 use sf_scan::rule::{Confidence, Level, template};
-use std::io::Write as _;
 use std::ops::Range;
 
 use Encoder::*;
@@ -69,7 +67,7 @@ const URLS: &[(&str, &str)] = &[
     ("cookies.txt", ".example.org\tTRUE\t/\tTRUE\t0\tNAME\t@@\n"),
 ];
 
-/// A way to write a stream, how it is told, and files in which it is done.
+/// A way to write a stream, the reading that is reported, and files in which it occurs.
 struct Way {
     chain: &'static [Encoder],
     wide: Option<Encoder>,
@@ -103,19 +101,7 @@ const WAYS: &[Way] = &[
     Way { chain: &[Base64], wide: Some(Utf16Be(true)), reading: "UTF-16, then base64", files: WORD },
 ];
 
-fn gzip_at(level: u32, text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
-    encoder.write_all(text).expect("memory");
-    encoder.finish().expect("memory")
-}
-
-fn zlib_at(level: u32, text: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level));
-    encoder.write_all(text).expect("memory");
-    encoder.finish().expect("memory")
-}
-
-/// A way to compress a text, and how it is told.
+/// A way to compress a text, and the name that is reported.
 type Compressor = (&'static str, fn(&[u8]) -> Vec<u8>);
 
 const COMPRESSORS: &[Compressor] = &[
@@ -129,21 +115,9 @@ const COMPRESSORS: &[Compressor] = &[
     ("zlib", |text| zlib_at(9, text)),
 ];
 
-/// Bytes that cannot be compressed, each time the same.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed ^ 0x9E37_79B9_7F4A_7C15;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 24) as u8
-    };
-    (0..length).map(|_| next()).collect()
-}
-
-/// Text that compresses to half of it: none of it stands as it is in the stream.
+/// Text that compresses to half of its size, so that no part of it is stored unchanged.
 fn digits(length: usize) -> Vec<u8> {
-    Hex.write(&noise(length, 7), 0..1).bytes
+    Hex.write(&Random::new(7).bytes(length), 0..1).bytes
 }
 
 fn base64(bytes: &[u8]) -> Vec<u8> {
@@ -155,11 +129,11 @@ fn range(finding: &Finding) -> Range<usize> {
 }
 
 /// What is found, each as its place and fingerprint.
-fn told(found: &[Finding]) -> Vec<(Range<usize>, String)> {
-    let mut told: Vec<_> =
+fn reported(found: &[Finding]) -> Vec<(Range<usize>, String)> {
+    let mut reported: Vec<_> =
         found.iter().map(|finding| (range(finding), finding.secret.fingerprint().to_string())).collect();
-    told.sort_by_key(|(range, fingerprint)| (range.start, range.end, fingerprint.clone()));
-    told
+    reported.sort_by_key(|(range, fingerprint)| (range.start, range.end, fingerprint.clone()));
+    reported
 }
 
 /// A file with a text that is compressed, and the run as it is written in it.
@@ -178,12 +152,8 @@ fn plant(file: &str, name: &str, text: &[u8], compress: fn(&[u8]) -> Vec<u8>, wa
             let unit = |text: &str| text.encode_utf16().count();
             let text = String::from_utf8(bytes).expect("text");
             let part = 2 + 2 * unit(&text[..part.start])..2 + 2 * unit(&text[..part.end]);
-            let order = match encoder {
-                Utf16Be(_) => u16::to_be_bytes,
-                _ => u16::to_le_bytes,
-            };
-            let bytes = format!("\u{feff}{text}").encode_utf16().flat_map(order).collect();
-            Written { bytes, part }
+            let utf16 = if encoder == Utf16Be(true) { utf16_be } else { utf16_le };
+            Written { bytes: utf16(&format!("\u{feff}{text}")), part }
         }
         None => Written { bytes, part },
     }
@@ -217,12 +187,14 @@ fn a_key_in_every_stream_in_every_kind_of_file() {
                             && (*path == "index.html" || (finding.level, finding.confidence) == level)
                     };
                     if found.len() != 1 || !found.iter().all(is_right) {
-                        let told: Vec<_> = found
+                        let reported: Vec<_> = found
                             .iter()
                             .map(|one| (range(one), &one.reading, one.level, one.confidence, &one.evidence))
                             .collect();
-                        wrong
-                            .push(format!("{:?} {at} {path} {name} {part:?} {reading}: {told:?}", way.chain));
+                        wrong.push(format!(
+                            "{:?} {at} {path} {name} {part:?} {reading}: {reported:?}",
+                            way.chain
+                        ));
                     }
                 }
             }
@@ -240,7 +212,7 @@ fn a_key_at_the_start_of_a_long_stream_is_told_once() {
         let (path, file) = way.files[0];
         let Written { bytes, part } = plant(file, "payload", &text, |text| gzip_at(6, text), way);
         let found = Keeper::default().read(1 << 16, path, &mut &bytes[..]).findings;
-        assert_eq!(told(&found), [(part, key_fingerprint(&key))], "{:?} {:?}", way.chain, way.wide);
+        assert_eq!(reported(&found), [(part, key_fingerprint(&key))], "{:?} {:?}", way.chain, way.wide);
     }
 }
 
@@ -262,14 +234,14 @@ fn what_is_compressed_holds_further_encodings() {
             let way = &WAYS[0];
             let Written { bytes, part } = plant(file, "release", text.as_bytes(), gzip, way);
             let found = Keeper::default().read(1 << 16, path, &mut &bytes[..]).findings;
-            assert_eq!(told(&found), [(part, key_fingerprint(&key))], "{path} {then}");
+            assert_eq!(reported(&found), [(part, key_fingerprint(&key))], "{path} {then}");
             assert_eq!(found[0].reading, Some(format!("base64, then gzip{then}")));
             assert_eq!((found[0].level, found[0].confidence), (Level::Error, Confidence::High));
         }
     }
 }
 
-/// All secrets of a stream are told, not only the first: somebody has to revoke each.
+/// All secrets of a stream are reported: each has to be revoked.
 #[test]
 fn every_key_of_a_stream_is_told() {
     let keys: Vec<String> = (0..40).map(|number| template::key(9, number)).collect();
@@ -283,11 +255,11 @@ fn every_key_of_a_stream_is_told() {
         let found = Keeper::default().read(1 << 16, ".env", &mut &bytes[..]).findings;
         let mut expected: Vec<_> = keys.iter().map(|key| (part.clone(), key_fingerprint(key))).collect();
         expected.sort_by_key(|(range, fingerprint)| (range.start, fingerprint.clone()));
-        assert_eq!(told(&found), expected);
+        assert_eq!(reported(&found), expected);
     }
 }
 
-/// A file with keys around streams of these sizes, the first of which begins at an offset: what is to be found.
+/// A file with keys around streams of these sizes, and what is to be found. The first stream begins at `offset`.
 fn between_keys(offset: usize, sizes: &[usize]) -> (Vec<u8>, Vec<(Range<usize>, String)>) {
     let mut bytes = Vec::new();
     let mut expected = Vec::new();
@@ -308,7 +280,8 @@ fn between_keys(offset: usize, sizes: &[usize]) -> (Vec<u8>, Vec<(Range<usize>, 
     for (number, &size) in sizes.iter().enumerate() {
         let key = template::key(size as u64, number as u64);
         // Only what is behind all of the noise says it.
-        let text = [&noise(size / 4 * 3, size as u64)[..], format!("\nTOKEN={key}\n").as_bytes()].concat();
+        let text = [&Random::new(size as u64).bytes(size / 4 * 3)[..], format!("\nTOKEN={key}\n").as_bytes()]
+            .concat();
         let stream = base64(&gzip_at(1, &text));
         expected.push((bytes.len()..bytes.len() + stream.len(), key_fingerprint(&key)));
         bytes.extend(stream);
@@ -325,7 +298,7 @@ fn check_windows(offset: usize, sizes: &[usize], windows: &[usize]) {
     for &window in windows {
         let keeper = Keeper::default().read(window, "a.txt", &mut &bytes[..]);
         assert_eq!(keeper.bytes, bytes.len(), "{offset} {sizes:?} {window}");
-        assert_eq!(told(&keeper.findings), expected, "{offset} {sizes:?} {window}");
+        assert_eq!(reported(&keeper.findings), expected, "{offset} {sizes:?} {window}");
         for finding in &keeper.findings {
             let at = finding.region.start.offset as usize;
             let line = memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64 + 1;
@@ -362,7 +335,7 @@ fn no_stream_is_none() {
     for seed in 0..200 {
         bytes.extend(b"\n\"");
         bytes.extend([&b"H4sI"[..], b"eJw", b"eNp", b"eF5"][seed % 4]);
-        bytes.extend(base64(&noise(300, seed as u64)));
+        bytes.extend(base64(&Random::new(seed as u64).bytes(300)));
         bytes.extend(b"\"\n");
     }
     let project = Project::new();
@@ -372,7 +345,7 @@ fn no_stream_is_none() {
     assert_eq!(skips(&report), []);
 }
 
-/// A stream that is cut in a file that goes on is no reason to tell of anything: no more of it is there.
+/// A cut stream within a file is not a skip: the file has no more of it.
 #[test]
 fn a_stream_that_is_cut_or_corrupt_is_read_as_far_as_it_goes() {
     let key = template::key(1, 1);
@@ -413,12 +386,12 @@ fn a_stream_that_is_cut_or_corrupt_is_read_as_far_as_it_goes() {
     }
 }
 
-/// What is too long is told, once, and costs no other finding.
+/// A stream that is too long is reported once and hides no other finding.
 #[test]
 fn what_is_too_long_is_told() {
     let over = vec![0; (16 << 20) + 1];
     let streams: [(&str, Vec<u8>); 4] = [
-        ("long", gzip_at(0, &noise(3_600_000, 1))),
+        ("long", gzip_at(0, &Random::new(1).bytes(3_600_000))),
         ("over", gzip(&over)),
         ("zlib", zlib(&over)),
         ("huge", gzip(&over[1..]).repeat(64)),
@@ -529,7 +502,7 @@ fn from_every_source() {
 #[test]
 fn as_a_delta() {
     let repo = Repo::new();
-    let filler = String::from_utf8(Hex.write(&noise(3000, 1), 0..1).bytes).expect("text");
+    let filler = String::from_utf8(Hex.write(&Random::new(1).bytes(3000), 0..1).bytes).expect("text");
     let lines: String =
         filler.as_bytes().chunks(40).map(|line| format!("# {}\n", String::from_utf8_lossy(line))).collect();
     let one = release(2);
@@ -558,15 +531,15 @@ fn no_output_shows_it() {
         }
         project.write(format!("{number}/{path}"), bytes);
     }
-    for format in ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"] {
+    for format in FORMATS {
         for style in [&[][..], &["-q"], &["-v"], &["--color", "always"]] {
             let run = project.run([&["-f", format], style, &["."]].concat());
             assert_eq!(run.code, 1, "{format} {}", run.stderr);
             for secret in &secrets {
-                for told in [&run.stdout, &run.stderr] {
-                    assert!(!shows(told, secret), "{format} {style:?} shows {secret}: {told}");
+                for reported in [&run.stdout, &run.stderr] {
+                    assert!(!shows(reported, secret), "{format} {style:?} shows {secret}: {reported}");
                     let middle = &secret[secret.len() / 2..secret.len() / 2 + 16];
-                    assert!(!told.contains(middle), "{format} {style:?} shows {middle}: {told}");
+                    assert!(!reported.contains(middle), "{format} {style:?} shows {middle}: {reported}");
                 }
             }
         }

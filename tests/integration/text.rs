@@ -182,18 +182,19 @@ fn github_gets_ten_annotations_of_a_level_and_the_log_has_all() {
             let run = project.run([&args[..], missing].concat());
             let commands = commands(&run);
             for (name, count) in [("error", errors), ("warning", warnings), ("notice", notes)] {
-                let told: Vec<_> = commands.iter().filter(|command| command.name == name).collect();
+                let reported: Vec<_> = commands.iter().filter(|command| command.name == name).collect();
                 // One of the ten says that the scan is incomplete, another one how many findings have no annotation.
                 let is_about_skips = name == "error" && !missing.is_empty();
                 let room = 10 - u64::from(is_about_skips);
                 let placed = if count > room { room - 1 } else { count };
-                let with_file = told.iter().filter(|command| command.properties.contains_key("file")).count();
-                assert_eq!(with_file as u64, placed, "{name}: {told:#?}");
+                let with_file =
+                    reported.iter().filter(|command| command.properties.contains_key("file")).count();
+                assert_eq!(with_file as u64, placed, "{name}: {reported:#?}");
                 let more = format!("{} more", count - placed);
-                let says_more = told.iter().filter(|command| command.message.contains(&more)).count();
-                assert_eq!(says_more, usize::from(count > placed), "{name}: {told:#?}");
+                let says_more = reported.iter().filter(|command| command.message.contains(&more)).count();
+                assert_eq!(says_more, usize::from(count > placed), "{name}: {reported:#?}");
                 let all = placed + u64::from(count > placed) + u64::from(is_about_skips);
-                assert_eq!(told.len() as u64, all, "{name}: {told:#?}");
+                assert_eq!(reported.len() as u64, all, "{name}: {reported:#?}");
             }
             let said = commands.iter().any(|command| command.message.contains("incomplete"));
             assert_eq!(said, !missing.is_empty());

@@ -1,4 +1,4 @@
-//! Threads: how many are started, and what happens where the system starts none.
+//! Threads: how many are started, and what happens if the system refuses to start them.
 
 use crate::support::Project;
 use sf_scan::rule::template::expand;

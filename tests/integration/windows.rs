@@ -1,6 +1,6 @@
 //! A file is read in windows; what is found in it does not depend on where they begin.
 
-use crate::support::encode::Encoder;
+use crate::support::encode::{Encoder, utf16_le};
 use crate::support::keeper::{Keeper, found_at_once};
 use proptest::prelude::*;
 use sf_scan::rule::template;
@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn findings_do_not_depend_on_windows(text in text(), utf16 in any::<bool>(), window in 4usize..4000, step in 1usize..9000) {
         let bytes: Vec<u8> = match utf16 {
-            true => format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            true => utf16_le(&format!("\u{feff}{text}")),
             false => text.into_bytes(),
         };
         let keeper = Keeper::default().read(window, "a file.txt", &mut Trickle { rest: &bytes, step });

@@ -1,16 +1,15 @@
 //! What of a working tree is read. Git itself is the oracle: what it lists is read, and nothing else.
 
-use crate::support::{Project, Run, findings, git_in};
+use crate::support::repo::{fresh_key, line};
+use crate::support::{Project, Run, distinct_paths, findings, git_in, set};
 use serde_json::Value;
-use sf_scan::rule::template::key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 /// A line with a key that is another one for each name; it means nothing to git.
 fn token(name: &str) -> String {
-    let seed = name.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(1_000_003) ^ u64::from(byte));
-    format!("# token = \"{}\"\n", key(seed, 0))
+    format!("# {}", line(&fresh_key(name)))
 }
 
 /// Writes files, each with a key.
@@ -37,15 +36,7 @@ fn read(project: &Project, args: &[&str]) -> BTreeSet<String> {
 #[track_caller]
 fn found(run: &Run, report: &Value) -> BTreeSet<String> {
     assert_eq!(run.code, i32::from(!findings(report).is_empty()), "{run:?}");
-    let path = |finding: &Value| finding["path"].as_str().expect("a path").to_owned();
-    let paths: Vec<String> = findings(report).iter().map(path).collect();
-    let set: BTreeSet<String> = paths.iter().cloned().collect();
-    assert_eq!(set.len(), paths.len(), "a finding is told twice: {paths:?}");
-    set
-}
-
-fn set(paths: &[&str]) -> BTreeSet<String> {
-    paths.iter().map(|&path| path.to_owned()).collect()
+    distinct_paths(report)
 }
 
 /// What git lists under `folder`, and under the repositories in it, as far as it is on disk.
@@ -78,7 +69,7 @@ fn check_like_git(project: &Project) -> BTreeSet<String> {
     paths
 }
 
-/// Patterns of all kinds, and files that each of them is meant to tell apart.
+/// Patterns of all kinds, and files that each of them matches or does not.
 fn thicket() -> Project {
     let project = Project::with_git();
     let patterns = "*.log|!keep.log|build/|/top.txt|/sub/anchored.txt|**/deep/x.txt|a/**/b.txt|all/**|one/*|\

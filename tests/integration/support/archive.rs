@@ -1,5 +1,6 @@
 //! Archives, written by hand and by the encoders of the crates: no archive lies in the repository.
 
+use super::encode::utf16_le;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use std::io::Write as _;
@@ -76,13 +77,21 @@ pub(crate) fn deflate(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib_at(6, bytes)
+}
+
+pub(crate) fn zlib_at(level: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level));
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    gzip_at(6, bytes)
+}
+
+pub(crate) fn gzip_at(level: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }
@@ -147,7 +156,7 @@ pub(crate) fn seven_zip(name: &str, content: &[u8]) -> Vec<u8> {
     let number = |number: usize| [&[0xff][..], &(number as u64).to_le_bytes()].concat();
     let first = b"first\n";
     let packed = deflate(&[first, content].concat());
-    let names: Vec<u8> = format!("first\0{name}\0").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let names = utf16_le(&format!("first\0{name}\0"));
     let header = [
         &b"\x01\x04\x06\x00\x01\x09"[..],
         &number(packed.len()),

@@ -4,6 +4,14 @@ use std::ops::Range;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+pub(crate) fn utf16_le(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+pub(crate) fn utf16_be(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+}
+
 /// Text that is written, and where in it a part stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
@@ -18,7 +26,7 @@ pub(crate) enum Encoder {
     Base64Unpadded,
     Base64Url,
     Base64UrlPadded,
-    /// In lines of so many characters, which a line feed or CRLF ends, with so much indentation.
+    /// In lines: their length in characters, their end, and their indentation in blanks.
     Base64Lines(usize, &'static str, usize),
     Hex,
     HexUpper,
@@ -46,7 +54,7 @@ pub(crate) enum Encoder {
     QuotedPrintableAll,
     /// Only what has to be, as programs for mail write it: `=`. Lines of 76 characters at most.
     QuotedPrintableMail,
-    /// With this code for a terminal after each so many characters of the part.
+    /// With a terminal code after every N characters of the part: N and the code.
     Coloured(usize, &'static str),
     /// Low byte first, with a byte order mark or without.
     Utf16Le(bool),
@@ -84,7 +92,7 @@ impl Encoder {
         }
     }
 
-    /// Writes `text`, and tells where what is left of its `part` stands: each character that has to do with it.
+    /// Writes `text`, and gives the range of all characters that encode its `part`.
     pub(crate) fn write(self, text: &[u8], part: Range<usize>) -> Written {
         let mut bytes = Vec::new();
         match self {
@@ -194,7 +202,7 @@ impl Encoder {
     }
 }
 
-/// The same in lines of so many characters.
+/// Breaks encoded text into lines of `width` characters.
 fn lines(written: &Written, width: usize, end: &str, indent: usize) -> Written {
     let mut bytes = Vec::new();
     let mut places = Vec::new();

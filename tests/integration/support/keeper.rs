@@ -32,7 +32,7 @@ impl<'r> Keeper<'r> {
         Keeper { rules, findings: Vec::new(), bytes: 0 }
     }
 
-    /// Reads a file in windows of so many bytes.
+    /// Reads a file in windows of `window` bytes.
     pub(crate) fn read(mut self, window: usize, path: &str, file: &mut dyn Read) -> Keeper<'r> {
         let origin = Origin::new(Kind::File, path.as_bytes());
         Reader::with_window(window).read(file, None, &origin, &mut self).expect("it is read");

@@ -4,12 +4,22 @@ pub(crate) mod archive;
 pub(crate) mod encode;
 pub(crate) mod keeper;
 pub(crate) mod pack;
+pub(crate) mod random;
 pub(crate) mod repo;
+pub(crate) mod schema;
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// A user whom permissions bind, in place of root.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// Every output format.
+pub(crate) const FORMATS: [&str; 8] =
+    ["text", "sarif", "json", "jsonl", "github", "gitlab", "markdown", "junit"];
 
 /// A folder with files, which is gone after the test.
 pub(crate) struct Project {
@@ -123,37 +133,49 @@ impl Project {
     pub(crate) fn json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (Run, Value) {
         let run =
             Run::of(self.command().args(["--format", "json"]).args(args).output().expect("the program runs"));
-        let report =
-            serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("no JSON: {error}\n{run:?}"));
+        let report = run.report();
         (run, report)
     }
 }
 
+/// Git, to be run in a folder, free of the user's configuration and variables.
+pub(crate) fn git_command(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(folder).env_clear().env("HOME", folder.join(".no-home")).env("LC_ALL", "C");
+    for kept in ["PATH", "TMPDIR"] {
+        std::env::var_os(kept).map(|value| command.env(kept, value));
+    }
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    for setting in [
+        "user.name=Test",
+        "user.email=test@example.org",
+        "protocol.file.allow=always",
+        "commit.gpgsign=false",
+        "core.autocrlf=false",
+        "gc.auto=0",
+        "maintenance.auto=false",
+        "advice.graftFileDeprecated=false",
+        // Nothing here has to outlive a crash of the machine, and thousands of refs are written.
+        "core.fsync=none",
+    ] {
+        command.args(["-c", setting]);
+    }
+    command
+}
+
 pub(crate) fn git_in(folder: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
-        .current_dir(folder)
-        .args([
-            "-c",
-            "user.name=Test",
-            "-c",
-            "user.email=test@example.org",
-            "-c",
-            "protocol.file.allow=always",
-        ])
-        .args(["-c", "commit.gpgsign=false", "-c", "core.autocrlf=false"])
-        .args(args)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_INDEX_FILE")
-        .env_remove("GIT_WORK_TREE")
-        .output()
-        .expect("git runs");
+    let output = git_command(folder).args(args).output().expect("git runs");
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
 
 impl Run {
+    /// The report of a run with `--format json` or `sarif`.
+    #[track_caller]
+    pub(crate) fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON: {error}\n{self:?}"))
+    }
+
     pub(crate) fn of(output: Output) -> Run {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program prints UTF-8");
         Run {
@@ -191,6 +213,21 @@ pub(crate) fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, mode).expect("permissions");
 }
 
+/// Makes a FIFO in place of whatever is there.
+pub(crate) fn make_fifo(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+    assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo runs").success());
+}
+
+/// Writes a file in place of whatever is there, also if git has made it read-only.
+pub(crate) fn replace_file(path: &Path, contents: &[u8]) {
+    let _ = std::fs::remove_dir_all(path);
+    let _ = std::fs::remove_file(path);
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+    std::fs::write(path, contents).expect("a file");
+}
+
 /// Runs the program, which must end by itself.
 #[cfg(unix)]
 #[track_caller]
@@ -209,6 +246,24 @@ pub(crate) fn in_time(command: &mut Command) -> Run {
 /// The findings of a JSON report.
 pub(crate) fn findings(report: &Value) -> &[Value] {
     report["findings"].as_array().expect("findings")
+}
+
+/// The paths of the findings.
+pub(crate) fn paths(report: &Value) -> Vec<&str> {
+    findings(report).iter().map(|finding| finding["path"].as_str().expect("a path")).collect()
+}
+
+/// The paths of the findings, each of which is listed once.
+#[track_caller]
+pub(crate) fn distinct_paths(report: &Value) -> BTreeSet<String> {
+    let paths = paths(report);
+    let distinct = set(&paths);
+    assert_eq!(distinct.len(), paths.len(), "a path is listed twice: {paths:?}");
+    distinct
+}
+
+pub(crate) fn set(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
 }
 
 /// Checks that a finding's region is right: its bytes, its lines and its columns, counted here in the plainest way.

@@ -1,8 +1,9 @@
-//! Packs made by hand: what git would never write, and deltas of a chosen shape.
+//! Objects and packs made by hand: what git would never write, deltas of a chosen shape, and many objects in little time.
 
+use super::archive::{crc, zlib_at};
+use super::replace_file;
 use super::repo::Repo;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An entry of a pack.
 pub(crate) struct Entry {
@@ -20,7 +21,7 @@ pub(crate) enum Kind {
     Commit,
     Tree,
     Blob,
-    /// A delta of the entry that is so many bytes before it.
+    /// A delta of the entry that begins this number of bytes before it.
     Back(u64),
     /// A delta of the entry with this number in the pack.
     Of(usize),
@@ -64,13 +65,9 @@ pub(crate) fn write(repo: &Repo, entries: &[Entry]) -> PathBuf {
             Kind::To(id) => pack.extend(hash(id)),
             _ => {}
         }
-        let mut compressed = flate2::write::ZlibEncoder::new(&mut pack, flate2::Compression::best());
-        compressed.write_all(&entry.data).expect("memory");
-        compressed.finish().expect("memory");
-        let mut checksum = flate2::Crc::new();
-        checksum.update(&pack[start..]);
+        pack.extend(zlib_at(9, &entry.data));
         offsets.push(start);
-        checksums.push(checksum.sum());
+        checksums.push(crc(&pack[start..]));
     }
     let trailer = sha1(&pack);
     pack.extend(&trailer);
@@ -91,7 +88,7 @@ pub(crate) fn write(repo: &Repo, entries: &[Entry]) -> PathBuf {
     let end = sha1(&index);
     index.extend(end);
 
-    let name: String = trailer.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(&trailer);
     let folder = repo.git_dir().join("objects/pack");
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join(format!("pack-{name}.pack"));
@@ -144,6 +141,18 @@ fn distance_bytes(mut distance: u64) -> Vec<u8> {
 pub(crate) fn hash(id: &str) -> Vec<u8> {
     let digit = |at: usize| u8::from_str_radix(&id[at..at + 2], 16).expect("digits");
     (0..id.len()).step_by(2).map(digit).collect()
+}
+
+/// Writes a loose object and gives its id. Git would take a process for each.
+pub(crate) fn write_loose(git_dir: &Path, kind: &str, contents: &[u8]) -> String {
+    let object = [format!("{kind} {}\0", contents.len()).as_bytes(), contents].concat();
+    let id = hex(&sha1(&object));
+    replace_file(&git_dir.join("objects").join(&id[..2]).join(&id[2..]), &zlib_at(1, &object));
+    id
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn sha1(bytes: &[u8]) -> Vec<u8> {

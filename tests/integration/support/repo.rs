@@ -9,6 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// The id that means "no object".
+pub(crate) const ZEROS: &str = "0000000000000000000000000000000000000000";
+
 /// How long a run may take before it counts as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -27,6 +30,13 @@ impl Repo {
     /// A repository with a working tree.
     pub(crate) fn new() -> Repo {
         Repo::with(&[])
+    }
+
+    /// A repository with a commit that has no key.
+    pub(crate) fn with_readme() -> Repo {
+        let repo = Repo::new();
+        repo.commit_file("readme", "hello\n");
+        repo
     }
 
     /// A repository without a working tree.
@@ -60,7 +70,7 @@ impl Repo {
         text.trim_end_matches('\n').to_owned()
     }
 
-    /// The same with these variables and this input.
+    /// Runs git with these variables and this input.
     pub(crate) fn git_with<S: AsRef<OsStr>>(
         &self,
         environment: &[(&str, &str)],
@@ -83,27 +93,9 @@ impl Repo {
     /// Git, to be run in the folder.
     pub(crate) fn git_command(&self, environment: &[(&str, &str)]) -> Command {
         let date = format!("{} +0000", EPOCH + self.days.fetch_add(1, Ordering::Relaxed) * 86_400);
-        let mut command = Command::new("git");
-        command.current_dir(&self.folder).env_clear().env("HOME", self.project.path("no-home"));
-        for kept in ["PATH", "TMPDIR"] {
-            std::env::var_os(kept).map(|value| command.env(kept, value));
-        }
-        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-        command.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date).env("LC_ALL", "C");
-        for setting in [
-            "user.name=Test",
-            "user.email=test@example.org",
-            "protocol.file.allow=always",
-            "commit.gpgsign=false",
-            "core.autocrlf=false",
-            "gc.auto=0",
-            "maintenance.auto=false",
-            "advice.graftFileDeprecated=false",
-            // Nothing here has to outlive a crash of the machine, and thousands of refs are written.
-            "core.fsync=none",
-        ] {
-            command.args(["-c", setting]);
-        }
+        let mut command = super::git_command(&self.folder);
+        command.env("HOME", self.project.path("no-home"));
+        command.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
         command.envs(environment.iter().copied());
         command
     }
@@ -145,7 +137,7 @@ impl Repo {
         self.store("blob", contents)
     }
 
-    /// Stores an object, be it as it should or not.
+    /// Stores an object, which may be malformed.
     pub(crate) fn store(&self, sort: &str, contents: impl AsRef<[u8]>) -> String {
         let args = ["hash-object", "-w", "--stdin", "--literally", "-t", sort];
         let id = self.git_with(&[], args, contents.as_ref());
@@ -171,6 +163,23 @@ impl Repo {
     pub(crate) fn object(&self, id: &str) -> Vec<u8> {
         let sort = self.git(["--no-replace-objects", "cat-file", "-t", id]);
         self.git_with(&[], ["--no-replace-objects", "cat-file", &sort, id], b"")
+    }
+
+    /// The file of a loose object.
+    pub(crate) fn loose_file(&self, id: &str) -> PathBuf {
+        self.git_dir().join("objects").join(&id[..2]).join(&id[2..])
+    }
+
+    /// Removes a loose object.
+    pub(crate) fn lose(&self, id: &str) {
+        std::fs::remove_file(self.loose_file(id)).expect("a loose object");
+    }
+
+    /// The pack files.
+    pub(crate) fn packs(&self) -> Vec<PathBuf> {
+        let folder = self.git_dir().join("objects/pack");
+        let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "pack")).collect()
     }
 
     /// The ids of all objects in the database that hold these bytes, by git's own listing.
@@ -201,6 +210,14 @@ impl Repo {
         command
     }
 
+    /// The program as another user, to be run in the folder.
+    #[cfg(unix)]
+    pub(crate) fn command_as(&self, user: u32) -> Command {
+        let mut command = self.project.command_as(user, &[]);
+        command.current_dir(&self.folder);
+        command
+    }
+
     /// Runs the program.
     #[track_caller]
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
@@ -223,10 +240,8 @@ impl Repo {
 
 #[track_caller]
 pub(crate) fn read_json(run: Run) -> (Run, Value) {
-    match serde_json::from_str(&run.stdout) {
-        Ok(report) => (run, report),
-        Err(error) => panic!("no JSON: {error}\n{run:?}"),
-    }
+    let report = run.report();
+    (run, report)
 }
 
 /// A run that was watched.
@@ -350,7 +365,7 @@ pub(crate) fn only<'r>(run: &Run, report: &'r Value) -> &'r Value {
     &found[0]
 }
 
-/// The refs that are told to lead to it, without the logs of refs.
+/// The refs from which the finding is reachable, without the logs of refs.
 pub(crate) fn refs(finding: &Value) -> Vec<&str> {
     let refs = finding["commit"]["refs"].as_array().unwrap_or_else(|| panic!("no refs: {finding}"));
     let refs = refs.iter().map(|name| name.as_str().expect("a name"));
@@ -370,7 +385,7 @@ pub(crate) fn check_place(repo: &Repo, key: &str, place: &Place<'_>) -> Value {
     check_bytes(repo, key, key.as_bytes(), place)
 }
 
-/// The same for a key that is written as these bytes.
+/// Checks the place of a key that is written as these bytes.
 #[track_caller]
 pub(crate) fn check_bytes(repo: &Repo, key: &str, written: &[u8], place: &Place<'_>) -> Value {
     assert_eq!(repo.holders(written), [place.object], "the test is wrong");
