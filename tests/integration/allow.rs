@@ -113,7 +113,7 @@ fn names(cases: &[(&str, &str)]) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_comment_in_any_language_allows() {
+fn comment_in_any_language_allows_a_finding() {
     let project = Project::new();
     write(&project, ON_THE_LINE);
     write(&project, ON_THE_LINE_BEFORE);
@@ -126,7 +126,7 @@ fn a_comment_in_any_language_allows() {
 }
 
 #[test]
-fn nothing_else_allows() {
+fn text_that_only_looks_like_the_tag_allows_nothing() {
     let project = Project::new();
     write(&project, NOT_ALLOWED);
     for (at, tag) in FOREIGN.iter().enumerate() {
@@ -140,7 +140,7 @@ fn nothing_else_allows() {
 }
 
 #[test]
-fn a_tag_in_a_string_is_no_comment() {
+fn tag_inside_a_string_allows_nothing() {
     let project = Project::new();
     write(&project, TAG_IN_A_STRING);
     let (_, report) = project.json(["."]);
@@ -148,7 +148,7 @@ fn a_tag_in_a_string_is_no_comment() {
 }
 
 #[test]
-fn a_list_allows_its_rules_only() {
+fn listed_rules_are_the_only_ones_allowed() {
     let project = Project::new();
     project.write(
         "a.py",
@@ -168,7 +168,7 @@ fn a_list_allows_its_rules_only() {
 }
 
 #[test]
-fn the_reason_and_the_count_are_told() {
+fn reports_reason_and_number_of_allowed_findings() {
     let project = Project::new();
     project.write(
         "a.js",
@@ -204,7 +204,7 @@ fn the_reason_and_the_count_are_told() {
 }
 
 #[test]
-fn no_comment_allows_when_the_caller_says_so() {
+fn option_ignores_all_allow_comments() {
     let project = Project::new();
     write(&project, ON_THE_LINE);
     let (run, report) = project.json(["--no-inline-allow", "."]);
@@ -213,7 +213,7 @@ fn no_comment_allows_when_the_caller_says_so() {
 }
 
 #[test]
-fn a_comment_that_allows_nothing_is_counted_and_listed() {
+fn lists_comments_that_allow_nothing() {
     let project = Project::new();
     project.write("a.py", "x = 1\ny = 2  # sf-scan:allow\n# sf-scan:allow[sixtyfour_api_key] gone\n");
     project.write("b.py", format!("# sf-scan:allow[other_rule]\nk = '{}'\n", key(1, 0)));
@@ -230,7 +230,7 @@ fn a_comment_that_allows_nothing_is_counted_and_listed() {
 }
 
 #[test]
-fn comments_work_in_utf16() {
+fn reads_allow_comments_in_utf16() {
     let project = Project::new();
     let utf16 = |text: &str| utf16_le(&format!("\u{feff}{text}"));
     project.write("a.ps1", utf16(&format!("$a = 1\r\n# sf-scan:allow old\r\n$k = '{}'\r\n", key(1, 0))));

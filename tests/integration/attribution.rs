@@ -36,7 +36,7 @@ fn commits_with(repo: &Repo, key: &str, path: &str) -> usize {
 }
 
 #[test]
-fn two_commits_on_two_branches() {
+fn names_both_commits_if_two_branches_add_a_key() {
     let key = fresh_key("two branches");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "one"]);
@@ -56,7 +56,7 @@ fn two_commits_on_two_branches() {
 
 /// The order is that of time, whatever the ids are and whichever was stored first.
 #[test]
-fn the_oldest_introduction_is_the_first() {
+fn lists_the_oldest_introduction_first() {
     let key = fresh_key("oldest");
     let repo = Repo::with_readme();
     let mut ids = Vec::new();
@@ -76,7 +76,7 @@ fn the_oldest_introduction_is_the_first() {
 }
 
 #[test]
-fn all_that_is_told_of_a_commit() {
+fn reports_author_dates_and_subject_of_a_commit() {
     let key = fresh_key("facts");
     let repo = Repo::with_readme();
     repo.write("a.env", ["\n\n", &line(&key)].concat()).git(["add", "."]);
@@ -125,7 +125,7 @@ fn all_that_is_told_of_a_commit() {
 
 /// 730 days, over leap days, from the first introduction.
 #[test]
-fn live_until_is_two_years_after_the_first_introduction() {
+fn key_may_live_two_years_after_its_first_commit() {
     for (date, until) in [
         ("1582934400 +0000", "2022-02-28"), // 29 February 2020.
         ("1672531200 +0000", "2024-12-31"), // 1 January 2023.
@@ -144,7 +144,7 @@ fn live_until_is_two_years_after_the_first_introduction() {
 }
 
 #[test]
-fn removed_and_brought_back() {
+fn counts_a_key_that_comes_back_as_introduced_twice() {
     let key = fresh_key("brought back");
     let repo = Repo::with_readme();
     let first = repo.commit_file("a.env", line(&key));
@@ -162,7 +162,7 @@ fn removed_and_brought_back() {
 }
 
 #[test]
-fn never_removed() {
+fn reports_no_removal_if_the_key_is_still_there() {
     let key = fresh_key("never removed");
     let repo = Repo::bare();
     let blob = repo.blob(line(&key));
@@ -176,7 +176,7 @@ fn never_removed() {
 }
 
 #[test]
-fn moved_to_another_path() {
+fn follows_a_key_to_another_path() {
     let key = fresh_key("moved");
     let repo = Repo::with_readme();
     let first = repo.commit_file("old/a.env", line(&key));
@@ -196,7 +196,7 @@ fn moved_to_another_path() {
 
 /// A folder that moves takes its trees with it unchanged.
 #[test]
-fn moved_folder() {
+fn follows_a_key_in_a_moved_folder() {
     let key = fresh_key("moved folder");
     let repo = Repo::with_readme();
     let first = repo.commit_file("a/deep/down/x.env", line(&key));
@@ -225,7 +225,7 @@ fn moved_folder() {
 }
 
 #[test]
-fn many_versions_are_one_finding() {
+fn many_versions_of_a_file_give_one_finding() {
     let key = fresh_key("many versions");
     let repo = Repo::with_readme();
     let mut first = String::new();
@@ -247,7 +247,7 @@ fn many_versions_are_one_finding() {
 }
 
 #[test]
-fn two_keys_of_one_file_have_their_own_commits() {
+fn two_keys_in_one_file_have_their_own_commits() {
     let keys = [fresh_key("key one"), fresh_key("key two")];
     let repo = Repo::with_readme();
     let first = repo.commit_file("a.env", line(&keys[0]));
@@ -267,7 +267,7 @@ fn two_keys_of_one_file_have_their_own_commits() {
 }
 
 #[test]
-fn merge_that_brings_what_no_parent_has() {
+fn merge_introduces_a_key_that_no_parent_has() {
     let key = fresh_key("evil");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
@@ -282,7 +282,7 @@ fn merge_that_brings_what_no_parent_has() {
 }
 
 #[test]
-fn merge_of_parents_that_both_have_it() {
+fn merge_of_two_parents_with_the_key_adds_nothing() {
     let key = fresh_key("both parents");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
@@ -297,7 +297,7 @@ fn merge_of_parents_that_both_have_it() {
 }
 
 #[test]
-fn merge_of_one_parent_that_has_it() {
+fn merge_of_one_parent_with_the_key_adds_nothing() {
     let key = fresh_key("one parent");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
@@ -314,7 +314,7 @@ fn merge_of_one_parent_that_has_it() {
 // People.
 
 #[test]
-fn mailmap() {
+fn reports_authors_by_the_mailmap() {
     let key = fresh_key("mailmap");
     let repo = Repo::with_readme();
     let map = "# who is who\nProper Name <proper@example.org> Nick <nick@example.org>\n\
@@ -343,7 +343,7 @@ fn mailmap() {
 
 /// A repository without a working tree has its mailmap in `HEAD`.
 #[test]
-fn mailmap_of_a_bare_repository() {
+fn reads_the_mailmap_of_a_bare_repository() {
     let key = fresh_key("bare mailmap");
     let repo = Repo::with_readme();
     repo.write(".mailmap", "Proper Name <proper@example.org> <test@example.org>\n").commit("map");
@@ -357,7 +357,7 @@ fn mailmap_of_a_bare_repository() {
 }
 
 #[test]
-fn odd_people() {
+fn reports_odd_author_names_safely() {
     let key = fresh_key("odd people");
     let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
@@ -393,7 +393,7 @@ fn odd_people() {
 
 /// Repositories in which `refs` alone lead to the commit with the key.
 #[test]
-fn exposure_is_the_most_open_way() {
+fn exposure_is_the_most_public_ref() {
     let ways: [(&[&str], &str); 12] = [
         (&["HEAD"], "head"),
         (&["refs/heads/side"], "branch"),
@@ -430,7 +430,7 @@ fn exposure_is_the_most_open_way() {
 }
 
 #[test]
-fn exposure_of_the_reflog() {
+fn key_in_the_reflog_alone_has_that_exposure() {
     let key = fresh_key("reflog");
     let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
@@ -445,7 +445,7 @@ fn exposure_of_the_reflog() {
 
 /// `HEAD` exposes a key in its files and a key in its history alone. `at_head` is true for the first only.
 #[test]
-fn at_head_is_about_the_files_of_head() {
+fn at_head_depends_on_the_files_of_head() {
     let keys = [fresh_key("stays"), fresh_key("goes")];
     let repo = Repo::with_readme();
     repo.write("stays.env", line(&keys[0]));
@@ -462,7 +462,7 @@ fn at_head_is_about_the_files_of_head() {
 }
 
 #[test]
-fn commits_with_the_same_tree_count() {
+fn counts_commits_that_share_a_tree() {
     let key = fresh_key("same tree");
     let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
@@ -633,7 +633,7 @@ fn expected(
 }
 
 #[test]
-fn random_histories_agree_with_a_model() {
+fn random_histories_match_a_simple_model() {
     let mut introductions = 0;
     for seed in 0..20 {
         let mut random = Random::new(seed * 77 + 5);

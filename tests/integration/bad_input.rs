@@ -39,13 +39,13 @@ fn skips(report: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_missing_path_is_named() {
+fn names_a_missing_path() {
     let project = Project::new();
     check(&project.run(["no/where.txt"]), 2, &["no/where.txt", "no such file"]);
 }
 
 #[test]
-fn a_missing_path_costs_no_other_finding() {
+fn reports_other_findings_beside_a_missing_path() {
     let project = Project::new();
     project.write("a.env", token(1));
     for args in [["nowhere.txt", "a.env"], ["a.env", "nowhere.txt"]] {
@@ -59,7 +59,7 @@ fn a_missing_path_costs_no_other_finding() {
 }
 
 #[test]
-fn an_empty_folder_is_clean_and_not_silent() {
+fn says_that_an_empty_folder_has_nothing_to_read() {
     let project = Project::new();
     for args in [&[][..], &["-q"], &["-f", "json"], &["-f", "github"]] {
         check(&project.run(args), 0, &["Nothing was read"]);
@@ -67,7 +67,7 @@ fn an_empty_folder_is_clean_and_not_silent() {
 }
 
 #[test]
-fn a_file_over_the_limit_is_a_skip() {
+fn skips_file_over_the_size_limit() {
     let project = Project::new();
     project.write("big.txt", [token(1), "x".repeat(3000)].concat()).write("small.txt", token(2));
     let (run, report) = project.json(["--max-file-size", "2K"]);
@@ -79,7 +79,7 @@ fn a_file_over_the_limit_is_a_skip() {
 }
 
 #[test]
-fn standard_input_is_read() {
+fn reads_standard_input() {
     let project = Project::new();
     check(&project.feed(["-"], b"nothing here\n"), 0, &["1 file"]);
     check(&project.feed(["-"], b""), 0, &["0 bytes"]);
@@ -90,7 +90,7 @@ fn standard_input_is_read() {
 }
 
 #[test]
-fn one_thread_is_enough() {
+fn one_thread_finds_the_same_as_many() {
     let project = Project::new();
     (0..40).for_each(|at| _ = project.write(format!("{}/{at}.env", at % 7), token(at)));
     let (run, report) = project.json(["-j", "1"]);
@@ -107,7 +107,7 @@ fn one_thread_is_enough() {
 }
 
 #[test]
-fn a_key_is_found_in_whatever_bytes_surround_it() {
+fn finds_key_among_any_bytes() {
     let secret = key(1, 0);
     let before = "one line\n\ttwo \u{e9} key = \"";
     let plain = |text: &str| text.as_bytes().to_vec();
@@ -190,7 +190,7 @@ fn finds_line_of_key_in_static_library() {
 }
 
 #[test]
-fn the_column_is_exact_at_the_end_of_a_very_long_line() {
+fn column_is_exact_at_the_end_of_a_very_long_line() {
     let project = Project::new();
     let filler = "{\"\u{e9}\":\"\u{1f600}\"},".repeat(300_000);
     project.write("min.js", format!("{filler}{}", key(1, 0)));
@@ -203,7 +203,7 @@ fn the_column_is_exact_at_the_end_of_a_very_long_line() {
 
 /// Keys in all distances from the places where a window of 1 MiB, with or without its margin of 8 KiB, ends.
 #[test]
-fn a_key_at_a_seam_is_found_once() {
+fn finds_key_at_a_window_seam_once() {
     const WINDOW: usize = 1024 * 1024;
     const PLANTED: usize = 200;
     let (name, length) = ("SIXTYFOUR_API_KEY=", 54);
@@ -234,14 +234,14 @@ fn a_key_at_a_seam_is_found_once() {
 }
 
 #[test]
-fn a_bare_repository_is_not_taken_for_clean() {
+fn bare_repository_is_not_reported_as_clean() {
     let project = Project::new();
     project.git(&["init", "-q", "--bare", "store.git"]);
     check(&project.run(["store.git"]), 2, &["store.git", "bare"]);
 }
 
 #[test]
-fn a_broken_index_hides_nothing() {
+fn broken_index_hides_no_file() {
     let project = Project::with_git();
     project.write(".gitignore", "*.env\n").write("kept.env", token(1)).write("ignored.env", token(2));
     project.git(&["add", "-f", "."]);
@@ -259,7 +259,7 @@ fn a_broken_index_hides_nothing() {
 }
 
 #[test]
-fn wrong_usage_is_told_without_keys() {
+fn usage_error_shows_no_key() {
     let project = Project::new();
     project.write("a.env", token(1));
     let secret = key(7, 0);
@@ -287,7 +287,7 @@ fn wrong_usage_is_told_without_keys() {
 }
 
 #[test]
-fn a_broken_configuration_is_pointed_at_and_nothing_is_scanned() {
+fn broken_configuration_stops_the_scan_and_names_the_line() {
     let cases: [(&[u8], &[&str]); 9] = [
         (b"exclude = [\n", &[".sf-scan.toml:", "array"]),
         (b"\nexclude \"a\"\n", &[".sf-scan.toml:2:"]),
@@ -318,14 +318,14 @@ fn a_broken_configuration_is_pointed_at_and_nothing_is_scanned() {
 }
 
 #[test]
-fn an_unknown_rule_in_a_configuration_is_pointed_at() {
+fn names_the_line_of_an_unknown_rule_in_the_configuration() {
     let project = Project::new();
     project.write(".sf-scan.toml", "[levels]\nsixtytwo_key = \"off\"\n");
     check(&project.run(["."]), 2, &["sixtytwo_key", ".sf-scan.toml:2:1"]);
 }
 
 #[test]
-fn a_key_in_a_configuration_is_not_shown() {
+fn error_in_the_configuration_shows_no_key() {
     let (secret, hook) = (key(3, 0), webhook_secret(3));
     let project = Project::new();
     for text in [
@@ -346,7 +346,7 @@ fn a_key_in_a_configuration_is_not_shown() {
 }
 
 #[test]
-fn a_credential_of_another_shape_in_a_configuration_is_not_shown() {
+fn error_in_the_configuration_shows_no_credential() {
     let project = Project::new();
     let text = expand("SIXTYFOUR_API_KEY = \"{base62:40}\"\n", 3);
     project.write("config.toml", &text);
@@ -372,7 +372,7 @@ text = 'k = "acme_{hex:4}"'
 "#;
 
 #[test]
-fn a_broken_rule_is_pointed_at() {
+fn names_the_line_of_a_broken_rule() {
     let project = Project::new();
     project.write("a.txt", expand("k = \"acme_{hex:20}\"\n", 1)).write("acme_key.toml", RULE);
     check(&project.run(["--rules", "acme_key.toml"]), 1, &["acme_key"]);
@@ -402,7 +402,7 @@ fn a_broken_rule_is_pointed_at() {
 }
 
 #[test]
-fn an_example_that_is_too_large_is_pointed_at() {
+fn names_the_line_of_a_rule_example_that_is_too_large() {
     let project = Project::new();
     let words =
         ["base62", "base64", "base32", "hex", "HEX", "digits", "lower", "upper", "repeat:x", "repeat:\u{e9}"];
@@ -424,7 +424,7 @@ fn an_example_that_is_too_large_is_pointed_at() {
 }
 
 #[test]
-fn a_pattern_that_is_too_large_is_pointed_at() {
+fn names_the_line_of_a_pattern_that_is_too_large() {
     let project = Project::new();
     let nested = format!("{}x{}", "(?:".repeat(5000), ")".repeat(5000));
     for pattern in [
@@ -444,7 +444,7 @@ fn a_pattern_that_is_too_large_is_pointed_at() {
 }
 
 #[test]
-fn a_rule_with_the_id_of_another_one_is_pointed_at() {
+fn names_the_line_of_a_rule_id_that_is_taken() {
     let project = Project::new();
     project.write("r/sixtyfour_api_key.toml", RULE.replace("acme_key\"", "sixtyfour_api_key\""));
     check(&project.run(["--rules", "r"]), 2, &["r/sixtyfour_api_key.toml:1:", "built-in"]);
@@ -474,7 +474,7 @@ mod on_unix {
     }
 
     #[test]
-    fn what_permissions_forbid_is_named_and_costs_nothing_else() {
+    fn names_files_without_permission_and_reads_the_others() {
         let project = Project::new();
         project.write("a.env", token(1)).write("z/z.env", token(2)).write("file", token(3));
         project
@@ -508,7 +508,7 @@ mod on_unix {
     }
 
     #[test]
-    fn what_is_no_file_is_not_read_and_does_not_hang() {
+    fn skips_fifos_sockets_and_devices_without_waiting() {
         let project = Project::new();
         fifo(&project, "pipe");
         let _socket = std::os::unix::net::UnixListener::bind(project.path("socket")).unwrap();
@@ -549,23 +549,23 @@ mod on_unix {
     }
 
     #[test]
-    fn a_fifo_in_the_place_of_settings_does_not_hang() {
+    fn does_not_wait_for_a_fifo_in_place_of_settings() {
         [".sf-scan.toml", "n/.git", ".git/HEAD"].iter().for_each(|name| check_with_fifo(name));
     }
 
     #[test]
-    fn a_fifo_in_the_place_of_an_ignore_file_does_not_hang() {
+    fn does_not_wait_for_a_fifo_in_place_of_an_ignore_file() {
         [".gitignore", "sub/.gitignore", ".git/info/exclude"].iter().for_each(|name| check_with_fifo(name));
     }
 
     #[test]
-    fn a_fifo_in_the_place_of_an_index_does_not_hang() {
+    fn does_not_wait_for_a_fifo_in_place_of_an_index() {
         check_with_fifo(".git/index");
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_failing_read_is_told() {
+    fn names_a_file_whose_read_fails() {
         let project = Project::new();
         symlink("/proc/self/mem", project.path("link")).unwrap();
         project.write("a.env", token(1));
@@ -579,7 +579,7 @@ mod on_unix {
     #[test]
     #[cfg(target_os = "linux")]
     #[ignore = "needs strace"]
-    fn a_file_that_ends_early_is_named() {
+    fn names_a_file_that_ends_early() {
         let project = Project::new();
         let long = [vec![b'x'; 3_000_000], token(2).into_bytes()].concat();
         project.write("short.env", token(1)).write("long.env", &long);
@@ -605,7 +605,7 @@ mod on_unix {
     /// What the kernel makes up says 0 or 4096 bytes, whatever it holds.
     #[test]
     #[cfg(target_os = "linux")]
-    fn files_of_the_kernel_are_read_to_their_end() {
+    fn reads_kernel_files_to_their_end() {
         let project = Project::new();
         let attribute = "/sys/devices/system/cpu/online";
         for path in ["/proc/self/status", "/proc/self/cmdline", "/proc/version", attribute] {
@@ -616,7 +616,7 @@ mod on_unix {
     }
 
     #[test]
-    fn links_are_content_and_followed_only_when_named() {
+    fn reads_link_targets_and_follows_only_named_links() {
         let outside = Project::new();
         outside.write("f.env", token(1)).write("d/g.env", token(2));
         let project = Project::new();
@@ -676,7 +676,7 @@ mod on_unix {
     }
 
     #[test]
-    fn no_file_name_speaks_in_any_format() {
+    fn file_name_cannot_forge_output_in_any_format() {
         let project = Project::new();
         for (at, name) in evil().iter().enumerate() {
             let name = OsStr::from_bytes(name);
@@ -706,7 +706,7 @@ mod on_unix {
     }
 
     #[test]
-    fn no_name_on_the_command_line_speaks() {
+    fn name_on_the_command_line_cannot_forge_output() {
         let mut wild = Vec::new();
         for (at, name) in evil().iter().enumerate() {
             let project = Project::new();
@@ -730,7 +730,7 @@ mod on_unix {
     }
 
     #[test]
-    fn no_folder_that_we_stand_in_speaks() {
+    fn name_of_the_current_folder_cannot_forge_output() {
         for name in evil() {
             let project = Project::new();
             let folder = project.path(OsStr::from_bytes(&name));
@@ -744,7 +744,7 @@ mod on_unix {
     }
 
     #[test]
-    fn no_repository_speaks_when_its_index_is_broken() {
+    fn name_of_a_broken_repository_cannot_forge_output() {
         let project = Project::new();
         for name in evil() {
             let folder = project.path(OsStr::from_bytes(&name));
@@ -763,7 +763,7 @@ mod on_unix {
 
     /// The runner takes `##[` for a command anywhere in a line (`ActionCommand.TryParse` of actions/runner).
     #[test]
-    fn no_name_and_no_line_speaks_the_runner_s_old_tongue() {
+    fn old_runner_commands_are_escaped_in_names_and_lines() {
         let project = Project::new();
         project.write("d/##[error]name.env", format!("##[error]line {}", token(1)));
         for args in [&["-f", "text"][..], &["-f", "github"], &["-q"], &["-v"], &["--max-file-size", "1"]] {
@@ -775,7 +775,7 @@ mod on_unix {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_name_that_is_no_utf8_is_percent_encoded_in_sarif() {
+    fn sarif_percent_encodes_a_name_that_is_not_utf8() {
         let project = Project::new();
         project.write(OsStr::from_bytes(b"a \xff\n%:#?.env"), token(1));
         let run = project.run(["-f", "sarif"]);
@@ -789,7 +789,7 @@ mod on_unix {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_full_disk_is_not_silent() {
+    fn reports_a_full_disk() {
         let project = Project::new();
         let full = || File::options().write(true).open("/dev/full").unwrap();
         for (findings, text) in [(false, "nothing\n".to_owned()), (true, token(1))] {
@@ -818,7 +818,7 @@ mod on_unix {
 
     /// The system sends a signal to whoever writes beyond the limit.
     #[test]
-    fn a_report_over_the_file_size_limit_is_named() {
+    fn names_a_report_over_the_file_size_limit() {
         let project = Project::new();
         (0..300).for_each(|at| _ = project.write(format!("found/{at}.env"), token(at)));
         let out = Project::new();
@@ -844,7 +844,7 @@ mod on_unix {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_baseline_on_a_full_disk_is_named() {
+    fn names_a_baseline_on_a_full_disk() {
         let project = Project::new();
         project.write("a.env", token(1));
         check(&project.run(["--write-baseline", "/dev/full"]), 2, &["/dev/full", "No space left"]);
@@ -854,7 +854,7 @@ mod on_unix {
     #[test]
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[ignore = "needs strace"]
-    fn a_killed_run_leaves_at_most_one_file() {
+    fn killed_run_leaves_at_most_one_file() {
         use std::os::unix::process::ExitStatusExt as _;
         let (project, out) = (Project::new(), Project::new());
         project.write("a.env", token(1));
@@ -889,7 +889,7 @@ mod on_unix {
     }
 
     #[test]
-    fn a_reader_that_goes_away_changes_no_exit_code() {
+    fn closed_pipe_does_not_change_the_exit_code() {
         let project = Project::new();
         (0..300).for_each(|at| _ = project.write(format!("found/{at}.env"), token(at)));
         project.write("clean/a.txt", "nothing\n");
@@ -910,7 +910,7 @@ mod on_unix {
     }
 
     #[test]
-    fn a_report_that_cannot_be_written_is_named_and_the_others_are_written() {
+    fn names_unwritable_report_and_writes_the_others() {
         let project = Project::new();
         project.write("a.env", token(1)).write("locked/x", "");
         let run = project.run(["-o", "gone/out.txt", "--report", "json=good.json"]);

@@ -10,7 +10,7 @@ fn repo() -> Repo {
 }
 
 #[test]
-fn what_was_there_before_does_not_count() {
+fn findings_in_the_baseline_do_not_fail_the_run() {
     let repo = repo();
     for args in [&[][..], &["--history"]] {
         let run = repo.run([args, &["--write-baseline", "base.json"]].concat());
@@ -39,7 +39,7 @@ fn what_was_there_before_does_not_count() {
 }
 
 #[test]
-fn entries_that_nothing_has_any_more_are_told() {
+fn reports_baseline_entries_without_a_finding() {
     let repo = repo();
     repo.run(["--write-baseline", "base.json"]);
     repo.write("old.txt", "clean\n");
@@ -58,7 +58,7 @@ fn entries_that_nothing_has_any_more_are_told() {
 }
 
 #[test]
-fn what_cannot_be_used_is_no_baseline() {
+fn refuses_a_file_that_is_not_a_baseline() {
     let repo = repo();
     let key = fresh_key("quoted");
     for text in [

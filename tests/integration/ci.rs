@@ -116,7 +116,7 @@ fn check_cut((run, report): &(Run, Value), advice: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn a_pull_request_is_judged_by_its_commits() {
+fn pull_request_is_judged_by_its_commits() {
     let hosted = Hosted::new();
     let event = hosted.pull_request();
     let scanned =
@@ -145,7 +145,7 @@ fn a_pull_request_is_judged_by_its_commits() {
 }
 
 #[test]
-fn a_pull_request_of_one_commit_needs_no_more_than_its_merge() {
+fn pull_request_of_one_commit_needs_only_its_merge() {
     let hosted = Hosted::new();
     let repo = &hosted.repo;
     repo.git(["checkout", "-q", "-b", "small", "main"]);
@@ -159,7 +159,7 @@ fn a_pull_request_of_one_commit_needs_no_more_than_its_merge() {
 }
 
 #[test]
-fn a_merge_group_is_judged_by_its_commits() {
+fn merge_group_is_judged_by_its_commits() {
     let hosted = Hosted::new();
     let merge = hosted.repo.id("refs/pull/1/merge");
     let event = json!({"merge_group": {"base_sha": hosted.base, "head_sha": merge}});
@@ -172,7 +172,7 @@ fn a_merge_group_is_judged_by_its_commits() {
 }
 
 #[test]
-fn a_push_is_judged_by_what_it_brings() {
+fn push_is_judged_by_its_new_commits() {
     let hosted = Hosted::new();
     let (base, head, before) = (&*hosted.base, &*hosted.head, &*hosted.before);
     let whole = hosted.checkout("refs/heads/main", None);
@@ -218,7 +218,7 @@ fn a_push_is_judged_by_what_it_brings() {
 }
 
 #[test]
-fn what_runs_for_no_commits_scans_everything() {
+fn event_without_commits_scans_everything() {
     let hosted = Hosted::new();
     let clone = hosted.checkout("refs/heads/main", None);
     for event in ["schedule", "workflow_dispatch", "release"] {
@@ -237,7 +237,7 @@ fn what_runs_for_no_commits_scans_everything() {
 }
 
 #[test]
-fn an_event_that_cannot_be_read_is_no_clean_scan() {
+fn unreadable_event_is_an_error() {
     let hosted = Hosted::new();
     let clone = hosted.checkout("refs/heads/main", None);
     let events = [json!({}), json!({"pull_request": {"base": {"sha": 7}}}), json!([1])];
@@ -263,7 +263,7 @@ fn an_event_that_cannot_be_read_is_no_clean_scan() {
 
 /// An id may be of another repository's length, cut, or no id at all.
 #[test]
-fn an_id_of_any_length_is_no_bug() {
+fn commit_id_of_any_length_is_handled() {
     let hosted = Hosted::new();
     let clone = hosted.checkout("refs/heads/main", None);
     // Only packs are searched for the beginning of an id with code that is not ours.
@@ -309,7 +309,7 @@ fn an_id_of_any_length_is_no_bug() {
 }
 
 #[test]
-fn a_push_without_a_commit_scans_head() {
+fn push_without_a_commit_scans_head() {
     let hosted = Hosted::new();
     let clone = hosted.checkout("refs/heads/main", None);
     for zeros in ["", ZEROS] {
@@ -324,7 +324,7 @@ fn a_push_without_a_commit_scans_head() {
 }
 
 #[test]
-fn names_in_an_event_are_no_revisions() {
+fn branch_names_in_an_event_are_not_run_as_revisions() {
     let hosted = Hosted::new();
     let clone = hosted.checkout("refs/pull/1/merge", None);
     // Were it taken for a revision, `^HEAD` would leave out everything.
@@ -344,7 +344,7 @@ fn names_in_an_event_are_no_revisions() {
 }
 
 #[test]
-fn other_build_servers() {
+fn other_build_servers_give_the_same_ranges() {
     let hosted = Hosted::new();
     let (base, head, before) = (&*hosted.base, &*hosted.head, &*hosted.before);
     let merge = &*hosted.repo.id("refs/pull/1/merge");
@@ -491,7 +491,7 @@ fn hiding(file: &str, text: &str) -> (Hosted, Repo, Value) {
 }
 
 #[test]
-fn a_pull_request_does_not_decide_what_counts() {
+fn pull_request_cannot_change_what_counts() {
     for args in [&["--ci", "auto"][..], &["--ci", "auto", "--config", ".sf-scan.toml"]] {
         let (hosted, clone, event) =
             hiding(".sf-scan.toml", "exclude = [\"/leak.txt\"]\nmin_confidence = \"high\"\n");
@@ -507,7 +507,7 @@ fn a_pull_request_does_not_decide_what_counts() {
 }
 
 #[test]
-fn the_configuration_of_the_base_counts() {
+fn configuration_of_the_base_commit_applies() {
     let hosted = Hosted::new();
     let repo = &hosted.repo;
     let base = repo.commit_file(".sf-scan.toml", "exclude = [\"/leak.txt\"]\n");
@@ -522,7 +522,7 @@ fn the_configuration_of_the_base_counts() {
 }
 
 #[test]
-fn comments_that_allow_what_a_pull_request_brings_are_told() {
+fn reports_allow_comments_that_a_pull_request_adds() {
     let (hosted, _, _) = hiding("readme", "x");
     let repo = &hosted.repo;
     let text = format!("SIXTYFOUR_API_KEY={} # sf-scan:allow it is a test\n", hosted.keys[2]);
@@ -536,7 +536,7 @@ fn comments_that_allow_what_a_pull_request_brings_are_told() {
 }
 
 #[test]
-fn what_a_commit_is_based_on_has_to_be_there() {
+fn missing_base_commit_makes_the_scan_incomplete() {
     let hosted = Hosted::new();
     let repo = &hosted.repo;
     repo.git(["checkout", "-q", "-b", "good", &hosted.before]);

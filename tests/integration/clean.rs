@@ -4,7 +4,7 @@ use crate::support::Project;
 use std::path::Path;
 
 #[test]
-fn the_repository_is_clean_without_exemptions() {
+fn own_repository_has_no_finding() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert!(!root.join(".sf-scan.toml").exists(), "the repository needs no configuration");
     let (run, report) = Project::new().json([root.as_os_str(), "--no-config".as_ref()]);

@@ -39,7 +39,7 @@ fn json(project: &Project, args: &[&str]) -> Run {
 }
 
 #[test]
-fn the_file_at_the_root_is_found_from_anywhere_in_the_repository() {
+fn finds_the_root_configuration_from_any_folder() {
     let project = repository();
     project.write(".sf-scan.toml", "exclude = ['/vendor']");
     project.write("src/.sf-scan.toml", "exclude = ['key.txt']");
@@ -56,7 +56,7 @@ fn the_file_at_the_root_is_found_from_anywhere_in_the_repository() {
 }
 
 #[test]
-fn option_then_environment_then_the_root() {
+fn option_comes_before_environment_before_root() {
     let project = repository();
     project.write(".sf-scan.toml", "levels = {sixtyfour_api_key = 'note'}");
     project.write("environment.toml", "levels = {sixtyfour_credential = 'note'}");
@@ -79,7 +79,7 @@ fn option_then_environment_then_the_root() {
 }
 
 #[test]
-fn the_format_comes_from_option_then_environment() {
+fn format_option_comes_before_the_environment() {
     let project = repository();
     let variables = [("SF_SCAN_FORMAT", "json")];
     assert_eq!(levels(&run_with(&project, &variables, ".", &[])), ALL);
@@ -88,7 +88,7 @@ fn the_format_comes_from_option_then_environment() {
 }
 
 #[test]
-fn exclude_is_as_in_gitignore_and_counted() {
+fn exclude_works_like_gitignore_and_is_counted() {
     let project = repository();
     let option = json(&project, &["--exclude", "vendor", "--exclude", "/src/*.txt", "--exclude", "none"]);
     assert_eq!(levels(&option), [""; 0]);
@@ -100,7 +100,7 @@ fn exclude_is_as_in_gitignore_and_counted() {
 }
 
 #[test]
-fn rules_lie_relative_to_the_configuration() {
+fn rule_paths_are_relative_to_the_configuration() {
     let project = repository();
     project.write("src/acme.txt", expand("acme_{hex:24}", 1));
     project.write("conf/rules/acme_token.toml", RULE);
@@ -118,7 +118,7 @@ fn rules_lie_relative_to_the_configuration() {
 }
 
 #[test]
-fn a_minimum_confidence_suppresses_and_counts() {
+fn minimum_confidence_suppresses_and_counts() {
     let project = repository();
     project.write("c.toml", "min_confidence = 'high'");
     for args in [["--config", "c.toml"], ["--min-confidence", "high"]] {
@@ -133,7 +133,7 @@ fn a_minimum_confidence_suppresses_and_counts() {
 }
 
 #[test]
-fn levels_raise_lower_and_switch_off() {
+fn levels_can_be_raised_lowered_and_switched_off() {
     let project = repository();
     project.write(
         "c.toml",
@@ -150,7 +150,7 @@ fn levels_raise_lower_and_switch_off() {
 }
 
 #[test]
-fn a_mistake_is_pointed_at_with_its_line() {
+fn names_the_line_of_a_mistake() {
     let project = repository();
     for (line, wrong) in [
         "exclud = ['a']",
@@ -177,7 +177,7 @@ fn a_mistake_is_pointed_at_with_its_line() {
 }
 
 #[test]
-fn a_byte_order_mark_and_crlf_are_fine() {
+fn accepts_a_byte_order_mark_and_crlf() {
     let project = repository();
     project.write(
         ".sf-scan.toml",
@@ -187,7 +187,7 @@ fn a_byte_order_mark_and_crlf_are_fine() {
 }
 
 #[test]
-fn only_a_configuration_that_is_passed_switches_a_built_in_rule_off() {
+fn only_a_passed_configuration_can_disable_a_built_in_rule() {
     let project = repository();
     project.write("rules/acme_token.toml", RULE).write("src/acme.txt", expand("acme_{hex:24}", 1));
     project.write(
@@ -202,7 +202,7 @@ fn only_a_configuration_that_is_passed_switches_a_built_in_rule_off() {
 }
 
 #[test]
-fn in_ci_what_is_scanned_does_not_hide_findings() {
+fn scanned_configuration_hides_no_finding_in_ci() {
     let project = repository();
     project.write(
         ".sf-scan.toml",
@@ -239,7 +239,7 @@ fn list(value: &Value) -> &[Value] {
 }
 
 #[test]
-fn in_ci_rules_of_the_scanned_tree_do_not_hide_findings() {
+fn scanned_rules_hide_no_finding_in_ci() {
     let project = repository();
     // It claims every value for itself and then looks at no file.
     let rule = RULE

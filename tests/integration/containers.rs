@@ -89,7 +89,7 @@ fn formats(name: &str, content: &[u8]) -> Vec<(String, Vec<u8>, String)> {
 }
 
 #[test]
-fn every_format_is_opened() {
+fn opens_every_format() {
     let key = fresh_key("every format");
     for (name, bytes, inner) in formats("conf/.env", &env_of(&key)) {
         finds(&name, &bytes, &key, &[&format!("{name}!{inner}")]);
@@ -98,7 +98,7 @@ fn every_format_is_opened() {
 
 /// A finding in a member has its line and column in the member, and the member's name is context.
 #[test]
-fn a_finding_in_a_member_is_that_of_a_file() {
+fn finding_in_a_member_equals_that_in_a_file() {
     let key = fresh_key("as a file");
     let project = Project::new();
     project.write("a.zip", zip(&[("sixtyfour.txt", format!("\n\n  {key}\n").as_bytes())]));
@@ -120,7 +120,7 @@ fn a_finding_in_a_member_is_that_of_a_file() {
 }
 
 #[test]
-fn containers_lie_in_one_another() {
+fn opens_nested_containers() {
     let key = fresh_key("nested");
     let content = env_of(&key);
     let deep = zip(&[("x", b"y"), ("l/a.tar.gz", &gzip(&tar(&[("e/.env", &content)])))]);
@@ -140,7 +140,7 @@ fn containers_lie_in_one_another() {
 }
 
 #[test]
-fn the_depth_is_the_users() {
+fn depth_option_limits_nesting() {
     let key = fresh_key("depth");
     let project = Project::new();
     let two = zip(&[("b.zip", &zip(&[(".env", &env_of(&key))]))]);
@@ -167,7 +167,7 @@ fn the_depth_is_the_users() {
 }
 
 #[test]
-fn what_is_no_member_is_read_as_well() {
+fn reads_bytes_outside_of_members() {
     let key = fresh_key("no member");
     let other = fresh_key("in a gap");
     let clean = zip(&[("a.txt", b"nothing"), ("b.txt", &noise(3000))]);
@@ -193,7 +193,7 @@ fn what_is_no_member_is_read_as_well() {
 
 /// A file that only begins like a container is an ordinary file.
 #[test]
-fn what_is_no_container_is_none() {
+fn lookalikes_are_read_as_plain_files() {
     let key = fresh_key("none");
     let content = env_of(&key);
     let magic: [&[u8]; 12] = [
@@ -231,7 +231,7 @@ fn what_is_no_container_is_none() {
 }
 
 #[test]
-fn standard_input_the_index_and_ranges() {
+fn opens_containers_from_stdin_index_and_ranges() {
     let key = fresh_key("places");
     let archive = zip(&[("conf/.env", &env_of(&key))]);
     let project = Project::new();
@@ -260,7 +260,7 @@ fn standard_input_the_index_and_ranges() {
 }
 
 #[test]
-fn a_history_with_containers() {
+fn opens_containers_in_a_history() {
     let (key, other) = (fresh_key("history"), fresh_key("history, other"));
     for packed in [false, true] {
         let repo = Repo::new();
@@ -294,7 +294,7 @@ fn a_history_with_containers() {
 
 /// Dangling objects and damaged containers in a history are reported by their ids.
 #[test]
-fn nameless_containers() {
+fn opens_containers_without_a_name_in_a_history() {
     let key = fresh_key("nameless");
     let repo = Repo::new();
     repo.commit_file("readme", "nothing\n");
@@ -316,7 +316,7 @@ fn nameless_containers() {
 }
 
 #[test]
-fn what_is_cut_or_corrupt_is_told() {
+fn reports_cut_and_corrupt_containers() {
     let key = fresh_key("broken");
     let filling = noise(20_000);
     let content = [&env_of(&key)[..], &filling].concat();
@@ -347,7 +347,7 @@ fn what_is_cut_or_corrupt_is_told() {
 }
 
 #[test]
-fn what_is_found_before_a_failure_stays() {
+fn keeps_findings_from_before_the_damage() {
     let key = fresh_key("before");
     let archive = zip(&[(".env", &env_of(&key)), ("b", &noise(9000))]);
     let project = Project::new();
@@ -361,7 +361,7 @@ fn what_is_found_before_a_failure_stays() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_told() {
+fn reports_containers_that_cannot_be_opened() {
     let project = Project::new();
     project
         .write("secret.zip", zip_as(Zip { encrypted: true, ..Zip::default() }, &[("a", b"b"), ("c", b"d")]));
@@ -395,7 +395,7 @@ fn bomb(megabytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn bombs_end_soon_and_are_told() {
+fn stops_at_bombs_soon_and_reports_them() {
     let flat = bomb(64);
     let mut layers = bzip2(&vec![0; 32 << 20]);
     layers = bzip2(&layers);
@@ -435,7 +435,7 @@ fn bombs_end_soon_and_are_told() {
 
 /// A gzip file that holds itself would never end; neither does one in which each level is the next.
 #[test]
-fn endless_nesting_ends() {
+fn ends_at_endless_nesting() {
     let mut file = b"the end".to_vec();
     for _ in 0..60 {
         file = gzip(&file);
@@ -450,7 +450,7 @@ fn endless_nesting_ends() {
 }
 
 #[test]
-fn each_limit_is_told_by_its_option() {
+fn reports_each_limit_with_its_option() {
     let key = fresh_key("limits");
     let many: Vec<(String, Vec<u8>)> = (0..50).map(|number| (format!("m{number}"), noise(1000))).collect();
     let members: Vec<Member<'_>> = many.iter().map(|(name, bytes)| (&**name, &bytes[..])).collect();
@@ -500,7 +500,7 @@ fn each_limit_is_told_by_its_option() {
 }
 
 #[test]
-fn a_limit_that_many_members_meet_is_never_told_as_damage() {
+fn limit_that_many_members_exceed_is_not_reported_as_damage() {
     let inner = zip(&[("a", b"nothing")]);
     let many: Vec<String> = (0..150).map(|number| format!("{number}.zip")).collect();
     let members: Vec<Member<'_>> = many.iter().map(|name| (&**name, &inner[..])).collect();
@@ -513,7 +513,7 @@ fn a_limit_that_many_members_meet_is_never_told_as_damage() {
 }
 
 #[test]
-fn many_members_are_counted_and_not_kept() {
+fn reports_many_unread_members_as_a_count() {
     let many: Vec<(String, Vec<u8>)> = (0..30_000).map(|number| (number.to_string(), Vec::new())).collect();
     let members: Vec<Member<'_>> = many.iter().map(|(name, bytes)| (&**name, &bytes[..])).collect();
     let project = Project::new();
@@ -531,7 +531,7 @@ fn many_members_are_counted_and_not_kept() {
 
 /// Names are nothing but text: they reach no file system, and what is odd in them is escaped.
 #[test]
-fn names_of_members_are_hostile() {
+fn hostile_member_names_are_escaped() {
     let key = fresh_key("names");
     let content = env_of(&key);
     let long = "n".repeat(60_000);
@@ -578,7 +578,7 @@ fn walk(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn formats_for_programs_name_the_container_as_the_file() {
+fn programs_get_the_container_as_the_file() {
     let key = fresh_key("outputs");
     let project = Project::new();
     project.write("d/a.zip", zip(&[("x\n", b""), ("conf/.env", &env_of(&key))]));
@@ -615,7 +615,7 @@ fn formats_for_programs_name_the_container_as_the_file() {
 }
 
 #[test]
-fn threads_change_nothing() {
+fn number_of_threads_does_not_change_results() {
     let project = Project::new();
     for number in 0..40 {
         let key = fresh_key(&format!("thread {number}"));
@@ -631,7 +631,7 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn clean_containers_are_clean() {
+fn clean_containers_give_no_finding() {
     let project = Project::new();
     for (name, bytes, _) in formats("a.txt", &noise(300_000)) {
         project.write(name, bytes);
@@ -664,7 +664,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_bytes_behind_a_magic_make_it_panic(
+    fn any_bytes_after_a_magic_number_are_handled(
         bytes in prop::collection::vec(any::<u8>(), 0..3000),
         flips in prop::collection::vec((any::<u16>(), any::<u8>()), 1..12),
         cut in any::<u16>(),

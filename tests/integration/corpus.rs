@@ -44,7 +44,7 @@ fn spell(spelling: &str, case: &Case, seed: u64) -> (Vec<u8>, Vec<Range<usize>>)
 }
 
 #[test]
-fn every_key_in_every_context_is_found_at_its_level_and_place() {
+fn finds_every_key_of_the_corpus_at_its_place() {
     let cases = corpus("contexts.toml");
     let contexts: BTreeSet<&str> = cases.iter().map(|case| case.context.as_str()).collect();
     assert!(contexts.len() >= 60, "{} contexts", contexts.len());
@@ -165,7 +165,7 @@ fn wrong(cases: &[Case], write: impl Fn(Vec<u8>) -> Vec<u8>) -> BTreeSet<String>
 }
 
 #[test]
-fn no_near_miss_is_taken_for_a_key() {
+fn reports_no_near_miss() {
     let cases = corpus("near_misses.toml");
     assert!(cases.len() >= 600, "{} near-misses", cases.len());
     let encoded = cases.iter().filter(|case| case.class == "encoded").count();
@@ -207,7 +207,7 @@ const LEFT_OUT: [(Encoder, &str); 6] = [
 
 /// A near-miss stays one if the whole file is encoded.
 #[test]
-fn no_near_miss_in_an_encoding_is_taken_for_a_key() {
+fn reports_no_near_miss_in_any_encoding() {
     let cases = corpus("near_misses.toml");
     let mut all = BTreeSet::new();
     for encoder in ENCODERS {
@@ -237,7 +237,7 @@ const WHOLE: [Encoder; 11] = [
 /// What is found in a file is found where the file is encoded. Where only some characters are, the text is read as it
 /// stands too: what has no shape of its own is not met then, and lines and names near a key may look otherwise.
 #[test]
-fn every_key_in_every_context_is_found_in_every_encoding() {
+fn finds_every_key_of_the_corpus_in_every_encoding() {
     let mut wrong = BTreeSet::new();
     for (at, case) in corpus("contexts.toml").iter().enumerate() {
         let plain = expand(&case.text, 90_000 + at as u64).into_bytes();

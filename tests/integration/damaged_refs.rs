@@ -128,7 +128,7 @@ fn reads_loose_ref_before_its_packed_value() {
 }
 
 #[test]
-fn history_names_damaged_refs_and_reads_on() {
+fn history_names_damaged_refs_and_reads_the_rest() {
     for (what, text) in BAD {
         let repo = packed();
         replace_file(&repo.git_dir().join("refs/heads/side"), text);

@@ -23,7 +23,7 @@ fn levels() -> Project {
 }
 
 #[test]
-fn the_exit_code_is_the_same_in_every_format() {
+fn exit_code_is_the_same_in_every_format() {
     let project = levels();
     let highest = ["none", "note", "warning", "error"];
     // A finding of this level or above fails the run.
@@ -45,7 +45,7 @@ fn the_exit_code_is_the_same_in_every_format() {
 }
 
 #[test]
-fn a_closed_or_full_standard_output_does_not_hide_findings() {
+fn closed_or_full_standard_output_hides_no_finding() {
     let project = levels();
     for format in FORMATS {
         let mut command = project.command();
@@ -73,7 +73,7 @@ fn a_closed_or_full_standard_output_does_not_hide_findings() {
 }
 
 #[test]
-fn several_reports_of_one_run_are_what_standard_output_would_get() {
+fn report_files_equal_standard_output() {
     let (project, reports) = (levels(), Project::new());
     let file = |format: &str| reports.path(format).display().to_string();
     // The runs are compared, so they must see the same second on the clock.
@@ -107,7 +107,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_run_that_cannot_start_leaves_an_old_report_alone() {
+fn run_that_cannot_start_keeps_the_old_report() {
     let project = levels();
     project.write("bad.toml", "exclud = []").write("report", "old");
     for args in
@@ -120,7 +120,7 @@ fn a_run_that_cannot_start_leaves_an_old_report_alone() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_told_and_the_others_are_written() {
+fn reports_unwritable_file_and_writes_the_others() {
     let project = levels();
     project.write("folder/x", "");
     for bad in ["no/such/folder", "folder"] {
@@ -137,7 +137,7 @@ fn a_report_that_cannot_be_written_is_told_and_the_others_are_written() {
 
 #[cfg(unix)]
 #[test]
-fn a_report_is_readable_by_others_and_replaces_a_link() {
+fn report_is_readable_by_others_and_replaces_a_link() {
     use std::os::unix::fs::PermissionsExt as _;
     let project = levels();
     project.write("target", "kept");
@@ -157,7 +157,7 @@ fn a_report_is_readable_by_others_and_replaces_a_link() {
 
 #[cfg(unix)]
 #[test]
-fn a_report_goes_through_a_fifo_and_to_standard_output_by_name() {
+fn report_can_go_to_a_fifo_and_to_dev_stdout() {
     let project = levels();
     let direct = project.run(["-f", "json", "error"]).stdout;
     let run = project.run(["-f", "json", "-o", "/dev/stdout", "error"]);
@@ -178,7 +178,7 @@ fn keys(count: u64, after: &str) -> String {
 }
 
 #[test]
-fn of_very_many_findings_in_a_file_a_thousand_are_listed_and_all_are_counted() {
+fn lists_a_thousand_findings_of_a_file_and_counts_all() {
     let project = Project::new();
     project.write("many.txt", keys(1234, "")).write("few.txt", keys(2, ""));
     let (run, report) = project.json(["."]);
@@ -191,7 +191,7 @@ fn of_very_many_findings_in_a_file_a_thousand_are_listed_and_all_are_counted() {
 }
 
 #[test]
-fn what_is_not_listed_fails_the_run_all_the_same() {
+fn finding_that_is_not_listed_still_fails_the_run() {
     let project = Project::new();
     let torn: String = (0..1000).map(|number| format!("{}x\0\0\0\n", key(5, number))).collect();
     project.write("error behind 1000 warnings", keys(1000, "") + &webhook_secret(1));
@@ -225,7 +225,7 @@ fn kill(child: &std::process::Child, signal: &str) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn who_is_killed_while_a_report_is_written_leaves_nothing_behind() {
+fn run_killed_while_writing_leaves_no_file() {
     let (project, reports) = (Project::new(), Project::new());
     for file in 0..4 {
         project.write(format!("{file}"), keys(1000, ""));
@@ -264,7 +264,7 @@ fn who_is_killed_while_a_report_is_written_leaves_nothing_behind() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn who_is_killed_during_the_scan_leaves_the_old_report_and_nothing_else() {
+fn run_killed_while_scanning_keeps_the_old_report() {
     use std::os::unix::process::ExitStatusExt as _;
     let project = Project::new();
     project.write("old", "as it was");

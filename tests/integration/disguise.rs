@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_key_is_found_through_any_chain_of_encodings(
+    fn finds_key_through_any_chain_of_encodings(
         seed in any::<u64>(),
         chain in prop::collection::vec(prop::sample::select(&CHAINED[..]), 0..=3),
         mail in prop::option::weighted(0.1, prop::sample::select(&[Encoder::QuotedPrintable, Encoder::QuotedPrintableAll][..])),
@@ -124,7 +124,7 @@ proptest! {
 
 /// Mail breaks lines with a `=` wherever they are full, also where it is a string of a program, or of one in it.
 #[test]
-fn a_key_is_found_wherever_the_end_of_a_mails_line_cuts_it() {
+fn finds_key_wherever_a_mail_line_cuts_it() {
     let line = "some words that fill most of the line, and then it comes: ";
     let mut count = 0;
     for escaped in [false, true] {
@@ -162,7 +162,7 @@ fn a_key_is_found_wherever_the_end_of_a_mails_line_cuts_it() {
 
 /// A history looks at raw bytes first, and decodes what they lead to; it has to find what a working tree has.
 #[test]
-fn encodings_are_read_in_a_history_as_in_a_working_tree() {
+fn history_reads_the_same_encodings_as_a_tree() {
     let project = Project::with_git();
     let inner = [Encoder::Base64, Encoder::Hex, Encoder::Percent, Encoder::JsonStrict, Encoder::EntityNamed];
     let mut paths = Vec::new();

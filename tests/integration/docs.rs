@@ -32,7 +32,7 @@ fn examples(out: &mut String, templates: &[String]) {
 }
 
 #[test]
-fn rules_md_is_what_the_rules_say() {
+fn rules_md_matches_the_rules() {
     let rules = RuleSet::new(RuleSet::builtin().expect("rules")).expect("a set");
     let mut text = String::from(
         "# Rules\n\n<!-- Generated from rules/*.toml by `BLESS=1 cargo test --test integration docs`; do not edit. -->\n\n\
@@ -61,7 +61,7 @@ fn options(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readme_names_every_option_and_no_other() {
+fn readme_names_every_option_and_no_other() {
     let help = Project::new().run(["--help"]).stdout;
     let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     // Options of other programs that the README runs.
@@ -76,7 +76,7 @@ fn the_readme_names_every_option_and_no_other() {
 }
 
 #[test]
-fn the_changelog_and_the_manifest_agree_on_the_version() {
+fn changelog_names_the_version_of_the_manifest() {
     let changelog = std::fs::read_to_string(root().join("CHANGELOG.md")).expect("CHANGELOG.md");
     let mut sections: Vec<&str> = changelog.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let is_unreleased = sections.first() == Some(&"Unreleased");
@@ -136,7 +136,7 @@ fn write_example_rule(project: &Project) -> String {
 
 /// What is wrong with the examples of a rule is an error when it is loaded.
 #[test]
-fn the_rule_in_the_documents_loads() {
+fn rule_in_the_documents_loads() {
     let project = Project::new();
     let id = write_example_rule(&project);
     let run = project.run(["--no-config", "--rules", &format!("tools/rules/{id}.toml"), "--list-rules"]);
@@ -145,7 +145,7 @@ fn the_rule_in_the_documents_loads() {
 }
 
 #[test]
-fn the_configurations_in_the_documents_load() {
+fn configurations_in_the_documents_load() {
     let project = Project::new();
     write_example_rule(&project);
     let mut count = 0;
@@ -162,7 +162,7 @@ fn the_configurations_in_the_documents_load() {
 
 /// No crate here reads YAML, so this is what is wrong with most that does not parse: tabs, odd indents, no key.
 #[test]
-fn the_workflows_in_the_documents_look_like_yaml() {
+fn workflows_in_the_documents_look_like_yaml() {
     let mut count = 0;
     for name in DOCUMENTS {
         for text in blocks(name, "yaml") {
@@ -193,7 +193,7 @@ fn calls(name: &str) -> Vec<String> {
 
 /// A call with an option or value that does not exist is wrong usage, also if it asks for help.
 #[test]
-fn the_calls_in_the_documents_are_right() {
+fn calls_in_the_documents_are_valid() {
     let project = Project::new();
     let known = options(&project.run(["--help"]).stdout);
     let mut count = 0;

@@ -699,7 +699,7 @@ fn check(rules: &RuleSet, planted: &[Planted]) {
 }
 
 #[test]
-fn every_encoding_in_every_kind_of_file() {
+fn finds_key_in_every_encoding_in_every_kind_of_file() {
     for round in 0..5 {
         check(&RULES, &all(round));
     }
@@ -707,7 +707,7 @@ fn every_encoding_in_every_kind_of_file() {
 
 /// The program prints the readings too.
 #[test]
-fn every_encoding_in_a_working_tree() {
+fn finds_key_in_every_encoding_in_a_working_tree() {
     let project = Project::new();
     let planted = all(5);
     for file in &planted {
@@ -938,7 +938,7 @@ const IN_CONTEXT: &[InContext] = &[
 ];
 
 #[test]
-fn context_is_seen_in_encodings_and_around_them() {
+fn context_counts_inside_and_around_encoded_text() {
     let mut wrong = Vec::new();
     for round in 0..5 {
         for (number, case) in IN_CONTEXT.iter().enumerate() {
@@ -960,7 +960,7 @@ fn context_is_seen_in_encodings_and_around_them() {
 
 /// Lines that follow each other are read as one text, in which such keys stand right behind each other.
 #[test]
-fn keys_that_are_encoded_one_to_a_line_are_all_found() {
+fn finds_all_keys_that_are_encoded_one_per_line() {
     let chains: [(&[Encoder], &str); 4] = [
         (&[Base64], "base64"),
         (&[Hex], "hexadecimal"),
@@ -995,7 +995,7 @@ fn keys_that_are_encoded_one_to_a_line_are_all_found() {
 
 /// Where a line's end cuts a longer word, what is left of it on the line is no key.
 #[test]
-fn a_longer_word_that_lines_cut_is_no_key() {
+fn longer_word_cut_by_line_ends_is_no_key() {
     for before in 0..80 {
         for lines in [Base64Lines(76, "\n", 0), Base64Lines(64, "\r\n", 2), HexLines(64, "\n", 0)] {
             let (word, _) = template::expand_and_mark("my_{key}", before);
@@ -1009,7 +1009,7 @@ fn a_longer_word_that_lines_cut_is_no_key() {
 
 /// Of a certificate, say, or of a database: what stands around the key is no text, and lines' ends cut what is encoded.
 #[test]
-fn a_key_among_bytes_that_are_no_text_is_found_at_each_place_in_a_line() {
+fn finds_key_in_encoded_binary_at_any_place_in_a_line() {
     let chains: [(&[Encoder], &str); 4] = [
         (&[], "base64"),
         (&[Base64], "base64, then base64"),
@@ -1107,13 +1107,13 @@ fn all_of(rule: &'static str, prefix: &str, body: &str) -> Vec<Planted> {
 }
 
 #[test]
-fn a_webhook_secret_has_every_encoding() {
+fn finds_webhook_secret_in_every_encoding() {
     check(&RULES, &all_of("sixtyfour_webhook_secret", "sk_whsec_", "{hex:64}"));
 }
 
 /// A rule that somebody adds is met in every encoding, without a word of it in the rule.
 #[test]
-fn a_users_rule_has_every_encoding() {
+fn user_rule_matches_in_every_encoding() {
     for (prefix, length) in [("zebra_live_", 34), ("zbr_", 36), ("ZEBRA:", 40), ("zb.long_", 32)] {
         let rules = with(&zebra(prefix, length));
         check(&rules, &all_of("zebra", prefix, &format!("{{base62:{length}}}")));

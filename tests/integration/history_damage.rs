@@ -93,7 +93,7 @@ fn name(path: &Path) -> &str {
 // Packs.
 
 #[test]
-fn truncated_pack() {
+fn reports_truncated_pack() {
     let (repo, key, pack) = sample_with_pack("truncated pack");
     let whole = fs::read(&pack).unwrap();
     let length = whole.len();
@@ -192,19 +192,19 @@ fn check_flips(repo: &Repo, file: &Path, seed: u64, times: usize) {
 }
 
 #[test]
-fn flipped_bit_in_a_pack() {
+fn reports_flipped_bit_in_a_pack() {
     let (repo, pack) = packed_keys("flip pack");
     check_flips(&repo, &pack, 1, 400);
 }
 
 #[test]
-fn flipped_bit_in_a_pack_index() {
+fn reports_flipped_bit_in_a_pack_index() {
     let (repo, pack) = packed_keys("flip index");
     check_flips(&repo, &pack.with_extension("idx"), 2, 300);
 }
 
 #[test]
-fn flipped_bit_in_a_loose_object() {
+fn reports_flipped_bit_in_a_loose_object() {
     for sort in ["blob", "tree", "commit"] {
         let (repo, key) = sample("flip loose");
         let commit = repo.commit_file("conf/b.env", "some text, and more of it\n".repeat(3));
@@ -235,21 +235,21 @@ fn flipped_bit_in_a_loose_object() {
 }
 
 #[test]
-fn pack_without_index() {
+fn reports_pack_without_index() {
     let (repo, key, pack) = sample_with_pack("no index");
     fs::remove_file(pack.with_extension("idx")).unwrap();
     check_all(&repo, &key, &[name(&pack)]);
 }
 
 #[test]
-fn index_without_pack() {
+fn reports_index_without_pack() {
     let (repo, key, pack) = sample_with_pack("no pack");
     fs::remove_file(&pack).unwrap();
     check_all(&repo, &key, &[name(&pack)]);
 }
 
 #[test]
-fn damaged_pack_index() {
+fn reports_damaged_pack_index() {
     let (repo, key, pack) = sample_with_pack("damaged index");
     let index = pack.with_extension("idx");
     let stem = name(&pack).strip_suffix(".pack").unwrap().to_owned();
@@ -289,7 +289,7 @@ fn damaged_pack_index() {
 }
 
 #[test]
-fn index_of_another_pack() {
+fn reports_index_of_another_pack() {
     let (repo, key, pack) = sample_with_pack("other index");
     let (other, _, other_pack) = sample_with_pack("other index");
     other.commit_file("more", "more");
@@ -301,7 +301,7 @@ fn index_of_another_pack() {
 }
 
 #[test]
-fn files_of_a_database_that_are_fifos() {
+fn does_not_wait_for_fifos_in_the_database() {
     let (repo, key, pack) = sample_with_pack("fifo");
     let (moved_pack, index) = (pack.with_extension("saved"), pack.with_extension("idx"));
     let moved_index = pack.with_extension("saved-idx");
@@ -323,7 +323,7 @@ fn files_of_a_database_that_are_fifos() {
 // Missing objects.
 
 #[test]
-fn missing_objects() {
+fn reports_missing_objects() {
     for what in ["HEAD~1:conf/b.env", "HEAD~1:conf", "HEAD~1^{tree}", "HEAD~1", "HEAD~2"] {
         let (repo, key) = sample("missing");
         repo.commit_file("conf/b.env", "b\n");
@@ -337,7 +337,7 @@ fn missing_objects() {
 
 /// Each missing object is noticed. A large number of them is reported as a count.
 #[test]
-fn each_missing_object_is_noticed() {
+fn reports_each_of_many_missing_objects() {
     let repo = Repo::bare();
     for seed in 0..40u64 {
         let id: String =
@@ -358,7 +358,7 @@ fn each_missing_object_is_noticed() {
 }
 
 #[test]
-fn missing_object_of_a_tag() {
+fn reports_missing_object_of_a_tag() {
     let (repo, key) = sample("tag to nothing");
     let gone = "1234567890123456789012345678901234567890";
     let tag = format!("object {gone}\ntype commit\ntag v1\ntagger T <t@example.org> 1700000000 +0000\n\nx\n");
@@ -369,7 +369,7 @@ fn missing_object_of_a_tag() {
 }
 
 #[test]
-fn missing_alternate() {
+fn reports_missing_alternate() {
     let (repo, _) = sample("lender");
     repo.git(["clone", "-q", "--shared", ".", "../borrower"]);
     let lender = repo.folder.clone();
@@ -382,7 +382,7 @@ fn missing_alternate() {
 }
 
 #[test]
-fn damaged_alternates_file() {
+fn reports_damaged_alternates_file() {
     let (repo, key) = sample("alternates");
     let file = repo.git_dir().join("objects/info/alternates");
     make_fifo(&file);
@@ -395,7 +395,7 @@ fn damaged_alternates_file() {
 }
 
 #[test]
-fn alternates_of_themselves_are_no_damage() {
+fn alternates_of_themselves_are_not_damage() {
     let (repo, key) = sample("own alternate");
     let own = repo.git_dir().join("objects");
     fs::create_dir_all(own.join("info")).unwrap();
@@ -408,7 +408,7 @@ fn alternates_of_themselves_are_no_damage() {
 // Refs.
 
 #[test]
-fn bad_refs() {
+fn reports_damaged_refs() {
     let gone = "1234567890123456789012345678901234567890\n";
     let bad: [(&str, &[u8]); 10] = [
         ("HEAD", b"ref: refs/heads/\0\0\0\0\0\n"),
@@ -438,7 +438,7 @@ fn bad_refs() {
 
 /// A branch that does not exist yet, or no longer, is no damage: git leaves such behind.
 #[test]
-fn refs_to_refs_that_do_not_exist() {
+fn accepts_refs_to_branches_that_do_not_exist() {
     let (repo, key) = sample("dangling symbolic ref");
     replace_file(&repo.git_dir().join("refs/remotes/origin/HEAD"), b"ref: refs/remotes/origin/gone\n");
     let (run, report) = repo.history();
@@ -447,7 +447,7 @@ fn refs_to_refs_that_do_not_exist() {
 }
 
 #[test]
-fn refs_in_a_circle() {
+fn reports_refs_in_a_circle() {
     let (repo, key) = sample("circle of refs");
     for (name, next) in [("a", "b"), ("b", "c"), ("c", "a")] {
         replace_file(
@@ -459,7 +459,7 @@ fn refs_in_a_circle() {
 }
 
 #[test]
-fn fifos_in_place_of_git_files() {
+fn reports_fifos_in_place_of_git_files() {
     for name in [
         "HEAD",
         "ORIG_HEAD",
@@ -485,7 +485,7 @@ fn fifos_in_place_of_git_files() {
 
 /// What does not have to be read must not be waited for.
 #[test]
-fn fifos_that_nobody_reads() {
+fn does_not_wait_for_fifos_it_need_not_read() {
     for name in [
         "description",
         "index",
@@ -517,7 +517,7 @@ fn fifos_that_nobody_reads() {
 }
 
 #[test]
-fn bad_packed_refs() {
+fn reports_damaged_packed_refs() {
     let head = "refs/heads/x";
     for (text, word) in [
         ("garbage\n".to_owned(), "packed-refs"),
@@ -549,7 +549,7 @@ fn check_small(repo: &Repo, key: &str, words: &[&str], most: u64) -> Value {
 }
 
 #[test]
-fn loose_objects_whose_header_lies() {
+fn reports_loose_objects_with_a_false_header() {
     for (number, object) in [
         &b"blob 1099511627776\0hello"[..],
         b"tree 1099511627776\0hello",
@@ -580,7 +580,7 @@ fn false_id(number: u64) -> String {
 }
 
 #[test]
-fn pack_entries_whose_size_lies() {
+fn reports_pack_entries_with_a_false_size() {
     let huge = 1u64 << 40;
     let base = b"0123456789".to_vec();
     let base_entry = || Entry::new(&false_id(1), Kind::Blob, base.clone());
@@ -631,7 +631,7 @@ fn pack_entries_whose_size_lies() {
 
 /// One byte of a delta can copy 64 KiB: a small pack that unfolds to many gigabytes.
 #[test]
-fn delta_bomb() {
+fn survives_delta_bomb() {
     let (repo, key) = sample("delta bomb");
     let base = vec![b'x'; 0x1_0000];
     let copies = 1 << 18;
@@ -644,7 +644,7 @@ fn delta_bomb() {
 
 /// Many deltas of 100 MB each, from a small pack: memory is not for all of them at once.
 #[test]
-fn many_large_deltas() {
+fn many_large_deltas_fit_into_memory() {
     let (repo, key) = sample("large deltas");
     let base = vec![b'x'; 0x1_0000];
     let mut entries = vec![Entry::new(&false_id(0), Kind::Blob, base)];
@@ -663,7 +663,7 @@ fn many_large_deltas() {
 }
 
 #[test]
-fn deltas_in_a_circle() {
+fn reports_deltas_in_a_circle() {
     let to = |number: u64, base: u64| {
         Entry::new(&false_id(number), Kind::To(false_id(base)), delta(10, 2, &insert(b"ab")))
     };
@@ -700,7 +700,7 @@ fn deltas_in_a_circle() {
 
 /// A delta in one pack and its base in another, as a thin pack leaves them.
 #[test]
-fn circle_of_deltas_through_two_packs() {
+fn reports_circle_of_deltas_through_two_packs() {
     let (repo, key) = sample("two packs");
     for (number, base) in [(1, 2), (2, 1)] {
         let data = delta(10, 2, &insert(b"ab"));
@@ -711,7 +711,7 @@ fn circle_of_deltas_through_two_packs() {
 
 /// Ten levels of ten names for the same folder: ten thousand million paths, of eleven objects.
 #[test]
-fn tree_bomb() {
+fn survives_tree_bomb() {
     let key = fresh_key("tree bomb");
     let repo = Repo::bare();
     let mut id = repo.blob(line(&key));
@@ -739,7 +739,7 @@ fn tree_bomb() {
 }
 
 #[test]
-fn deep_tree() {
+fn survives_deep_tree() {
     const DEPTH: usize = 2000;
     let key = fresh_key("deep tree");
     let repo = Repo::bare();
@@ -768,7 +768,7 @@ fn deep_tree() {
 // Objects that are not as git writes them.
 
 #[test]
-fn malformed_objects() {
+fn reports_malformed_objects() {
     let blob = "0123456789012345678901234567890123456789";
     let bad: [(&str, Vec<u8>); 12] = [
         ("tree", b"garbage".to_vec()),
@@ -798,7 +798,7 @@ fn malformed_objects() {
 
 /// What is malformed is looked at all the same.
 #[test]
-fn keys_in_malformed_objects() {
+fn finds_keys_in_malformed_objects() {
     for (sort, start) in
         [("commit", "garbage\n\n"), ("commit", ""), ("tag", "garbage\n\n"), ("tree", "garbage ")]
     {
@@ -811,7 +811,7 @@ fn keys_in_malformed_objects() {
 
 /// Commits with broken people and dates are whole, as far as a scan is concerned: their files are read and attributed.
 #[test]
-fn commits_without_people() {
+fn reads_commits_without_people() {
     for header in [
         "",
         "author\n",
@@ -838,7 +838,7 @@ fn commits_without_people() {
 }
 
 #[test]
-fn names_that_lead_out_of_the_tree() {
+fn reads_names_that_lead_out_of_the_tree() {
     let key = fresh_key("odd names");
     let repo = Repo::bare();
     let blob = repo.blob(line(&key));
@@ -862,7 +862,7 @@ fn names_that_lead_out_of_the_tree() {
 // Repositories of another sort.
 
 #[test]
-fn unknown_extension_or_version() {
+fn refuses_unknown_extension_or_version() {
     for (settings, word) in [
         ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tfrobnicate = true\n", "frobnicate"),
         ("[core]\n\trepositoryformatversion = 7\n", "7"),
@@ -877,7 +877,7 @@ fn unknown_extension_or_version() {
 
 #[test]
 #[ignore = "needs root, who alone can give files away"]
-fn foreign_owner() {
+fn reads_repository_of_another_owner() {
     let (repo, key) = sample("owner");
     let changed = Command::new("chown").args(["-R", "65534:65534"]).arg(&repo.folder).status().unwrap();
     assert!(changed.success());
@@ -887,7 +887,7 @@ fn foreign_owner() {
 }
 
 #[test]
-fn partial_clone() {
+fn reports_partial_clone_as_incomplete() {
     for filter in ["blob:none", "tree:0"] {
         let (repo, _) = sample("partial");
         let key = fresh_key("partial message");
@@ -904,7 +904,7 @@ fn partial_clone() {
 
 /// A partial clone that has fetched everything is complete.
 #[test]
-fn partial_clone_that_has_all() {
+fn partial_clone_with_all_objects_is_complete() {
     let (repo, key) = sample("whole partial");
     repo.git(["config", "uploadpack.allowFilter", "true"]);
     repo.git(["config", "uploadpack.allowAnySHA1InWant", "true"]);
@@ -918,7 +918,7 @@ fn partial_clone_that_has_all() {
 }
 
 #[test]
-fn shallow_clone() {
+fn reports_shallow_clone_as_incomplete() {
     let key = fresh_key("shallow");
     let repo = Repo::new();
     repo.commit_file("first", "first\n");
@@ -946,7 +946,7 @@ fn shallow_clone() {
 
 /// What is missing in a shallow clone for another reason is still missing.
 #[test]
-fn shallow_clone_with_damage() {
+fn reports_damage_in_a_shallow_clone() {
     let (repo, _) = sample("shallow damage");
     repo.commit_file("conf/clean", "clean\n");
     let from = format!("file://{}", repo.folder.display());
@@ -968,7 +968,7 @@ fn shallow_clone_with_damage() {
 
 /// All kinds of damage at once: never clean, never a crash, never for ever.
 #[test]
-fn random_damage() {
+fn random_damage_is_never_reported_as_clean() {
     let (repo, _, pack) = sample_with_pack("random");
     let git_dir = repo.git_dir();
     let (run, before) = repo.history();

@@ -50,7 +50,7 @@ fn check_deleted(name: &str, change: impl FnOnce(&Repo)) {
 // Commits.
 
 #[test]
-fn root_commit() {
+fn finds_key_in_the_root_commit() {
     let key = fresh_key("root commit");
     let repo = Repo::new();
     let commit = repo.commit_file("a.env", line(&key));
@@ -59,7 +59,7 @@ fn root_commit() {
 }
 
 #[test]
-fn later_commit_and_deleted_since() {
+fn finds_key_that_a_later_commit_deleted() {
     let key = fresh_key("later commit");
     let (repo, commit) = deleted(&key);
     let removal = repo.id("HEAD");
@@ -69,7 +69,7 @@ fn later_commit_and_deleted_since() {
 }
 
 #[test]
-fn working_tree_and_history_is_one_finding() {
+fn key_in_tree_and_history_is_one_finding() {
     let key = fresh_key("working tree");
     let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
@@ -97,7 +97,7 @@ fn branches(repo: &Repo, names: &[&str]) {
 }
 
 #[test]
-fn line_that_only_a_merge_has() {
+fn finds_line_that_only_a_merge_has() {
     let key = fresh_key("evil merge");
     let repo = Repo::with_readme();
     branches(&repo, &["side"]);
@@ -110,7 +110,7 @@ fn line_that_only_a_merge_has() {
 }
 
 #[test]
-fn line_that_only_an_octopus_merge_has() {
+fn finds_line_that_only_an_octopus_merge_has() {
     let key = fresh_key("octopus");
     let repo = Repo::with_readme();
     branches(&repo, &["a", "b", "c"]);
@@ -123,7 +123,7 @@ fn line_that_only_an_octopus_merge_has() {
 }
 
 #[test]
-fn last_parent_of_an_octopus_merge() {
+fn finds_key_in_last_parent_of_an_octopus_merge() {
     let key = fresh_key("octopus parent");
     let repo = Repo::with_readme();
     branches(&repo, &["a", "b", "c"]);
@@ -138,7 +138,7 @@ fn last_parent_of_an_octopus_merge() {
 }
 
 #[test]
-fn second_parent() {
+fn finds_key_in_second_parent() {
     let key = fresh_key("second parent");
     let repo = Repo::with_readme();
     branches(&repo, &["side"]);
@@ -152,7 +152,7 @@ fn second_parent() {
 }
 
 #[test]
-fn side_branch() {
+fn finds_key_on_a_side_branch() {
     let key = fresh_key("side branch");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
@@ -165,7 +165,7 @@ fn side_branch() {
 // Tags.
 
 #[test]
-fn tag_to_a_commit_that_no_branch_has() {
+fn finds_key_in_a_commit_that_only_a_tag_has() {
     let key = fresh_key("tagged commit");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "--detach"]);
@@ -176,7 +176,7 @@ fn tag_to_a_commit_that_no_branch_has() {
 }
 
 #[test]
-fn tag_to_a_tree() {
+fn finds_key_in_a_tagged_tree() {
     for annotated in [false, true] {
         let key = fresh_key("tagged tree");
         let repo = Repo::with_readme();
@@ -201,7 +201,7 @@ fn tag_to_a_tree() {
 }
 
 #[test]
-fn tag_to_a_blob() {
+fn finds_key_in_a_tagged_blob() {
     for annotated in [false, true] {
         let key = fresh_key("tagged blob");
         let repo = Repo::with_readme();
@@ -217,7 +217,7 @@ fn tag_to_a_blob() {
 }
 
 #[test]
-fn tag_message() {
+fn finds_key_in_a_tag_message() {
     let key = fresh_key("tag message");
     let repo = Repo::with_readme();
     repo.git(["tag", "-a", "-m", &line(&key), "v1"]);
@@ -227,7 +227,7 @@ fn tag_message() {
 }
 
 #[test]
-fn tag_of_a_tag_and_its_tagger() {
+fn finds_key_in_a_tag_of_a_tag_and_in_its_tagger() {
     let key = fresh_key("tagger");
     let repo = Repo::with_readme();
     repo.git(["tag", "-a", "-m", "one", "inner"]);
@@ -238,7 +238,7 @@ fn tag_of_a_tag_and_its_tagger() {
 }
 
 #[test]
-fn dangling_tag() {
+fn finds_key_in_a_dangling_tag() {
     let key = fresh_key("dangling tag");
     let repo = Repo::with_readme();
     repo.git(["tag", "-a", "-m", &line(&key), "v1"]);
@@ -265,7 +265,7 @@ fn check_tag(repo: &Repo, key: &str, tag: &str, exposure: &str) -> Value {
 // Messages and headers of commits.
 
 #[test]
-fn message_of_an_empty_commit() {
+fn finds_key_in_the_message_of_an_empty_commit() {
     let key = fresh_key("message");
     let repo = Repo::with_readme();
     // The first line would be in the reflog, too.
@@ -288,7 +288,7 @@ fn finds_key_in_a_message_that_git_did_not_clean_up() {
 }
 
 #[test]
-fn header_of_a_commit() {
+fn finds_key_in_the_header_of_a_commit() {
     let fields: [(&str, &[&str]); 4] = [
         ("author name", &["GIT_AUTHOR_NAME"]),
         ("author mail", &["GIT_AUTHOR_EMAIL"]),
@@ -316,7 +316,7 @@ fn header_of_a_commit() {
 }
 
 #[test]
-fn further_header_of_a_commit() {
+fn finds_key_in_an_extra_header_of_a_commit() {
     let key = fresh_key("header");
     let repo = Repo::with_readme();
     let head = String::from_utf8(repo.object("HEAD")).unwrap();
@@ -336,7 +336,7 @@ fn check_commit(repo: &Repo, key: &str, commit: &str, exposure: &str) {
 // Notes and names.
 
 #[test]
-fn note() {
+fn finds_key_in_a_note() {
     let key = fresh_key("note");
     let repo = Repo::with_readme();
     let head = repo.id("HEAD");
@@ -347,7 +347,7 @@ fn note() {
 }
 
 #[test]
-fn name_of_a_ref() {
+fn finds_key_in_the_name_of_a_ref() {
     for (prefix, packed) in [("refs/heads/fix/", false), ("refs/tags/", false), ("refs/heads/", true)] {
         let key = fresh_key(prefix);
         let repo = Repo::with_readme();
@@ -378,7 +378,7 @@ fn check_masked(finding: &Value, prefix: &str, key: &str) {
 }
 
 #[test]
-fn log_of_a_ref() {
+fn finds_key_in_the_log_of_a_ref() {
     let key = fresh_key("reflog text");
     let repo = Repo::with_readme();
     repo.git(["update-ref", "--create-reflog", "-m", &format!("use {key}"), "refs/heads/logged", "HEAD"]);
@@ -394,7 +394,7 @@ fn log_of_a_ref() {
 }
 
 #[test]
-fn name_of_a_file_or_folder() {
+fn finds_key_in_the_name_of_a_file_or_folder() {
     for (prefix, suffix) in [("conf/", ""), ("", "/inner/file.txt"), ("a-", ".json")] {
         let key = fresh_key(&format!("name {prefix}{suffix}"));
         let repo = Repo::with_readme();
@@ -416,7 +416,7 @@ fn name_of_a_file_or_folder() {
 // What no branch has.
 
 #[test]
-fn newest_stash() {
+fn finds_key_in_the_newest_stash() {
     let key = fresh_key("newest stash");
     let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["stash", "-q"]);
@@ -425,7 +425,7 @@ fn newest_stash() {
 }
 
 #[test]
-fn index_of_a_stash() {
+fn finds_key_in_the_index_of_a_stash() {
     let key = fresh_key("index of a stash");
     let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["add", "readme"]);
@@ -435,7 +435,7 @@ fn index_of_a_stash() {
 }
 
 #[test]
-fn untracked_file_in_a_stash() {
+fn finds_key_in_an_untracked_file_of_a_stash() {
     let key = fresh_key("untracked stash");
     let repo = Repo::with_readme();
     repo.write("new/secret.env", line(&key)).git(["stash", "-q", "-u"]);
@@ -444,7 +444,7 @@ fn untracked_file_in_a_stash() {
 }
 
 #[test]
-fn older_stash() {
+fn finds_key_in_an_older_stash() {
     let key = fresh_key("older stash");
     let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["stash", "-q"]);
@@ -457,7 +457,7 @@ fn older_stash() {
 }
 
 #[test]
-fn commit_that_only_the_reflog_has() {
+fn finds_key_in_a_commit_that_only_the_reflog_has() {
     let key = fresh_key("reflog");
     let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
@@ -468,7 +468,7 @@ fn commit_that_only_the_reflog_has() {
 }
 
 #[test]
-fn dangling_blob() {
+fn finds_key_in_a_dangling_blob() {
     let key = fresh_key("dangling blob");
     let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
@@ -478,7 +478,7 @@ fn dangling_blob() {
 }
 
 #[test]
-fn staged_only() {
+fn finds_key_that_is_only_staged() {
     let key = fresh_key("staged");
     let repo = Repo::with_readme();
     repo.write("readme", line(&key)).git(["add", "readme"]);
@@ -496,7 +496,7 @@ fn staged_only() {
 }
 
 #[test]
-fn dangling_tree() {
+fn finds_key_in_a_dangling_tree() {
     let key = fresh_key("dangling tree");
     let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
@@ -507,7 +507,7 @@ fn dangling_tree() {
 }
 
 #[test]
-fn dangling_commit() {
+fn finds_key_in_a_dangling_commit() {
     let key = fresh_key("dangling commit");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "-b", "side"]);
@@ -535,7 +535,7 @@ fn check_content(name: &str, content: &[u8], key: &str, written: &[u8], prepare:
 }
 
 #[test]
-fn file_without_diff() {
+fn finds_key_in_a_file_without_diff() {
     let key = fresh_key("-diff");
     let content = line(&key).into_bytes();
     check_content("a.env", &content, &key, key.as_bytes(), |repo| {
@@ -544,14 +544,14 @@ fn file_without_diff() {
 }
 
 #[test]
-fn binary_file() {
+fn finds_key_in_a_binary_file() {
     let key = fresh_key("binary");
     let content = [b"\0\x01\xff\xfe\0\0\n\0", key.as_bytes(), b"\0\0\x80\xc3\n\0"].concat();
     check_content("image.png", &content, &key, key.as_bytes(), |_| ());
 }
 
 #[test]
-fn utf16_file() {
+fn finds_key_in_a_utf16_file() {
     for bytes in [utf16_le, utf16_be] {
         let key = fresh_key("utf-16");
         let content = bytes(&format!("\u{feff}größer 𝄞\r\nname = \"{key}\"\r\n"));
@@ -560,7 +560,7 @@ fn utf16_file() {
 }
 
 #[test]
-fn target_of_a_link() {
+fn finds_key_in_the_target_of_a_link() {
     let key = fresh_key("link");
     let repo = Repo::with_readme();
     std::os::unix::fs::symlink(format!("/nowhere/{key}"), repo.folder.join("link")).unwrap();
@@ -570,7 +570,7 @@ fn target_of_a_link() {
 }
 
 #[test]
-fn url_of_a_submodule() {
+fn finds_key_in_the_url_of_a_submodule() {
     let key = fresh_key("submodule");
     let repo = Repo::with_readme();
     // The submodule's commit is not in this repository, and is not missed.
@@ -586,7 +586,7 @@ fn url_of_a_submodule() {
 }
 
 #[test]
-fn path_with_every_odd_byte() {
+fn escapes_every_odd_byte_of_a_path() {
     let key = fresh_key("odd path");
     let repo = Repo::with_readme();
     let name: Vec<u8> = (1..=u8::MAX).filter(|&byte| byte != b'/').collect();
@@ -621,7 +621,7 @@ fn path_with_every_odd_byte() {
 }
 
 #[test]
-fn path_that_is_utf8_is_told_as_it_is() {
+fn reports_a_utf8_path_unchanged() {
     let key = fresh_key("utf-8 path");
     let repo = Repo::with_readme();
     let name = "grün ✓ \"quoted\" \\ 100%.env";
@@ -637,12 +637,12 @@ fn has_loose_objects(repo: &Repo) -> bool {
 }
 
 #[test]
-fn loose_object() {
+fn finds_key_in_a_loose_object() {
     check_deleted("loose", |repo| assert!(repo.packs().is_empty()));
 }
 
 #[test]
-fn packed_by_gc() {
+fn finds_key_after_gc_packed_it() {
     check_deleted("gc", |repo| {
         repo.git(["gc", "-q"]);
         assert_eq!((repo.packs().len(), has_loose_objects(repo)), (1, false), "the test is wrong");
@@ -650,7 +650,7 @@ fn packed_by_gc() {
 }
 
 #[test]
-fn packed_and_loose() {
+fn object_that_is_packed_and_loose_is_one_finding() {
     check_deleted("twice", |repo| {
         repo.git(["repack", "-q", "-a"]);
         assert_eq!((repo.packs().len(), has_loose_objects(repo)), (1, true), "the test is wrong");
@@ -658,7 +658,7 @@ fn packed_and_loose() {
 }
 
 #[test]
-fn second_pack() {
+fn finds_key_in_the_second_pack() {
     for hide_first in [true, false] {
         let key = fresh_key("second pack");
         let repo = Repo::with_readme();
@@ -678,7 +678,7 @@ fn second_pack() {
 }
 
 #[test]
-fn many_packs() {
+fn finds_key_in_one_of_many_packs() {
     let key = fresh_key("many packs");
     let repo = Repo::with_readme();
     let mut hidden = String::new();
@@ -720,7 +720,7 @@ fn delta(key: &str) -> (Repo, String) {
 }
 
 #[test]
-fn offset_delta() {
+fn finds_key_in_an_offset_delta() {
     let key = fresh_key("offset delta");
     let (repo, commit) = delta(&key);
     repo.git(["repack", "-q", "-a", "-d", "-f"]);
@@ -729,7 +729,7 @@ fn offset_delta() {
 }
 
 #[test]
-fn reference_delta() {
+fn finds_key_in_a_reference_delta() {
     let key = fresh_key("reference delta");
     let (repo, commit) = delta(&key);
     repo.git(["-c", "repack.useDeltaBaseOffset=false", "repack", "-q", "-a", "-d", "-f"]);
@@ -739,7 +739,7 @@ fn reference_delta() {
 
 /// Two files of more than 16 MiB. One is a delta of the other.
 #[test]
-fn delta_of_a_large_file() {
+fn finds_key_in_a_delta_of_a_large_file() {
     for in_delta in [true, false] {
         let key = fresh_key("large delta");
         let repo = Repo::with_readme();
@@ -759,7 +759,7 @@ fn delta_of_a_large_file() {
 
 /// A commit and a tree can be deltas as well.
 #[test]
-fn deltas_of_every_sort() {
+fn finds_key_in_deltas_of_every_kind() {
     let repo = Repo::with_readme();
     let key = fresh_key("commit delta");
     let body: String = (0..300).map(|number| format!("{} words\n", number * number * 7919)).collect();
@@ -774,7 +774,7 @@ fn deltas_of_every_sort() {
 
 /// A delta that is made of nothing but copies of a clean object, and has a key where they meet, begin or end.
 #[test]
-fn key_that_copies_of_a_clean_object_make() {
+fn finds_key_that_copies_of_a_clean_base_make() {
     let key = fresh_key("copies");
     // One cut leaves nothing that begins a key, the other one does.
     for cut in [2, 17] {
@@ -795,7 +795,7 @@ fn key_that_copies_of_a_clean_object_make() {
 
 /// Many copies meet, near each other and far apart, and at any of these places there may be a key.
 #[test]
-fn key_at_one_of_many_seams() {
+fn finds_key_at_one_of_many_delta_seams() {
     let key = fresh_key("seams");
     let halves = key.split_at(2);
     for place in 0..6 {
@@ -851,7 +851,7 @@ fn check_copies(key: &str, base: &str, result: &str, instructions: &[u8]) {
 
 /// The names in a tree too.
 #[test]
-fn name_in_a_tree_that_is_a_delta() {
+fn finds_key_in_a_name_of_a_tree_delta() {
     let key = fresh_key("tree delta");
     let repo = Repo::with_readme();
     (0..80).for_each(|number| _ = repo.write(format!("file{number}"), format!("{number}")));
@@ -869,7 +869,7 @@ fn name_in_a_tree_that_is_a_delta() {
 }
 
 #[test]
-fn deep_delta_chain() {
+fn finds_key_in_a_deep_delta_chain() {
     const VERSIONS: usize = 420;
     let key = fresh_key("deep chain");
     let repo = Repo::new();
@@ -907,7 +907,7 @@ fn deep_delta_chain() {
 }
 
 #[test]
-fn alternate() {
+fn finds_key_in_an_alternate() {
     let key = fresh_key("alternate");
     let (repo, commit) = deleted(&key);
     repo.git(["clone", "-q", "--shared", ".", "../borrower"]);
@@ -917,7 +917,7 @@ fn alternate() {
 }
 
 #[test]
-fn alternate_of_an_alternate() {
+fn finds_key_in_an_alternate_of_an_alternate() {
     let key = fresh_key("two alternates");
     let (repo, commit) = deleted(&key);
     repo.git(["clone", "-q", "--shared", ".", "../one"]);
@@ -929,7 +929,7 @@ fn alternate_of_an_alternate() {
 }
 
 #[test]
-fn alternate_with_a_quoted_path() {
+fn finds_key_in_an_alternate_with_a_quoted_path() {
     let key = fresh_key("quoted alternate");
     let (repo, commit) = deleted(&key);
     repo.git(["clone", "-q", "--shared", ".", "../borrower"]);
@@ -943,7 +943,7 @@ fn alternate_with_a_quoted_path() {
 }
 
 #[test]
-fn alternates_in_a_circle() {
+fn reads_alternates_in_a_circle_once() {
     let key = fresh_key("circle");
     let (repo, commit) = deleted(&key);
     repo.git(["clone", "-q", "--shared", ".", "../borrower"]);
@@ -965,7 +965,7 @@ fn alternates_in_a_circle() {
 
 /// Git gives a hook the place of the repository and further databases.
 #[test]
-fn database_that_the_environment_names() {
+fn reads_the_database_that_the_environment_names() {
     let key = fresh_key("environment");
     let repo = Repo::with_readme();
     let (other, commit) = deleted(&key);
@@ -983,7 +983,7 @@ fn database_that_the_environment_names() {
 }
 
 #[test]
-fn multi_pack_index() {
+fn finds_key_beside_a_multi_pack_index() {
     check_deleted("multi-pack-index", |repo| {
         repo.git(["repack", "-q", "-d"]);
         repo.commit_file("more", "more\n");
@@ -995,7 +995,7 @@ fn multi_pack_index() {
 }
 
 #[test]
-fn bitmap_and_reverse_index_and_commit_graph() {
+fn finds_key_beside_bitmap_and_commit_graph() {
     check_deleted("bitmap", |repo| {
         repo.git(["-c", "pack.writeReverseIndex=true", "repack", "-q", "-a", "-d", "-b"]);
         repo.git(["commit-graph", "write", "--reachable", "--changed-paths"]);
@@ -1008,7 +1008,7 @@ fn bitmap_and_reverse_index_and_commit_graph() {
 
 /// `gc --cruft` keeps what nothing leads to in a pack of its own.
 #[test]
-fn cruft_pack() {
+fn finds_key_in_a_cruft_pack() {
     let key = fresh_key("cruft");
     let repo = Repo::with_readme();
     let blob = repo.blob(line(&key));
@@ -1021,7 +1021,7 @@ fn cruft_pack() {
 }
 
 #[test]
-fn pack_index_of_the_first_version() {
+fn reads_a_pack_index_of_version_1() {
     check_deleted("first version", |repo| {
         repo.git(["-c", "pack.indexVersion=1", "repack", "-q", "-a", "-d", "-f"]);
         let index = repo.packs().pop().unwrap().with_extension("idx");
@@ -1032,7 +1032,7 @@ fn pack_index_of_the_first_version() {
 // What hides history from git.
 
 #[test]
-fn grafts() {
+fn grafts_hide_no_commit() {
     check_deleted("grafts", |repo| {
         let head = repo.id("HEAD");
         fs::write(repo.git_dir().join("info/grafts"), format!("{head}\n")).unwrap();
@@ -1041,7 +1041,7 @@ fn grafts() {
 }
 
 #[test]
-fn replaced_commit() {
+fn finds_key_in_a_replaced_commit() {
     let key = fresh_key("replace");
     let (repo, commit) = deleted(&key);
     let innocent = repo.id("main~2");
@@ -1051,7 +1051,7 @@ fn replaced_commit() {
 }
 
 #[test]
-fn replaced_blob() {
+fn finds_key_in_a_replaced_blob() {
     let key = fresh_key("replaced blob");
     let (repo, commit) = deleted(&key);
     let innocent = repo.blob("innocent\n");
@@ -1062,7 +1062,7 @@ fn replaced_blob() {
 
 /// A clone that says to be shallow, but has all.
 #[test]
-fn forged_shallow_file() {
+fn forged_shallow_file_hides_no_commit() {
     let key = fresh_key("forged shallow");
     let (repo, commit) = deleted(&key);
     let head = repo.id("HEAD");
@@ -1077,7 +1077,7 @@ fn forged_shallow_file() {
 }
 
 #[test]
-fn worktree_config() {
+fn reads_repository_with_worktree_config() {
     check_deleted("worktreeConfig", |repo| {
         repo.git(["config", "core.repositoryFormatVersion", "1"]);
         repo.git(["config", "extensions.worktreeConfig", "true"]);
@@ -1089,7 +1089,7 @@ fn worktree_config() {
 // Where the repository is.
 
 #[test]
-fn linked_working_tree() {
+fn reads_history_from_a_linked_working_tree() {
     let key = fresh_key("linked");
     let repo = Repo::with_readme();
     repo.git(["worktree", "add", "-q", "--detach", "../linked"]);
@@ -1110,7 +1110,7 @@ fn linked_working_tree() {
 }
 
 #[test]
-fn bare_repository() {
+fn reads_history_of_a_bare_repository() {
     let key = fresh_key("bare");
     let (repo, commit) = deleted(&key);
     repo.git(["clone", "-q", "--bare", ".", "../bare.git"]);
@@ -1119,7 +1119,7 @@ fn bare_repository() {
 }
 
 #[test]
-fn repository_that_is_named() {
+fn reads_the_repository_that_is_named() {
     let key = fresh_key("named");
     let (repo, commit) = deleted(&key);
     repo.git(["clone", "-q", "--bare", ".", "../bare.git"]);
@@ -1152,7 +1152,7 @@ fn repository_that_is_named() {
 
 /// What is named is read, or the run says that it was not.
 #[test]
-fn paths_that_are_not_one_repository() {
+fn refuses_paths_that_are_not_one_repository() {
     let key = fresh_key("two repositories");
     let (repo, _) = deleted(&key);
     repo.git(["init", "-q", "../clean"]);
@@ -1171,7 +1171,7 @@ fn paths_that_are_not_one_repository() {
 }
 
 #[test]
-fn no_repository_is_an_error() {
+fn history_without_a_repository_is_an_error() {
     let repo = Repo::with_readme();
     fs::create_dir(repo.project.path("elsewhere")).unwrap();
     let repo = repo.moved_to("elsewhere");
@@ -1181,7 +1181,7 @@ fn no_repository_is_an_error() {
 }
 
 #[test]
-fn empty_repository_is_not_silent() {
+fn says_that_an_empty_repository_has_nothing_to_read() {
     for arguments in [&[][..], &["--bare"]] {
         let repo = Repo::with(arguments);
         let (run, report) = repo.history();
@@ -1195,7 +1195,7 @@ fn empty_repository_is_not_silent() {
 }
 
 #[test]
-fn unborn_branch_and_packed_refs() {
+fn finds_key_of_a_packed_ref_beside_an_unborn_branch() {
     let key = fresh_key("unborn");
     let repo = Repo::with_readme();
     let commit = repo.commit_file("a.env", line(&key));
@@ -1207,7 +1207,7 @@ fn unborn_branch_and_packed_refs() {
 }
 
 #[test]
-fn refs_that_are_packed() {
+fn finds_key_in_a_commit_of_a_packed_ref() {
     check_deleted("packed refs", |repo| {
         repo.git(["branch", "other"]);
         repo.git(["pack-refs", "--all", "--prune"]);
@@ -1216,7 +1216,7 @@ fn refs_that_are_packed() {
 }
 
 #[test]
-fn five_thousand_refs() {
+fn reads_five_thousand_refs() {
     let key = fresh_key("5,000 refs");
     let repo = Repo::with_readme();
     repo.git(["checkout", "-q", "--detach"]);
@@ -1240,7 +1240,7 @@ fn five_thousand_refs() {
 // Formats.
 
 #[test]
-fn sha256_repository() {
+fn reads_a_sha256_repository() {
     for packed in [false, true] {
         let key = fresh_key("sha256");
         let repo = Repo::with(&["--object-format=sha256"]);
@@ -1257,7 +1257,7 @@ fn sha256_repository() {
 
 /// The objects of a reftable repository are read. Its refs are not, and that is reported.
 #[test]
-fn reftable_repository() {
+fn reports_a_reftable_repository_and_finds_the_key() {
     let key = fresh_key("reftable");
     let (repo, commit) = deleted(&key);
     let git_dir = repo.git_dir();
@@ -1275,7 +1275,7 @@ fn reftable_repository() {
 }
 
 #[test]
-fn reftable_repository_by_git() {
+fn reports_a_reftable_repository_that_git_made() {
     let key = fresh_key("reftable by git");
     let repo = Repo::with(&["--ref-format=reftable"]);
     repo.commit_file("readme", "hello\n");
@@ -1348,11 +1348,11 @@ fn check_huge(setting: &str, is_packed: bool) {
 }
 
 #[test]
-fn huge_loose_blob() {
+fn finds_key_in_a_huge_loose_blob() {
     check_huge("core.bigFileThreshold=4g", false);
 }
 
 #[test]
-fn huge_packed_blob() {
+fn finds_key_in_a_huge_packed_blob() {
     check_huge("core.bigFileThreshold=1m", true);
 }

@@ -49,7 +49,7 @@ fn check_made(repo: &Repo, environment: &[(&str, &str)], args: &[&str]) {
 }
 
 #[test]
-fn a_commit() {
+fn hook_refuses_a_commit_with_a_key() {
     let repo = guarded();
     let key = fresh_key("commit");
     repo.write("file.txt", line(&key)).git(["add", "file.txt"]);
@@ -63,7 +63,7 @@ fn a_commit() {
 }
 
 #[test]
-fn a_commit_of_all_that_changed() {
+fn hook_checks_commit_with_option_all() {
     let repo = guarded();
     let key = fresh_key("all");
     repo.write("file.txt", line(&key));
@@ -73,7 +73,7 @@ fn a_commit_of_all_that_changed() {
 }
 
 #[test]
-fn a_commit_of_some_paths() {
+fn hook_checks_commit_of_some_paths() {
     let repo = guarded();
     let key = fresh_key("path");
     repo.write("file.txt", line(&key)).write("other.txt", "two\n").git(["add", "file.txt"]);
@@ -89,7 +89,7 @@ fn a_commit_of_some_paths() {
 }
 
 #[test]
-fn a_commit_in_a_folder() {
+fn hook_checks_commit_from_a_subfolder() {
     let repo = guarded();
     let key = fresh_key("folder");
     repo.write("in/deep/file.txt", line(&key)).git(["add", "-A", "."]);
@@ -100,7 +100,7 @@ fn a_commit_in_a_folder() {
 }
 
 #[test]
-fn a_commit_in_a_linked_working_tree() {
+fn hook_checks_commit_in_a_linked_working_tree() {
     let repo = guarded();
     repo.git(["worktree", "add", "-q", "-b", "other", "../linked"]);
     // What is staged in the main one is not of interest.
@@ -117,7 +117,7 @@ fn a_commit_in_a_linked_working_tree() {
 }
 
 #[test]
-fn the_first_commit() {
+fn hook_checks_the_first_commit() {
     let repo = Repo::new();
     install(&repo, "pre-commit", "--staged");
     let key = fresh_key("first");
@@ -129,7 +129,7 @@ fn the_first_commit() {
 }
 
 #[test]
-fn an_amended_commit() {
+fn hook_checks_an_amended_commit() {
     let repo = guarded();
     let key = fresh_key("amend");
     repo.write("file.txt", line(&key)).git(["add", "file.txt"]);
@@ -150,7 +150,7 @@ fn with_side(file: &str, key: &str) -> Repo {
 }
 
 #[test]
-fn a_merge() {
+fn hook_checks_a_merge() {
     let key = fresh_key("merge");
     let repo = with_side("side.txt", &key);
     install(&repo, "pre-merge-commit", "--staged");
@@ -163,7 +163,7 @@ fn a_merge() {
 }
 
 #[test]
-fn a_merge_with_conflicts() {
+fn hook_checks_a_merge_with_conflicts() {
     let key = fresh_key("conflict");
     let repo = with_side("file.txt", &key);
     repo.write("file.txt", "ours\n").git(["commit", "-q", "-a", "-m", "ours"]);
@@ -176,7 +176,7 @@ fn a_merge_with_conflicts() {
 }
 
 #[test]
-fn a_commit_with_other_forms_of_the_index() {
+fn hook_checks_commit_with_every_form_of_index() {
     for settings in [
         &[("index.version", "4")][..],
         &[("core.splitIndex", "true"), ("splitIndex.maxPercentChange", "100")],
@@ -216,7 +216,7 @@ fn editor(repo: &Repo, text: &str) -> String {
 }
 
 #[test]
-fn a_message() {
+fn hook_refuses_a_message_with_a_key() {
     let repo = with_message_hook();
     let key = fresh_key("message");
     check_refused(&repo, &key, &[], &["commit", "-m", &format!("use {key}")]);
@@ -228,7 +228,7 @@ fn a_message() {
 }
 
 #[test]
-fn a_message_with_the_diff_below_it() {
+fn hook_ignores_the_diff_below_a_message() {
     let repo = with_message_hook();
     let key = fresh_key("verbose");
     // The diff below the message has a key. The message does not.
@@ -251,7 +251,7 @@ fn a_message_with_the_diff_below_it() {
 }
 
 #[test]
-fn a_message_that_is_not_there_is_an_error() {
+fn missing_message_file_is_an_error() {
     let repo = Repo::new();
     let (run, report) = repo.json(["--commit-msg", ".git/NONE"]);
     assert_eq!(run.code, 2, "{run:?}");

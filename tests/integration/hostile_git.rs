@@ -129,7 +129,7 @@ fn results(repo: &Repo, prepare: impl Fn(&mut Command)) -> Vec<(i32, Vec<(String
 }
 
 #[test]
-fn results_of_the_sample() {
+fn sample_gives_the_expected_results() {
     let paths: Vec<Vec<String>> = results(&sample(), |_| ())
         .into_iter()
         .map(|(code, found)| {
@@ -177,14 +177,14 @@ fn add_settings(repo: &Repo, more: &str) {
 }
 
 #[test]
-fn settings_that_run_programs() {
+fn settings_run_no_program() {
     let hostile = |repo: &Repo, program: &Path| add_settings(repo, &settings(program));
     check(hostile, no_preparation);
 }
 
 /// The check works: git itself runs the programs of these settings.
 #[test]
-fn git_runs_them() {
+fn git_runs_the_programs_that_the_settings_name() {
     let repo = sample();
     let (program, mark) = program(&repo);
     add_settings(&repo, &settings(&program));
@@ -195,7 +195,7 @@ fn git_runs_them() {
 }
 
 #[test]
-fn attributes_with_filters() {
+fn attributes_run_no_filter() {
     let hostile = |repo: &Repo, program: &Path| {
         add_settings(repo, &settings(program));
         let attributes = "* filter=evil diff=evil merge=evil ident working-tree-encoding=UTF-16 eol=crlf\n";
@@ -211,7 +211,7 @@ fn attributes_with_filters() {
 }
 
 #[test]
-fn hooks() {
+fn hooks_of_the_repository_do_not_run() {
     let hostile = |repo: &Repo, program: &Path| {
         let folder = repo.project.path("hooks");
         fs::create_dir_all(&folder).unwrap();
@@ -232,7 +232,7 @@ fn hooks() {
 }
 
 #[test]
-fn included_files_that_are_fifos() {
+fn does_not_wait_for_fifos_that_settings_include() {
     for include in [
         "[include]\n\tpath = PIPE\n",
         "[includeIf \"gitdir:/\"]\n\tpath = PIPE\n",
@@ -254,7 +254,7 @@ fn included_files_that_are_fifos() {
 }
 
 #[test]
-fn settings_of_the_user_and_the_system() {
+fn settings_of_user_and_system_run_no_program() {
     let hostile = |repo: &Repo, program: &Path, command: &mut Command| {
         let home = repo.project.path("home");
         fs::create_dir_all(home.join(".config/git")).unwrap();
@@ -272,7 +272,7 @@ fn settings_of_the_user_and_the_system() {
 }
 
 #[test]
-fn variables() {
+fn git_variables_run_no_program() {
     let hostile = |_: &Repo, program: &Path, command: &mut Command| {
         VARIABLES.iter().for_each(|variable| _ = command.env(variable, program));
         command.env("GIT_CONFIG_COUNT", "3");
@@ -292,7 +292,7 @@ fn variables() {
 
 /// Programs that are called as git is.
 #[test]
-fn no_program_is_looked_for_in_the_path() {
+fn runs_no_program_from_the_path() {
     let hostile = |repo: &Repo, program: &Path, command: &mut Command| {
         let folder = repo.project.path("bin");
         fs::create_dir_all(&folder).unwrap();
@@ -318,7 +318,7 @@ fn no_program_is_looked_for_in_the_path() {
 
 /// Nothing in the repository is written, and no lock is left or minded.
 #[test]
-fn the_repository_is_not_changed() {
+fn scan_does_not_change_the_repository() {
     let repo = sample();
     let git_dir = repo.git_dir();
     for lock in
@@ -351,7 +351,7 @@ fn the_repository_is_not_changed() {
 
 /// A `.git` in the working tree may be a file, a folder or a link. It does no harm.
 #[test]
-fn nested_repositories_of_a_stranger() {
+fn hostile_nested_repositories_run_no_program() {
     let hostile = |repo: &Repo, program: &Path| {
         for name in ["one", "two"] {
             let folder = repo.folder.join(name);

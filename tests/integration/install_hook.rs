@@ -70,7 +70,7 @@ fn check_free(repo: &Repo) {
 }
 
 #[test]
-fn a_hook_guards_the_first_commit_and_all_others_until_it_is_uninstalled() {
+fn installed_hook_guards_commits_until_it_is_removed() {
     let repo = Repo::new();
     assert!(done(&repo, &["--install-hook"]).contains("hooks/pre-commit: it checks what a commit"));
     check_guarded(&repo);
@@ -88,7 +88,7 @@ fn a_hook_guards_the_first_commit_and_all_others_until_it_is_uninstalled() {
 }
 
 #[test]
-fn three_hooks_in_a_folder_with_an_odd_name() {
+fn installs_three_hooks_in_a_folder_with_an_odd_name() {
     let repo = Repo::new();
     let odd = "it's a \"$HOME\" `x`";
     fs::create_dir(repo.project.path(odd)).unwrap();
@@ -129,7 +129,7 @@ fn three_hooks_in_a_folder_with_an_odd_name() {
 }
 
 #[test]
-fn the_hook_that_was_there_runs_after_the_check_and_comes_back() {
+fn old_hook_runs_after_the_check_and_is_restored() {
     let repo = Repo::new();
     let old = "#!/bin/sh\necho \"old ran: $# $0\"\n[ ! -e refuse ]\n";
     script(&hook(&repo, "pre-commit"), old, 0o750);
@@ -147,7 +147,7 @@ fn the_hook_that_was_there_runs_after_the_check_and_comes_back() {
 }
 
 #[test]
-fn a_hook_that_another_manager_has_put_aside_is_uninstalled_too() {
+fn uninstalls_hook_that_another_manager_moved() {
     let repo = Repo::new();
     script(&hook(&repo, "pre-commit"), "#!/bin/sh\necho first\n", 0o755);
     done(&repo, &["--install-hook"]);
@@ -159,7 +159,7 @@ fn a_hook_that_another_manager_has_put_aside_is_uninstalled_too() {
 }
 
 #[test]
-fn a_hook_that_git_would_not_run_does_not_run_and_a_link_is_moved_not_followed() {
+fn old_hook_without_mode_does_not_run_and_link_is_moved() {
     let repo = Repo::new();
     script(&hook(&repo, "pre-commit"), "#!/bin/sh\nexit 1\n", 0o644);
     assert!(done(&repo, &["--install-hook"]).contains("it is not executable, so it does not run"));
@@ -178,7 +178,7 @@ fn a_hook_that_git_would_not_run_does_not_run_and_a_link_is_moved_not_followed()
 }
 
 #[test]
-fn both_hooks_of_a_push_get_its_lines_and_its_arguments() {
+fn both_push_hooks_get_its_lines_and_arguments() {
     let repo = Repo::new();
     repo.commit_file("a", "a\n");
     let seen = repo.project.path("seen");
@@ -218,7 +218,7 @@ fn both_hooks_of_a_push_get_its_lines_and_its_arguments() {
 }
 
 #[test]
-fn a_hook_that_was_edited_is_left_alone_and_one_of_others_twice_is_not_lost() {
+fn keeps_edited_hook_and_loses_no_old_hook() {
     let repo = Repo::new();
     done(&repo, &["--install-hook"]);
     let text = fs::read_to_string(hook(&repo, "pre-commit")).unwrap() + "# mine\n";
@@ -234,7 +234,7 @@ fn a_hook_that_was_edited_is_left_alone_and_one_of_others_twice_is_not_lost() {
 }
 
 #[test]
-fn without_the_program_nothing_is_committed() {
+fn hook_refuses_commits_if_the_program_is_missing() {
     let repo = Repo::new();
     let program = repo.project.path("bin/sf-scan");
     fs::create_dir(program.parent().unwrap()).unwrap();
@@ -254,7 +254,7 @@ fn without_the_program_nothing_is_committed() {
 }
 
 #[test]
-fn git_says_where_hooks_are() {
+fn installs_hooks_where_git_looks_for_them() {
     let repo = Repo::new();
     let outside = repo.project.path("global hooks");
     repo.git(["config", "core.hooksPath", outside.to_str().unwrap()]);
@@ -295,7 +295,7 @@ fn give_away(folder: &Path, user: u32) {
 }
 
 #[test]
-fn where_no_hook_can_be_is_told() {
+fn reports_folders_that_cannot_have_hooks() {
     let bare = Repo::bare();
     refused(&bare, &["--install-hook"], "a bare repository");
     let repo = Repo::new();
@@ -323,7 +323,7 @@ fn where_no_hook_can_be_is_told() {
 }
 
 #[test]
-fn a_submodule_has_hooks_of_its_own() {
+fn submodule_gets_its_own_hooks() {
     let repo = Repo::new();
     repo.git(["init", "-q", "-b", "main", "../part"]);
     let repo = repo.moved_to("part");
@@ -352,7 +352,7 @@ fn husky() -> Repo {
 }
 
 #[test]
-fn in_husky_the_check_is_a_block_of_the_project_s_script() {
+fn installs_into_the_script_of_husky() {
     let repo = husky();
     let seen = repo.project.path("seen");
     let text = format!("#!/bin/sh\n{{ echo \"$1\"; cat; }} > '{}'\n", seen.display());
@@ -390,7 +390,7 @@ fn in_husky_the_check_is_a_block_of_the_project_s_script() {
 }
 
 #[test]
-fn a_link_in_husky_s_folder_is_not_written_through() {
+fn does_not_write_through_a_link_of_husky() {
     let repo = husky();
     let target = repo.project.path("target");
     fs::write(&target, "mine\n").unwrap();

@@ -282,7 +282,7 @@ fn plant(project: &Project) -> BTreeMap<String, Planted> {
 }
 
 #[test]
-fn every_joint_in_every_language_is_read_and_the_place_is_right() {
+fn finds_cut_key_in_every_language_at_its_place() {
     let project = Project::new();
     let files = plant(&project);
     let (run, report) = project.json(["."]);
@@ -322,7 +322,7 @@ fn every_joint_in_every_language_is_read_and_the_place_is_right() {
 }
 
 #[test]
-fn a_cut_key_that_is_bound_to_the_vendors_name_is_found_once() {
+fn finds_cut_key_of_the_vendor_once() {
     let project = Project::new();
     let templates = [
         "SIXTYFOUR_API_KEY = \"@1@\" + \"@2@\"",
@@ -347,7 +347,7 @@ fn a_cut_key_that_is_bound_to_the_vendors_name_is_found_once() {
 }
 
 #[test]
-fn a_comment_on_the_first_or_last_line_of_a_cut_key_allows_it() {
+fn comment_on_first_or_last_line_allows_a_cut_key() {
     let project = Project::new();
     for (number, template) in [
         "# sf-scan:allow why\nk = '@1@' + \\\n    '@2@'\n",
@@ -367,7 +367,7 @@ fn a_comment_on_the_first_or_last_line_of_a_cut_key_allows_it() {
 }
 
 #[test]
-fn a_secret_of_a_rule_that_knows_no_context_is_less_sure_in_pieces() {
+fn cut_secret_without_context_rule_has_less_confidence() {
     let project = Project::new();
     let secret = template::webhook_secret(7);
     project.write("a.py", fill("k = '@1@' + '@2@'", &secret, &[9]).0);
@@ -382,7 +382,7 @@ fn a_secret_of_a_rule_that_knows_no_context_is_less_sure_in_pieces() {
 }
 
 #[test]
-fn no_output_shows_a_piece_of_a_cut_key() {
+fn output_shows_no_piece_of_a_cut_key() {
     let project = Project::new();
     let mut keys: Vec<String> = plant(&project).into_values().map(|planted| planted.key).collect();
     // Whole keys beside cut ones, whose lines are shown, and cut ones beside each other.
@@ -434,7 +434,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_key_cut_anywhere_is_found_whatever_the_window(
+    fn finds_key_cut_anywhere_in_every_window(
         seed in any::<u64>(),
         joint in 0..BETWEEN.len(),
         cuts in prop::collection::btree_set(8usize..36, 0..3),
@@ -474,7 +474,7 @@ proptest! {
     }
 
     #[test]
-    fn a_key_with_a_constant_is_found_whatever_the_window(
+    fn finds_key_with_a_constant_in_every_window(
         seed in any::<u64>(),
         template in 0..CONSTANTS.len(),
         cut in 4usize..9,
@@ -496,7 +496,7 @@ proptest! {
     }
 
     #[test]
-    fn pieces_of_anything_give_the_same_findings_in_every_window(
+    fn random_pieces_give_the_same_findings_in_every_window(
         pieces in prop::collection::vec((0usize..56, any::<u64>()), 0..60),
         window in 4usize..2000,
     ) {

@@ -95,7 +95,7 @@ fn pieces(secret: &str) -> Vec<&str> {
 }
 
 #[test]
-fn no_more_than_a_mask_is_written() {
+fn output_shows_no_more_than_the_mask() {
     let mut planted = Planted::new();
     planted.add("a.env", "A={key} B={key:2}, SIXTYFOUR_API_KEY={key:3}\nC={webhook_secret}\n");
     planted.add("min.js", &(0..50).map(|n| format!("k{n}=\"{{key:{n}}}\",")).collect::<String>());
@@ -119,7 +119,7 @@ fn no_more_than_a_mask_is_written() {
 }
 
 #[test]
-fn a_key_in_utf16_is_masked_beside_a_plain_one() {
+fn masks_utf16_key_beside_a_plain_one() {
     let mut planted = Planted::new();
     let (plain, wide) = (planted.expand("k={key} ", 1), planted.expand("{key:2}", 1));
     let wide = utf16_le(&wide);
@@ -128,21 +128,21 @@ fn a_key_in_utf16_is_masked_beside_a_plain_one() {
 }
 
 #[test]
-fn a_key_in_the_name_that_a_credential_is_bound_to_is_masked() {
+fn masks_key_in_the_name_of_a_credential() {
     let mut planted = Planted::new();
     planted.add("a.toml", "sixtyfour-{key}-key = \"{base62:40}\"\n");
     planted.check();
 }
 
 #[test]
-fn a_credential_whose_name_stands_on_another_line_is_masked_beside_a_key() {
+fn masks_credential_whose_name_is_on_another_line() {
     let mut planted = Planted::new();
     planted.add("a.py", "os.getenv(\"SIXTYFOUR_TOKEN\",\n  \"{base62:40}\"), \"{key}\"\n");
     planted.check();
 }
 
 #[test]
-fn a_long_secret_of_a_users_rule_is_masked_beside_a_key() {
+fn masks_long_secret_of_a_user_rule_beside_a_key() {
     let mut planted = Planted::new();
     let rule = "id = 'long'\nname = 'Long'\ndescription = 'd'\nhelp = 'h'\nadvice = 'a'\nlevel = 'error'\n\
         confidence = 'high'\nanchors = ['long=']\npatterns = ['long=(?P<secret>[A-Za-z0-9]{900})']\n\
@@ -154,7 +154,7 @@ fn a_long_secret_of_a_users_rule_is_masked_beside_a_key() {
 }
 
 #[test]
-fn complaints_hold_no_key() {
+fn error_messages_show_no_key() {
     let mut planted = Planted::new();
     planted
         .add(".sf-scan.toml", "exclude = [\"{key}\"]\nlevels = {{key:2} = \"{key:3}\", {key:4} = \"off\"}\n");
@@ -206,7 +206,7 @@ fn commanding() -> Project {
 
 #[cfg(unix)]
 #[test]
-fn nothing_scanned_commands_a_terminal_or_a_runner() {
+fn scanned_text_cannot_command_terminal_or_runner() {
     let project = commanding();
     let missing =
         ["##[error]missing", "::error::missing", " ::error::missing", "a\n::error::\u{1b}[1mmissing"];

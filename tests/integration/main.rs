@@ -47,4 +47,5 @@ mod streams;
 mod text;
 mod threads;
 mod windows;
+mod wording;
 mod worktree;

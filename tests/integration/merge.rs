@@ -35,7 +35,7 @@ fn merge(repo: &Repo, files: &[String], args: &[&str]) -> Run {
 }
 
 #[test]
-fn the_shards_of_a_scan_are_the_scan() {
+fn merged_shards_equal_the_whole_scan() {
     let repo = repo();
     for args in [&[][..], &["--history"]] {
         let (whole_run, whole) = repo.json(args);
@@ -56,7 +56,7 @@ fn the_shards_of_a_scan_are_the_scan() {
 }
 
 #[test]
-fn what_is_told_twice_is_told_once() {
+fn reports_a_duplicate_finding_once() {
     let repo = repo();
     let file = repo.project.path("report").display().to_string();
     for format in ["json", "sarif"] {
@@ -73,7 +73,7 @@ fn what_is_told_twice_is_told_once() {
 }
 
 #[test]
-fn the_reports_of_several_repositories_stay_apart() {
+fn keeps_reports_of_several_repositories_apart() {
     let repos = [repo(), repo()];
     let mut files = Vec::new();
     for (number, repo) in repos.iter().enumerate() {
@@ -96,7 +96,7 @@ fn the_reports_of_several_repositories_stay_apart() {
 }
 
 #[test]
-fn it_is_incomplete_if_a_part_is() {
+fn merged_report_is_incomplete_if_a_part_is() {
     let repo = repo();
     for format in ["json", "sarif"] {
         let files =
@@ -120,7 +120,7 @@ fn it_is_incomplete_if_a_part_is() {
 }
 
 #[test]
-fn the_exit_code_is_that_of_a_scan() {
+fn exit_code_equals_that_of_one_scan() {
     let repo = repo();
     for format in ["json", "sarif"] {
         let files = shards(&repo, format, &[]);
@@ -138,7 +138,7 @@ fn the_exit_code_is_that_of_a_scan() {
 }
 
 #[test]
-fn what_is_no_report_is_refused_and_named() {
+fn refuses_and_names_a_file_that_is_not_a_report() {
     let repo = repo();
     let project: &Project = &repo.project;
     let good = shards(&repo, "json", &[])[0].clone();
@@ -171,7 +171,7 @@ fn what_is_no_report_is_refused_and_named() {
 }
 
 #[test]
-fn a_forged_report_shows_no_key() {
+fn forged_report_shows_no_key() {
     let repo = repo();
     let key = fresh_key("forged");
     let mut report = repo.run(["-f", "json"]).report();

@@ -134,7 +134,7 @@ fn is_hidden(text: &str, packed: &[Packed]) {
 }
 
 #[test]
-fn in_the_working_tree_the_index_and_the_history() {
+fn finds_encoded_keys_in_containers_of_every_source() {
     let repo = Repo::new();
     repo.commit_file("readme", "nothing\n");
     let packed = all(0);
@@ -176,7 +176,7 @@ fn in_the_working_tree_the_index_and_the_history() {
 
 /// What comes after in the same container, by a delta that copies the rest, is seen as well.
 #[test]
-fn in_the_next_version_of_a_container() {
+fn finds_encoded_key_in_the_next_version_of_a_container() {
     let repo = Repo::new();
     let packed = all(1);
     for Packed { container, .. } in &packed {
@@ -200,7 +200,7 @@ fn in_the_next_version_of_a_container() {
 }
 
 #[test]
-fn on_standard_input() {
+fn finds_encoded_key_in_a_container_on_stdin() {
     for packed in all(2) {
         let project = Project::new();
         let run = project.feed(["-", "--format", "json"], &packed.bytes);
@@ -218,7 +218,7 @@ fn on_standard_input() {
 
 /// Rules of a configuration are met in encodings in containers, too.
 #[test]
-fn by_a_users_rule() {
+fn user_rule_matches_in_containers() {
     let rule = r#"
 id = "zebra"
 name = "Zebra key"

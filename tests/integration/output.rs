@@ -246,7 +246,7 @@ fn text(file: &[u8]) -> String {
 }
 
 #[test]
-fn sarif_points_at_exactly_the_planted_secrets() {
+fn sarif_points_at_the_planted_secrets() {
     let sample = Sample::new();
     let run = sample.run(&["-f", "sarif"]);
     assert_eq!(run.code, 1, "{}", run.stderr);
@@ -264,7 +264,7 @@ fn sarif_points_at_exactly_the_planted_secrets() {
 }
 
 #[test]
-fn sarif_is_right_also_when_clean_incomplete_or_from_standard_input() {
+fn sarif_is_valid_if_clean_incomplete_or_from_stdin() {
     let sample = Sample::new();
     let clean = sample.project.run(["-f", "sarif", "unused.py"]);
     assert_eq!((clean.code, check_sarif(&clean).len()), (0, 0));
@@ -287,7 +287,7 @@ fn sarif_is_right_also_when_clean_incomplete_or_from_standard_input() {
 }
 
 #[test]
-fn json_is_as_its_schema_says_and_nothing_else() {
+fn json_matches_its_schema_and_has_no_other_field() {
     let sample = Sample::new();
     let (whole, line) = our_validators();
     let hidden = ["--min-confidence", "medium"];
@@ -329,7 +329,7 @@ fn rejects_additions(validator: &Validator, value: &Value, pointer: &str) -> boo
 }
 
 #[test]
-fn every_field_of_the_schema_is_described() {
+fn schema_describes_every_field() {
     fn walk(value: &Value, path: &str) {
         for (name, field) in value["properties"].as_object().into_iter().flatten() {
             assert!(field["description"].is_string(), "{path}/{name}");
@@ -346,7 +346,7 @@ fn every_field_of_the_schema_is_described() {
 }
 
 #[test]
-fn json_lines_say_the_same_as_json() {
+fn json_lines_equal_json() {
     let sample = Sample::new();
     let report = parse(&sample.run_incomplete(&["-f", "json", "--min-confidence", "medium"]).stdout);
     let lines = lines(&sample.run_incomplete(&["-f", "jsonl", "--min-confidence", "medium"]).stdout);
@@ -374,7 +374,7 @@ fn json_lines_say_the_same_as_json() {
 }
 
 #[test]
-fn json_regions_and_counts_are_right() {
+fn json_regions_and_counts_are_exact() {
     let sample = Sample::new();
     let report = parse(&sample.run(&["-f", "json"]).stdout);
     let level = |level: &str| findings(&report).iter().filter(|finding| finding["level"] == level).count();
@@ -400,7 +400,7 @@ fn json_regions_and_counts_are_right() {
 }
 
 #[test]
-fn columns_are_right_behind_bytes_that_are_no_utf8() {
+fn columns_are_exact_after_bytes_that_are_not_utf8() {
     let project = Project::new();
     for (name, before) in
         [("n-tilde", &b"a\xf1o "[..]), ("no-break-space", b"a\xa0b "), ("quotes", b"\x93a\x94 ")]
@@ -413,7 +413,7 @@ fn columns_are_right_behind_bytes_that_are_no_utf8() {
 }
 
 #[test]
-fn the_same_bytes_each_time_and_for_any_number_of_threads() {
+fn output_is_the_same_for_any_number_of_threads() {
     let sample = Sample::new();
     for format in FORMATS {
         let first = sample.run_incomplete(&["-v", "-f", format, "-j", "1"]);
@@ -448,7 +448,7 @@ fn fingerprint_formula_does_not_change() {
 }
 
 #[test]
-fn a_fingerprint_is_of_the_secret_and_not_of_its_place() {
+fn fingerprint_depends_on_the_secret_not_on_its_place() {
     let project = Project::new();
     let prints = || -> BTreeMap<String, String> {
         let (_, report) = project.json(["."]);
@@ -487,7 +487,7 @@ fn check_formats(project: &Project, args: &[&str]) -> (Value, Value) {
 }
 
 #[test]
-fn the_scope_tells_the_commit_and_branch_of_head() {
+fn scope_names_commit_and_branch_of_head() {
     let project = Project::with_git();
     project.write("a.txt", format!("k = {}\n", key(1, 0)));
     let scope = || check_formats(&project, &["."]).0["scope"].clone();
@@ -517,7 +517,7 @@ fn the_scope_tells_the_commit_and_branch_of_head() {
 }
 
 #[test]
-fn sarif_names_the_repository_only_where_the_environment_tells_it() {
+fn sarif_names_the_repository_only_from_the_environment() {
     let project = Project::with_git();
     project.write("a.txt", "x").write("in/side/b.txt", "x");
     project.git(&["add", "."]);
@@ -555,7 +555,7 @@ fn sarif_names_the_repository_only_where_the_environment_tells_it() {
 }
 
 #[test]
-fn what_is_staged_is_told_in_every_format() {
+fn every_format_reports_staged_findings() {
     let project = Project::with_git();
     let nothing = project.run(["--staged"]);
     assert_eq!((nothing.code, nothing.stdout.as_str()), (0, "Nothing was read: no content is staged.\n"));
@@ -597,7 +597,7 @@ fn what_is_staged_is_told_in_every_format() {
 }
 
 #[test]
-fn a_message_is_told_in_every_format() {
+fn every_format_reports_findings_in_a_message() {
     let project = Project::with_git();
     project.write("message", format!("Use it\n\nSIXTYFOUR_API_KEY={}\n", key(1, 0)));
     let (report, _) = check_formats(&project, &["--commit-msg", "message"]);
@@ -609,7 +609,7 @@ fn a_message_is_told_in_every_format() {
 }
 
 #[test]
-fn what_a_range_brings_in_is_told_in_every_format() {
+fn every_format_reports_findings_of_a_range() {
     let project = Project::with_git();
     project.write("a.txt", "x");
     project.git(&["add", "."]);
@@ -633,7 +633,7 @@ fn what_a_range_brings_in_is_told_in_every_format() {
 }
 
 #[test]
-fn what_a_history_holds_is_told_in_every_format() {
+fn every_format_reports_findings_of_a_history() {
     let project = Project::with_git();
     project.write("src/a.py", format!("\nSIXTYFOUR_API_KEY = '{}'\n", key(1, 0)));
     project.git(&["add", "."]);

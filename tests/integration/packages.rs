@@ -16,7 +16,7 @@ fn read(name: &str) -> String {
 }
 
 #[test]
-fn every_place_that_names_the_version_names_this_one() {
+fn every_file_names_the_current_version() {
     for (file, text) in [
         ("pyproject.toml", format!("version = \"{VERSION}\"")),
         ("pyproject.toml", format!("sf-scan=={VERSION}")),
@@ -36,7 +36,7 @@ fn every_place_that_names_the_version_names_this_one() {
 }
 
 #[test]
-fn every_target_is_released_and_installed() {
+fn every_target_is_released_and_can_be_installed() {
     for target in TARGETS {
         for file in [".github/workflows/release.yml", "action.yml", "packages/npm/build.mjs"] {
             assert!(read(file).contains(target), "{file} does not know {target}");
@@ -48,7 +48,7 @@ fn every_target_is_released_and_installed() {
 }
 
 #[test]
-fn every_package_describes_itself_in_the_same_words() {
+fn every_package_has_the_same_description() {
     for file in [
         "packages/pypi/pyproject.toml",
         "packages/npm/build.mjs",

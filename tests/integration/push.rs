@@ -107,7 +107,7 @@ fn on_both_sides(test: impl Fn(&Push)) {
 }
 
 #[test]
-fn a_commit_with_a_key_is_not_pushed_and_a_clean_one_is() {
+fn refuses_a_commit_with_a_key_and_pushes_a_clean_one() {
     on_both_sides(|push| {
         let before = push.there("refs/heads/main");
         push.clean("a");
@@ -126,7 +126,7 @@ fn a_commit_with_a_key_is_not_pushed_and_a_clean_one_is() {
 }
 
 #[test]
-fn a_key_that_was_removed_before_the_push_is_found() {
+fn finds_key_that_was_removed_before_the_push() {
     on_both_sides(|push| {
         let brought = push.plant("b.env");
         push.repo.commit_removal("b.env");
@@ -140,7 +140,7 @@ fn a_key_that_was_removed_before_the_push_is_found() {
 }
 
 #[test]
-fn only_what_is_new_is_read() {
+fn reads_only_new_objects() {
     on_both_sides(|push| {
         push.plant("old.env");
         let hooks = push.repo.git_dir().join("hooks/pre-push");
@@ -168,7 +168,7 @@ fn only_what_is_new_is_read() {
 }
 
 #[test]
-fn a_new_repository_is_read_whole() {
+fn reads_all_of_a_new_repository() {
     for hook in ["pre-push", "pre-receive"] {
         let push = Push::new(hook);
         push.plant("a/b.env");
@@ -187,7 +187,7 @@ fn a_new_repository_is_read_whole() {
 }
 
 #[test]
-fn a_forced_push_is_read() {
+fn reads_a_forced_push() {
     on_both_sides(|push| {
         push.clean("a");
         push.push(&["origin", "main"]).accepted();
@@ -203,7 +203,7 @@ fn a_forced_push_is_read() {
 }
 
 #[test]
-fn a_forced_push_over_commits_that_are_not_here_is_read() {
+fn reads_a_forced_push_over_unknown_commits() {
     on_both_sides(|push| {
         // Someone else pushes.
         let other = push.repo.project.path("other");
@@ -223,7 +223,7 @@ fn a_forced_push_over_commits_that_are_not_here_is_read() {
 }
 
 #[test]
-fn a_deleted_branch_brings_nothing() {
+fn deleted_branch_brings_nothing() {
     on_both_sides(|push| {
         push.push(&["origin", "main:refs/heads/gone"]).accepted();
         push.push(&["origin", ":gone"]).notes("only deletes");
@@ -237,7 +237,7 @@ fn a_deleted_branch_brings_nothing() {
 }
 
 #[test]
-fn all_refs_of_a_push_are_read() {
+fn reads_all_refs_of_a_push() {
     on_both_sides(|push| {
         push.clean("a");
         push.repo.git(["checkout", "-q", "-b", "topic", "HEAD~1"]);
@@ -252,7 +252,7 @@ fn all_refs_of_a_push_are_read() {
 }
 
 #[test]
-fn tags_are_read() {
+fn reads_tags() {
     on_both_sides(|push| {
         push.repo.git(["tag", "light"]);
         push.repo.git(["tag", "-a", "-m", "a clean version", "v1"]);
@@ -273,7 +273,7 @@ fn tags_are_read() {
 }
 
 #[test]
-fn the_name_of_a_ref_is_read() {
+fn reads_the_names_of_refs() {
     on_both_sides(|push| {
         let key = fresh_key("name");
         let pushed = push.push(&["origin", &format!("main:refs/heads/token={key}")]);
@@ -286,7 +286,7 @@ fn the_name_of_a_ref_is_read() {
 }
 
 #[test]
-fn a_merge_of_what_the_server_has_is_not_read_again() {
+fn does_not_read_merged_server_commits_again() {
     on_both_sides(|push| {
         push.repo.git(["checkout", "-q", "-b", "topic"]);
         push.clean("topic");
@@ -302,7 +302,7 @@ fn a_merge_of_what_the_server_has_is_not_read_again() {
 }
 
 #[test]
-fn another_remote_hides_nothing_from_this_one() {
+fn commits_on_another_remote_are_still_read() {
     let push = Push::new("pre-push");
     let private = push.repo.project.path("private");
     push.repo.git(["init", "-q", "--bare", private.to_str().expect("text")]);
@@ -313,7 +313,7 @@ fn another_remote_hides_nothing_from_this_one() {
 }
 
 #[test]
-fn a_push_that_is_kept_packed_is_read() {
+fn reads_a_push_that_stays_packed() {
     let push = Push::new("pre-receive");
     for (setting, value) in [("receive.unpackLimit", "1"), ("receive.unpackLimit", "1000")] {
         let server = push.server.to_str().expect("text").to_owned();
@@ -327,7 +327,7 @@ fn a_push_that_is_kept_packed_is_read() {
 }
 
 #[test]
-fn what_is_up_to_date_brings_nothing() {
+fn up_to_date_push_brings_nothing() {
     let push = Push::new("pre-push");
     push.push(&["origin", "main"]).notes("nothing is pushed");
 }
@@ -345,7 +345,7 @@ fn feed(push: &Push, hook: &str, lines: &str) -> (Run, Value) {
 }
 
 #[test]
-fn nothing_on_standard_input_is_nothing_pushed() {
+fn empty_standard_input_means_nothing_is_pushed() {
     let push = Push::new("pre-push");
     for (hook, lines) in [("--pre-push", ""), ("--pre-receive", ""), ("--pre-push", "\n\n")] {
         let (run, report) = feed(&push, hook, lines);
@@ -362,7 +362,7 @@ fn nothing_on_standard_input_is_nothing_pushed() {
 }
 
 #[test]
-fn an_id_of_any_length_is_no_bug() {
+fn pushed_id_of_any_length_is_handled() {
     let push = Push::new("pre-push");
     let id = push.repo.id("HEAD");
     for length in [0, 1, 7, 39, 40, 41, 42, 63, 64, 65, 70] {
@@ -379,7 +379,7 @@ fn an_id_of_any_length_is_no_bug() {
 }
 
 #[test]
-fn a_line_that_is_none_is_told_and_the_others_are_read() {
+fn reports_malformed_line_and_reads_the_others() {
     let push = Push::new("pre-push");
     push.plant("a.env");
     let id = push.repo.id("HEAD");
@@ -411,7 +411,7 @@ fn a_line_that_is_none_is_told_and_the_others_are_read() {
 }
 
 #[test]
-fn words_with_blanks_may_name_what_is_pushed() {
+fn accepts_pushed_names_with_blanks() {
     let push = Push::new("pre-push");
     push.plant("a.env");
     let id = push.repo.id("HEAD");
@@ -421,7 +421,7 @@ fn words_with_blanks_may_name_what_is_pushed() {
 }
 
 #[test]
-fn a_pushed_object_that_is_not_here_is_told() {
+fn reports_a_pushed_object_that_is_missing() {
     let push = Push::new("pre-push");
     let absent = "0123456789012345678901234567890123456789";
     for (hook, lines) in [
@@ -437,7 +437,7 @@ fn a_pushed_object_that_is_not_here_is_told() {
 }
 
 #[test]
-fn only_what_the_named_remote_has_counts_as_published() {
+fn only_commits_on_the_named_remote_count_as_published() {
     let push = Push::new("pre-push");
     let hook = push.repo.git_dir().join("hooks/pre-push");
     let script = fs::read_to_string(&hook).unwrap().replace("--pre-push", "--pre-push --remote=\"$1\"");
@@ -463,7 +463,7 @@ fn under_pre_commit(push: &Push, environment: &[(&str, &str)], args: &[&str]) ->
 }
 
 #[test]
-fn under_pre_commit_the_environment_says_what_is_pushed() {
+fn reads_the_pushed_range_from_the_pre_commit_environment() {
     let push = Push::new("pre-push");
     let clean = push.clean("clean");
     let planted = push.plant("planted");
@@ -495,7 +495,7 @@ fn under_pre_commit_the_environment_says_what_is_pushed() {
 }
 
 #[test]
-fn under_pre_commit_the_name_of_a_file_is_no_call_for_help() {
+fn file_called_help_is_no_option_under_pre_commit() {
     let push = Push::new("pre-push");
     for name in ["-h", "--help", "-V", "--version"] {
         let run = under_pre_commit(&push, &[], &["a.txt", name]);

@@ -95,7 +95,7 @@ fn listed(repo: &Repo, range: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_form_of_a_range_is_what_git_takes_it_for() {
+fn every_form_of_a_range_means_the_same_as_for_git() {
     let repo = forked();
     let full = repo.id("main~2");
     let short = &full[..9];
@@ -181,7 +181,7 @@ fn every_form_of_a_range_is_what_git_takes_it_for() {
 }
 
 #[test]
-fn what_is_no_range_is_refused_by_name() {
+fn refuses_and_names_an_invalid_range() {
     let repo = forked();
     let tree = repo.id("HEAD^{tree}");
     let blob = repo.id("HEAD:readme");
@@ -238,14 +238,14 @@ fn what_is_no_range_is_refused_by_name() {
 }
 
 #[test]
-fn a_repository_without_a_commit_has_no_range() {
+fn refuses_a_range_in_a_repository_without_commits() {
     let repo = Repo::new();
     let (path, reason, _) = refused(&repo, "HEAD");
     assert_eq!((path.as_str(), reason.as_str()), ("HEAD", "revision"));
 }
 
 #[test]
-fn a_beginning_of_two_ids_is_refused() {
+fn refuses_an_ambiguous_id() {
     let repo = Repo::with_readme();
     let head = repo.id("HEAD");
     let folder = repo.git_dir().join("objects").join(&head[..2]);
@@ -256,7 +256,7 @@ fn a_beginning_of_two_ids_is_refused() {
 }
 
 #[test]
-fn an_empty_range_says_so() {
+fn says_that_a_range_is_empty() {
     let repo = forked();
     for range in ["HEAD..HEAD", "v1..light", "..main"] {
         let run = repo.run(["--range", range]);
@@ -267,7 +267,7 @@ fn an_empty_range_says_so() {
 }
 
 #[test]
-fn a_root_commit_brings_all_of_it() {
+fn root_commit_brings_all_its_files() {
     let repo = Repo::new();
     let root = plant(&repo, "a/b.env");
     let finding = only(&repo, "HEAD");
@@ -276,7 +276,7 @@ fn a_root_commit_brings_all_of_it() {
 }
 
 #[test]
-fn a_key_that_was_removed_in_the_range_is_found() {
+fn finds_key_that_was_removed_in_the_range() {
     let repo = Repo::with_readme();
     let key = fresh_key("removed");
     let text = format!("one\ntwo {}three\n", line(&key));
@@ -293,7 +293,7 @@ fn a_key_that_was_removed_in_the_range_is_found() {
 }
 
 #[test]
-fn a_key_from_before_the_range_is_not_found() {
+fn does_not_report_key_from_before_the_range() {
     let repo = Repo::with_readme();
     let key = fresh_key("before");
     repo.commit_file("x.env", line(&key));
@@ -313,7 +313,7 @@ fn a_key_from_before_the_range_is_not_found() {
 }
 
 #[test]
-fn a_key_that_is_no_longer_allowed_is_new() {
+fn key_that_is_no_longer_allowed_is_new() {
     let repo = Repo::with_readme();
     let line = line(&fresh_key("allowed")).trim_end().to_owned();
     repo.commit_file("x.env", format!("{line} # sf-scan:allow a test\n"));
@@ -323,7 +323,7 @@ fn a_key_that_is_no_longer_allowed_is_new() {
 }
 
 #[test]
-fn comments_in_older_versions_are_not_told_as_unused() {
+fn comments_in_older_versions_are_not_reported_as_unused() {
     let repo = Repo::with_readme();
     let allowed = format!("{} # sf-scan:allow a test\n", line(&fresh_key("allowed")).trim_end());
     repo.commit_file("x.env", &allowed);
@@ -341,7 +341,7 @@ fn comments_in_older_versions_are_not_told_as_unused() {
 }
 
 #[test]
-fn a_large_blob_at_very_many_paths_comes_to_an_end() {
+fn ends_at_a_large_blob_with_very_many_paths() {
     let repo = Repo::with_readme();
     let blob = repo.blob([line(&fresh_key("large")).as_bytes(), &vec![b' '; 15 << 20]].concat());
     let names: Vec<String> = (0..400).map(|number| format!("f{number:03}")).collect();
@@ -354,7 +354,7 @@ fn a_large_blob_at_very_many_paths_comes_to_an_end() {
 }
 
 #[test]
-fn a_key_in_many_versions_is_one_finding_of_the_newest() {
+fn key_in_many_versions_is_one_finding_in_the_newest() {
     let repo = Repo::with_readme();
     let key = fresh_key("versions");
     let first = repo.commit_file("x.env", line(&key));
@@ -377,7 +377,7 @@ fn a_key_in_many_versions_is_one_finding_of_the_newest() {
 }
 
 #[test]
-fn messages_and_headers_are_read() {
+fn reads_messages_and_headers() {
     let repo = Repo::with_readme();
     let key = fresh_key("message");
     let commit = repo.commit(&format!("subject\n\n{}", line(&key)));
@@ -402,7 +402,7 @@ fn messages_and_headers_are_read() {
 }
 
 #[test]
-fn names_and_links_are_read() {
+fn reads_names_and_links() {
     let repo = Repo::with_readme();
     let (name, target) = (fresh_key("name"), fresh_key("target"));
     repo.write(format!("token={name}.env"), "nothing\n");
@@ -419,7 +419,7 @@ fn names_and_links_are_read() {
 }
 
 #[test]
-fn the_message_of_a_named_tag_is_read() {
+fn reads_the_message_of_a_named_tag() {
     let repo = Repo::with_readme();
     let key = fresh_key("tag");
     repo.git(["tag", "-a", "-m", &line(&key), "v1"]);
@@ -443,7 +443,7 @@ fn parted() -> Repo {
 }
 
 #[test]
-fn a_merge_brings_what_no_parent_has() {
+fn merge_brings_what_no_parent_has() {
     let repo = parted();
     repo.git(["merge", "-q", "--no-commit", "right"]);
     repo.write("x", format!("left\n2\n3\n4\n{}6\n7\n8\nright\n", line(&fresh_key("evil"))));
@@ -458,7 +458,7 @@ fn a_merge_brings_what_no_parent_has() {
 }
 
 #[test]
-fn a_merge_does_not_bring_what_a_parent_has() {
+fn merge_does_not_bring_what_a_parent_has() {
     let repo = parted();
     let key = fresh_key("right");
     repo.git(["checkout", "-q", "right"]);
@@ -473,7 +473,7 @@ fn a_merge_does_not_bring_what_a_parent_has() {
 }
 
 #[test]
-fn an_octopus_brings_what_its_parents_and_itself_bring() {
+fn octopus_merge_brings_its_own_and_its_parents_keys() {
     let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     for arm in ["one", "two", "three"] {
@@ -492,7 +492,7 @@ fn an_octopus_brings_what_its_parents_and_itself_bring() {
 }
 
 #[test]
-fn a_file_that_takes_the_place_of_a_folder_is_read() {
+fn reads_a_file_that_replaces_a_folder() {
     let repo = Repo::with_readme();
     repo.commit_file("x/y", "text\n");
     repo.commit_file("x.a", "text\n");
@@ -505,7 +505,7 @@ fn a_file_that_takes_the_place_of_a_folder_is_read() {
 }
 
 #[test]
-fn a_folder_that_is_copied_is_read_at_both_places() {
+fn reads_a_copied_folder_at_both_places() {
     let repo = Repo::with_readme();
     plant(&repo, "a/b/c.env");
     let text = fs::read(repo.folder.join("a/b/c.env")).unwrap();
@@ -515,7 +515,7 @@ fn a_folder_that_is_copied_is_read_at_both_places() {
 }
 
 #[test]
-fn exclude_and_the_largest_size_hold() {
+fn exclude_and_size_limit_apply_to_ranges() {
     let repo = Repo::with_readme();
     repo.write("big", [line(&fresh_key("big")).as_bytes(), &[b'x'; 5000]].concat());
     repo.write("out/a/b", line(&fresh_key("b"))).write("out/c", line(&fresh_key("c")));
@@ -531,7 +531,7 @@ fn exclude_and_the_largest_size_hold() {
 }
 
 #[test]
-fn counts_tell_what_was_read() {
+fn counts_what_was_read() {
     let repo = Repo::with_readme();
     plant(&repo, "a");
     plant(&repo, "b");
@@ -545,7 +545,7 @@ fn counts_tell_what_was_read() {
 }
 
 #[test]
-fn many_commits_on_many_threads_give_the_same() {
+fn many_threads_give_the_same_findings() {
     let repo = Repo::with_readme();
     for number in 0..150 {
         repo.write(format!("dir{}/f{number}", number % 7), line(&fresh_key(&number.to_string())));
@@ -565,7 +565,7 @@ fn many_commits_on_many_threads_give_the_same() {
 // Where repositories lie.
 
 #[test]
-fn a_detached_head_a_linked_tree_and_a_bare_repository() {
+fn reads_ranges_in_every_kind_of_repository() {
     let repo = forked();
     repo.git(["checkout", "-q", "--detach", "side"]);
     assert_eq!(found(&repo, "main.."), set(&["u"]));
@@ -584,7 +584,7 @@ fn a_detached_head_a_linked_tree_and_a_bare_repository() {
 }
 
 #[test]
-fn a_mailmap_names_authors() {
+fn names_authors_by_the_mailmap() {
     let repo = Repo::with_readme();
     repo.write(".mailmap", "Proper Name <proper@example.org> <TEST@example.org>\n");
     plant(&repo, "a");
@@ -604,7 +604,7 @@ fn a_mailmap_names_authors() {
 }
 
 #[test]
-fn a_repository_of_another_hash_is_read() {
+fn reads_a_range_in_a_sha256_repository() {
     let repo = Repo::with(&["--object-format=sha256"]);
     repo.commit_file("readme", "hello\n");
     let commit = plant(&repo, "a");
@@ -613,7 +613,7 @@ fn a_repository_of_another_hash_is_read() {
 }
 
 #[test]
-fn a_repository_with_refs_of_another_sort_is_refused() {
+fn refuses_a_reftable_repository() {
     let repo = Repo::with(&["--ref-format=reftable"]);
     plant(&repo, "a");
     let (run, report) = scan(&repo, "HEAD");
@@ -635,7 +635,7 @@ fn shallow(depth: &str) -> (Repo, String) {
 }
 
 #[test]
-fn a_range_end_that_a_shallow_clone_does_not_have_is_told() {
+fn reports_range_end_that_a_shallow_clone_lacks() {
     let (repo, first) = shallow("1");
     let (path, reason, message) = refused(&repo, &format!("{first}..HEAD"));
     assert_eq!((path.as_str(), reason.as_str()), (first.as_str(), "revision"));
@@ -646,13 +646,13 @@ fn a_range_end_that_a_shallow_clone_does_not_have_is_told() {
 }
 
 #[test]
-fn a_range_within_a_shallow_clone_is_read() {
+fn reads_a_range_within_a_shallow_clone() {
     let (repo, _) = shallow("2");
     assert_eq!(found(&repo, "HEAD~1.."), set(&["c"]));
 }
 
 #[test]
-fn a_range_that_goes_on_behind_the_edge_is_incomplete() {
+fn range_beyond_the_shallow_edge_is_incomplete() {
     let (repo, _) = shallow("2");
     let (run, report) = scan(&repo, "HEAD");
     assert_eq!((run.code, distinct_paths(&report)), (2, set(&["a", "b", "c"])), "{run:?}");
@@ -664,7 +664,7 @@ fn a_range_that_goes_on_behind_the_edge_is_incomplete() {
 }
 
 #[test]
-fn a_forged_edge_hides_nothing() {
+fn forged_shallow_edge_hides_no_commit() {
     let repo = Repo::with_readme();
     plant(&repo, "a");
     plant(&repo, "b");
@@ -673,7 +673,7 @@ fn a_forged_edge_hides_nothing() {
 }
 
 #[test]
-fn missing_objects_are_named_and_the_others_read() {
+fn names_missing_objects_and_reads_the_others() {
     for lost in ["HEAD~1", "HEAD~1:b", "HEAD~1:dir", "HEAD~1^{tree}"] {
         let repo = Repo::with_readme();
         repo.git(["tag", "base"]);
@@ -702,7 +702,7 @@ fn missing_objects_are_named_and_the_others_read() {
 }
 
 #[test]
-fn a_partial_clone_says_how_much_is_missing() {
+fn counts_missing_objects_of_a_partial_clone() {
     let repo = Repo::with_readme();
     plant(&repo, "a");
     repo.remove("a");
@@ -723,7 +723,7 @@ fn a_partial_clone_says_how_much_is_missing() {
 // What strangers do.
 
 #[test]
-fn grafts_and_replacements_change_nothing() {
+fn grafts_and_replacements_change_no_result() {
     let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     plant(&repo, "a");
@@ -739,7 +739,7 @@ fn grafts_and_replacements_change_nothing() {
 }
 
 #[test]
-fn a_hostile_configuration_runs_and_holds_up_nothing() {
+fn hostile_configuration_runs_and_delays_nothing() {
     let repo = forked();
     let witness = repo.project.path("witness");
     let pipe = repo.project.path("pipe");
@@ -758,7 +758,7 @@ fn a_hostile_configuration_runs_and_holds_up_nothing() {
 }
 
 #[test]
-fn a_fifo_in_place_of_a_file_of_git_is_told() {
+fn reports_a_fifo_in_place_of_a_git_file() {
     for place in [
         "commit",
         "blob",
@@ -796,7 +796,7 @@ fn a_fifo_in_place_of_a_file_of_git_is_told() {
 }
 
 #[test]
-fn trees_that_hold_each_other_very_often_come_to_an_end() {
+fn ends_at_trees_that_repeat_very_often() {
     let repo = Repo::with_readme();
     repo.git(["tag", "base"]);
     let mut tree = repo.tree(&[("100644 blob", &repo.blob(line(&fresh_key("bomb"))), b"f")]);
@@ -814,7 +814,7 @@ fn trees_that_hold_each_other_very_often_come_to_an_end() {
 }
 
 #[test]
-fn a_deep_tree_and_a_long_chain_of_tags_come_to_an_end() {
+fn ends_at_a_deep_tree_and_a_long_chain_of_tags() {
     let repo = Repo::with_readme();
     let mut tree = repo.tree(&[("100644 blob", &repo.blob(line(&fresh_key("deep"))), b"f")]);
     for _ in 0..300 {
@@ -831,7 +831,7 @@ fn a_deep_tree_and_a_long_chain_of_tags_come_to_an_end() {
 }
 
 #[test]
-fn clocks_that_went_wrong_hide_nothing() {
+fn wrong_clocks_hide_no_commit() {
     let repo = Repo::with_readme();
     let commit = |date: &str, name: &str| {
         repo.write(name, line(&fresh_key(name)));

@@ -48,7 +48,7 @@ fn rule_files() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_example_does_what_it_says_under_all_rules() {
+fn examples_hold_under_all_rules() {
     let rules = builtin();
     for rule in rules.rules() {
         for seed in 0..50 {
@@ -74,7 +74,7 @@ fn every_example_does_what_it_says_under_all_rules() {
 }
 
 #[test]
-fn the_folder_is_in_order() {
+fn rule_files_are_in_order() {
     let rules = builtin();
     for path in rule_files() {
         let text = std::fs::read(&path).expect("a file");
@@ -117,7 +117,7 @@ fn acme(extra: &str) -> String {
 }
 
 #[test]
-fn a_users_rule_is_found_listed_and_explained() {
+fn user_rule_is_applied_listed_and_explained() {
     let project = Project::new();
     let context = "[context]\nlines = 1\nlevel = 'error'\nconfidence = 'high'\nnear = ['ACME']\n";
     project.write("rules/acme_token.toml", acme(context));
@@ -146,7 +146,7 @@ fn a_users_rule_is_found_listed_and_explained() {
 }
 
 #[test]
-fn an_unknown_rule_is_answered_with_the_known_ones() {
+fn unknown_rule_id_lists_the_known_ones() {
     let project = Project::new();
     let run = project.run(["--explain", "sixtyfour_apikey"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
@@ -160,7 +160,7 @@ fn an_unknown_rule_is_answered_with_the_known_ones() {
 }
 
 #[test]
-fn rules_that_cannot_be_used_are_refused() {
+fn refuses_unusable_rules() {
     let project = Project::new();
     project
         .write("empty/x", "")
@@ -192,7 +192,7 @@ fn rules_that_cannot_be_used_are_refused() {
 }
 
 #[test]
-fn a_users_rule_has_all_the_filters() {
+fn user_rule_can_use_every_filter() {
     let text = |seed| expand("acme_{base62:24}", seed);
     let hits = |extra: &str, path: &str, text: &str| {
         let found = found_at(&with("acme_token", &acme(extra)), path, text);
@@ -258,7 +258,7 @@ fn a_users_rule_has_all_the_filters() {
 }
 
 #[test]
-fn a_users_anchors_hide_no_built_in_match() {
+fn user_anchors_hide_no_built_in_match() {
     let anchored = |anchor: &str| {
         with(
             "acme_token",
@@ -321,7 +321,7 @@ fn unlucky(seed: u64) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn unlucky_keys_are_found() {
+fn finds_keys_with_unlucky_bodies() {
     let rules = builtin();
     const SEEDS: u64 = 400;
     let mut lost = std::collections::BTreeMap::<&str, usize>::new();
@@ -345,7 +345,7 @@ fn unlucky_keys_are_found() {
 }
 
 #[test]
-fn of_300_000_random_keys_at_most_three_are_lost() {
+fn loses_at_most_three_of_300_000_random_keys() {
     const KEYS: u64 = 300_000;
     const BATCH: u64 = 3_000;
     let rules = builtin();
@@ -365,7 +365,7 @@ fn of_300_000_random_keys_at_most_three_are_lost() {
 }
 
 #[test]
-fn an_example_that_does_not_hold_is_pointed_at() {
+fn names_the_line_of_an_example_that_does_not_hold() {
     let rule = |pattern: &str, example: &str| {
         format!(
             "id = 'acme_token'\nname = 'n'\ndescription = 'd'\nadvice = 'a'\nhelp = 'h'\nlevel = 'warning'\n\

@@ -62,7 +62,7 @@ fn check(repo: &Repo, args: &[&str], shards: u64) {
 }
 
 #[test]
-fn the_shards_of_a_tree_are_the_tree() {
+fn shards_of_a_tree_cover_the_tree() {
     let repo = repo();
     for shards in [1, 2, 7] {
         check(&repo, &[], shards);
@@ -71,7 +71,7 @@ fn the_shards_of_a_tree_are_the_tree() {
 }
 
 #[test]
-fn the_shards_of_a_history_are_the_history() {
+fn shards_of_a_history_cover_the_history() {
     let repo = repo();
     let (_, report) = repo.json(["--history"]);
     assert!(findings(&report).len() > 8, "{report}");
@@ -83,7 +83,7 @@ fn the_shards_of_a_history_are_the_history() {
 }
 
 #[test]
-fn what_cannot_be_cut_is_refused() {
+fn refuses_to_shard_other_sources() {
     let repo = repo();
     for args in [&["--staged"][..], &["--range", "HEAD"], &["--pre-push"], &["-"]] {
         let run = repo.run([args, &["--shard", "1/2"]].concat());

@@ -20,7 +20,7 @@ fn options(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn every_shell_learns_every_option() {
+fn completions_of_every_shell_have_every_option() {
     let project = Project::new();
     for shell in SHELLS {
         let run = project.run(["--completions", shell]);
@@ -35,7 +35,7 @@ fn every_shell_learns_every_option() {
 }
 
 #[test]
-fn bash_reads_its_completions() {
+fn bash_accepts_its_completions() {
     let text = Project::new().run(["--completions", "bash"]).stdout;
     let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().expect("bash runs");
     bash.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("bash reads");
@@ -43,7 +43,7 @@ fn bash_reads_its_completions() {
 }
 
 #[test]
-fn the_manual_page_has_every_option() {
+fn manual_page_has_every_option() {
     let project = Project::new();
     let run = project.run(["--man"]);
     assert_eq!((run.code, &*run.stderr), (0, ""));

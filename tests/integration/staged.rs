@@ -165,7 +165,7 @@ fn disturb(repo: &Repo) {
 }
 
 #[test]
-fn what_is_staged_is_read_and_nothing_else() {
+fn reads_staged_changes_and_nothing_else() {
     let repo = thicket(&[]);
     assert_eq!(check_like_git(&repo), 0);
     disturb(&repo);
@@ -176,7 +176,7 @@ fn what_is_staged_is_read_and_nothing_else() {
 }
 
 #[test]
-fn every_form_of_the_index_is_read() {
+fn reads_every_form_of_index() {
     for version in ["2", "3", "4"] {
         let repo = thicket(&[]);
         repo.git(["update-index", "--index-version", version]);
@@ -191,7 +191,7 @@ fn every_form_of_the_index_is_read() {
 }
 
 #[test]
-fn an_index_without_cached_folders_and_without_a_hash_is_read() {
+fn reads_an_index_without_cached_trees_and_hash() {
     let repo = thicket(&[]);
     repo.git(["config", "index.skipHash", "true"]);
     disturb(&repo);
@@ -207,7 +207,7 @@ fn an_index_without_cached_folders_and_without_a_hash_is_read() {
 }
 
 #[test]
-fn an_index_that_threads_may_read_is_read() {
+fn reads_an_index_with_an_offset_table() {
     let repo = thicket(&[]);
     repo.git(["config", "index.threads", "4"]);
     repo.git(["update-index", "--index-version", "4"]);
@@ -218,7 +218,7 @@ fn an_index_that_threads_may_read_is_read() {
 }
 
 #[test]
-fn a_split_index_is_read() {
+fn reads_a_split_index() {
     let repo = thicket(&[]);
     repo.git(["config", "splitIndex.maxPercentChange", "100"]);
     repo.git(["update-index", "--split-index"]);
@@ -245,7 +245,7 @@ fn shared_index(repo: &Repo) -> PathBuf {
 }
 
 #[test]
-fn half_of_a_split_index_is_not_enough() {
+fn reports_a_split_index_without_its_other_half() {
     let repo = thicket(&[]);
     repo.git(["config", "splitIndex.maxPercentChange", "100"]);
     repo.git(["update-index", "--split-index"]);
@@ -265,7 +265,7 @@ fn half_of_a_split_index_is_not_enough() {
 }
 
 #[test]
-fn a_sparse_index_is_read() {
+fn reads_a_sparse_index() {
     let repo = thicket(&[]);
     disturb(&repo);
     let second = repo.commit("second");
@@ -287,7 +287,7 @@ fn a_sparse_index_is_read() {
 }
 
 #[test]
-fn folders_that_hold_each_other_without_end_are_read_once() {
+fn reads_repeated_trees_of_a_sparse_index_once() {
     let repo = committed();
     let blob = repo.blob(line(&fresh_key("bomb")));
     let mut tree = repo.tree(&[("100644 blob", &blob, b"file")]);
@@ -320,7 +320,7 @@ fn folders_that_hold_each_other_without_end_are_read_once() {
 }
 
 #[test]
-fn sha256_repositories_are_read() {
+fn reads_staged_changes_in_a_sha256_repository() {
     let repo = thicket(&["--object-format=sha256"]);
     disturb(&repo);
     assert_eq!(check_like_git(&repo), 8);
@@ -331,7 +331,7 @@ fn sha256_repositories_are_read() {
 }
 
 #[test]
-fn of_a_first_commit_all_is_read() {
+fn reads_all_of_a_first_commit() {
     let repo = Repo::new();
     check_nothing(&repo);
     repo.write("one.txt", line(&fresh_key("one"))).write("in/two.txt", line(&fresh_key("two")));
@@ -348,7 +348,7 @@ fn of_a_first_commit_all_is_read() {
 }
 
 #[test]
-fn the_object_is_read_and_never_the_file() {
+fn reads_the_object_and_never_the_file() {
     let repo = committed();
     let key = line(&fresh_key("staged"));
     repo.write("staged.txt", &key).write("dir/other.txt", &key);
@@ -361,7 +361,7 @@ fn the_object_is_read_and_never_the_file() {
 }
 
 #[test]
-fn nothing_staged_is_said_and_nothing_is_read() {
+fn says_that_nothing_is_staged() {
     let repo = committed();
     check_nothing(&repo);
     let run = repo.run(["--staged"]);
@@ -376,14 +376,14 @@ fn nothing_staged_is_said_and_nothing_is_read() {
 }
 
 #[test]
-fn a_rename_is_a_new_path() {
+fn rename_counts_as_a_new_path() {
     let repo = committed();
     repo.git(["mv", "old.txt", "dir/moved.txt"]);
     check(&repo, &["dir/moved.txt"]);
 }
 
 #[test]
-fn what_is_only_intended_is_not_read() {
+fn does_not_read_intent_to_add() {
     let repo = committed();
     repo.write("later.txt", line(&fresh_key("later")));
     repo.git(["add", "--intent-to-add", "later.txt"]);
@@ -394,7 +394,7 @@ fn what_is_only_intended_is_not_read() {
 }
 
 #[test]
-fn of_a_submodule_there_is_nothing_to_read() {
+fn submodule_entry_has_nothing_to_read() {
     let repo = committed();
     let other = repo.project.path("other");
     fs::create_dir(&other).unwrap();
@@ -417,7 +417,7 @@ fn of_a_submodule_there_is_nothing_to_read() {
 
 #[cfg(unix)]
 #[test]
-fn where_a_link_points_to_is_content() {
+fn reads_the_target_of_a_link() {
     let repo = committed();
     let key = fresh_key("link");
     std::os::unix::fs::symlink(format!("/nowhere/{key}"), repo.folder.join("link")).unwrap();
@@ -427,7 +427,7 @@ fn where_a_link_points_to_is_content() {
 }
 
 #[test]
-fn new_names_are_content() {
+fn reads_new_names() {
     let repo = committed();
     let (key, folder) = (fresh_key("name"), fresh_key("folder"));
     repo.write(format!("{key}.txt"), "x\n").write(format!("in/{folder}/y"), "y\n");
@@ -449,7 +449,7 @@ fn new_names_are_content() {
 }
 
 #[test]
-fn every_stage_of_a_conflict_is_read() {
+fn reads_every_stage_of_a_conflict() {
     let repo = committed();
     let write = |name: &str| repo.write("both.txt", line(&fresh_key(name))).commit(name);
     write("base");
@@ -477,7 +477,7 @@ fn every_stage_of_a_conflict_is_read() {
 }
 
 #[test]
-fn what_git_says_in_the_environment_counts() {
+fn follows_the_variables_that_git_sets() {
     let repo = committed();
     repo.write("own.txt", line(&fresh_key("own")));
     repo.git(["add", "own.txt"]);
@@ -507,7 +507,7 @@ fn what_git_says_in_the_environment_counts() {
 }
 
 #[test]
-fn objects_that_lie_elsewhere_are_read() {
+fn reads_objects_of_alternates() {
     let repo = committed();
     let other = repo.project.path("objects");
     fs::create_dir(&other).unwrap();
@@ -524,7 +524,7 @@ fn objects_that_lie_elsewhere_are_read() {
 }
 
 #[test]
-fn a_linked_working_tree_has_its_own_index_and_head() {
+fn linked_working_tree_has_its_own_index_and_head() {
     let repo = committed();
     repo.write("main.txt", line(&fresh_key("main"))).git(["add", "main.txt"]);
     repo.git(["worktree", "add", "-q", "-b", "other", "../linked"]);
@@ -545,7 +545,7 @@ fn a_linked_working_tree_has_its_own_index_and_head() {
 }
 
 #[test]
-fn head_is_found_however_it_is_written() {
+fn reads_head_in_every_form() {
     let repo = committed();
     repo.write("new.txt", line(&fresh_key("new"))).git(["add", "new.txt"]);
     let expected = &["new.txt"];
@@ -581,7 +581,7 @@ fn head_is_found_however_it_is_written() {
 }
 
 #[test]
-fn a_head_that_cannot_be_read_is_told_and_all_of_the_index_is_read() {
+fn unreadable_head_is_reported_and_all_of_the_index_read() {
     let all = &["old.txt", "new.txt"];
     let repo = committed();
     repo.write("new.txt", line(&fresh_key("new"))).git(["add", "new.txt"]);
@@ -622,7 +622,7 @@ fn a_head_that_cannot_be_read_is_told_and_all_of_the_index_is_read() {
 }
 
 #[test]
-fn a_folder_of_head_that_is_missing_is_told() {
+fn reports_a_missing_tree_of_head() {
     let repo = committed();
     repo.write("dir/in/file.txt", line(&fresh_key("in"))).commit("in");
     repo.write("new.txt", line(&fresh_key("new"))).git(["add", "new.txt"]);
@@ -634,7 +634,7 @@ fn a_folder_of_head_that_is_missing_is_told() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_is_told_and_the_others_are_read() {
+fn reports_unreadable_object_and_reads_the_others() {
     let repo = committed();
     repo.write("gone.txt", line(&fresh_key("gone"))).write("there.txt", line(&fresh_key("there")));
     repo.git(["add", "-A", "."]);
@@ -654,7 +654,7 @@ fn an_object_that_cannot_be_read_is_told_and_the_others_are_read() {
 }
 
 #[test]
-fn a_large_blob_is_read_to_its_end() {
+fn reads_a_large_blob_to_its_end() {
     let key = fresh_key("large");
     let text = format!("{}{}", "all work and no play\n".repeat(900_000), line(&key));
     let repo = committed();
@@ -679,7 +679,7 @@ fn a_large_blob_is_read_to_its_end() {
 }
 
 #[test]
-fn what_is_excluded_is_counted() {
+fn counts_excluded_files() {
     let repo = committed();
     repo.write("gen/a.txt", line(&fresh_key("a"))).write("b.txt", line(&fresh_key("b")));
     repo.write("old.txt", "changed\n").git(["add", "-A", "."]);
@@ -691,7 +691,7 @@ fn what_is_excluded_is_counted() {
 }
 
 #[test]
-fn a_partial_clone_is_read() {
+fn reads_a_partial_clone() {
     let repo = committed();
     repo.commit_file("old.txt", "clean\n");
     repo.git(["config", "uploadpack.allowFilter", "true"]);
@@ -713,7 +713,7 @@ fn a_partial_clone_is_read() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_told() {
+fn reports_unsupported_repositories() {
     let repo = Repo::with(&["--ref-format=reftable"]);
     repo.write("old.txt", line(&fresh_key("old"))).commit("first");
     repo.write("new.txt", line(&fresh_key("new"))).git(["add", "new.txt"]);
@@ -728,7 +728,7 @@ fn what_cannot_be_understood_is_told() {
 }
 
 #[test]
-fn a_damaged_index_is_told() {
+fn reports_a_damaged_index() {
     let repo = thicket(&[]);
     disturb(&repo);
     let index = repo.folder.join(".git/index");
@@ -764,7 +764,7 @@ fn a_damaged_index_is_told() {
 
 #[cfg(unix)]
 #[test]
-fn an_index_that_never_ends_is_not_read() {
+fn does_not_wait_for_a_fifo_in_place_of_the_index() {
     let repo = committed();
     repo.remove(".git/index");
     make_fifo(&repo.folder.join(".git/index"));
@@ -782,7 +782,7 @@ fn an_index_that_never_ends_is_not_read() {
 }
 
 #[test]
-fn a_hostile_configuration_runs_nothing() {
+fn hostile_configuration_runs_no_program() {
     let repo = committed();
     repo.write("new.txt", line(&fresh_key("new"))).git(["add", "new.txt"]);
     let touched = repo.project.path("touched");
@@ -802,7 +802,7 @@ fn a_hostile_configuration_runs_nothing() {
 }
 
 #[test]
-fn where_there_is_no_index_that_is_an_error() {
+fn missing_index_is_an_error() {
     let outside = Repo::new().moved_to(".");
     let run = outside.run(["--staged"]);
     assert_eq!(run.code, 2, "{run:?}");

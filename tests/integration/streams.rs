@@ -160,7 +160,7 @@ fn plant(file: &str, name: &str, text: &[u8], compress: fn(&[u8]) -> Vec<u8>, wa
 }
 
 #[test]
-fn a_key_in_every_stream_in_every_kind_of_file() {
+fn finds_key_in_every_stream_in_every_kind_of_file() {
     let mut wrong = Vec::new();
     for (number, way) in WAYS.iter().enumerate() {
         // zlib in hexadecimal is not read: its mark is too short.
@@ -205,7 +205,7 @@ fn a_key_in_every_stream_in_every_kind_of_file() {
 
 /// A key early in a long text: what a break in the run leaves of the stream says it as well.
 #[test]
-fn a_key_at_the_start_of_a_long_stream_is_told_once() {
+fn reports_key_at_the_start_of_a_long_stream_once() {
     for (number, way) in WAYS.iter().enumerate() {
         let key = template::key(number as u64, 7);
         let text = [format!("TOKEN={key}\n").into_bytes(), digits(3000)].concat();
@@ -217,7 +217,7 @@ fn a_key_at_the_start_of_a_long_stream_is_told_once() {
 }
 
 #[test]
-fn what_is_compressed_holds_further_encodings() {
+fn reads_encodings_within_a_stream() {
     let key = template::key(3, 3);
     let quoted = Base64.write(key.as_bytes(), 0..1).bytes;
     let manifest = format!(
@@ -243,7 +243,7 @@ fn what_is_compressed_holds_further_encodings() {
 
 /// All secrets of a stream are reported: each has to be revoked.
 #[test]
-fn every_key_of_a_stream_is_told() {
+fn reports_every_key_of_a_stream() {
     let keys: Vec<String> = (0..40).map(|number| template::key(9, number)).collect();
     let text: String = keys.iter().map(|key| format!("a={key}\n")).collect();
     // In a long stream as well, and in one that is longer than what is decoded together.
@@ -308,7 +308,7 @@ fn check_windows(offset: usize, sizes: &[usize], windows: &[usize]) {
 }
 
 #[test]
-fn a_stream_is_seen_whole_wherever_it_begins() {
+fn reads_a_whole_stream_wherever_it_begins() {
     const USUAL: usize = 1024 * 1024;
     for size in [1_000, 20_000, 200_000, 700_000] {
         for offset in [0, 1, USUAL - 100, USUAL, USUAL + 8 * 1024, USUAL + 16 * 1024 - 20, 700_000] {
@@ -322,14 +322,14 @@ fn a_stream_is_seen_whole_wherever_it_begins() {
 }
 
 #[test]
-fn several_streams_are_seen_whole() {
+fn reads_several_streams_whole() {
     check_windows(5000, &[30_000, 1_000, 60_000, 20_000, 300_000], &[1000, 4096, 1 << 18]);
     check_windows(250_000, &[600_000, 600_000], &[1 << 18]);
     check_windows(100_000, &[2_400_000, 1_500_000, 2_000_000], &[1 << 18]);
 }
 
 #[test]
-fn no_stream_is_none() {
+fn lookalikes_of_streams_are_not_reported() {
     let words = "see H4sIAAAAA and eJw or H4sIfoo; `H4sI`, eJwNotAStreamAtAll_butAnIdentifierThatIsLongEnoughForOne\n";
     let mut bytes = words.repeat(50).into_bytes();
     for seed in 0..200 {
@@ -347,7 +347,7 @@ fn no_stream_is_none() {
 
 /// A cut stream within a file is not a skip: the file has no more of it.
 #[test]
-fn a_stream_that_is_cut_or_corrupt_is_read_as_far_as_it_goes() {
+fn reads_a_cut_or_corrupt_stream_as_far_as_possible() {
     let key = template::key(1, 1);
     let text = [format!("TOKEN={key}\n").into_bytes(), digits(9000)].concat();
     let whole = gzip_at(6, &text);
@@ -388,7 +388,7 @@ fn a_stream_that_is_cut_or_corrupt_is_read_as_far_as_it_goes() {
 
 /// A stream that is too long is reported once and hides no other finding.
 #[test]
-fn what_is_too_long_is_told() {
+fn reports_a_stream_that_is_too_long() {
     let over = vec![0; (16 << 20) + 1];
     let streams: [(&str, Vec<u8>); 4] = [
         ("long", gzip_at(0, &Random::new(1).bytes(3_600_000))),
@@ -427,7 +427,7 @@ fn what_is_too_long_is_told() {
 
 /// Bombs in bombs, and lines that each begin a stream which goes on to the end.
 #[test]
-fn what_would_take_for_ever_is_told() {
+fn reports_streams_that_would_take_too_long() {
     let mut text = vec![b' '; 15 << 20];
     for _ in 0..3 {
         let line = [&b"\n"[..], &base64(&gzip_at(9, &text)), b"\n"].concat();
@@ -467,7 +467,7 @@ fn check_release(report: &Value, path: &str, origin: &str, release: &(String, Ve
 }
 
 #[test]
-fn from_every_source() {
+fn reads_streams_from_every_source() {
     let repo = Repo::new();
     repo.commit_file("readme", "nothing\n");
     let one = release(1);
@@ -500,7 +500,7 @@ fn from_every_source() {
 
 /// A version of a file that a pack keeps as a delta.
 #[test]
-fn as_a_delta() {
+fn reads_a_stream_that_git_stores_as_a_delta() {
     let repo = Repo::new();
     let filler = String::from_utf8(Hex.write(&Random::new(1).bytes(3000), 0..1).bytes).expect("text");
     let lines: String =
@@ -516,7 +516,7 @@ fn as_a_delta() {
 }
 
 #[test]
-fn no_output_shows_it() {
+fn output_shows_no_secret_of_a_stream() {
     let project = Project::new();
     let mut secrets = Vec::new();
     for (number, way) in WAYS.iter().enumerate() {

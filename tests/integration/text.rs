@@ -32,7 +32,7 @@ fn text_shows_place_mask_advice_and_summary() {
 }
 
 #[test]
-fn quiet_is_a_line_for_each_finding_and_nothing_else() {
+fn quiet_prints_one_line_per_finding() {
     let project = one();
     project.write("b.txt", format!("{}\n{}", webhook_secret(1), key(2, 0)));
     project.write("allowed.txt", format!("{} # sf-scan:allow", key(3, 0)));
@@ -51,7 +51,7 @@ fn quiet_is_a_line_for_each_finding_and_nothing_else() {
 }
 
 #[test]
-fn nothing_read_is_never_silent() {
+fn says_that_nothing_was_read() {
     let project = Project::new();
     project.write("vendor/a.txt", key(1, 0));
     for style in [&[][..], &["-q"], &["-f", "json"], &["-f", "sarif", "-q"]] {
@@ -62,7 +62,7 @@ fn nothing_read_is_never_silent() {
 }
 
 #[test]
-fn the_summary_counts_what_was_left_out() {
+fn summary_counts_what_was_left_out() {
     let project = one();
     project.write("allowed.txt", format!("{} # sf-scan:allow", key(3, 0)));
     project.write("unused.txt", "# sf-scan:allow\n").write("vendor/x", "x");
@@ -86,7 +86,7 @@ fn the_summary_counts_what_was_left_out() {
 }
 
 #[test]
-fn colours_are_used_when_asked_for() {
+fn uses_colours_only_if_asked() {
     let project = one();
     let colored = |variables: &[(&str, &str)], args: &[&str]| {
         let run = project.command().envs(variables.iter().copied()).args(args).arg(".").output();
@@ -137,7 +137,7 @@ fn commands(run: &Run) -> Vec<Command> {
 }
 
 #[test]
-fn an_annotation_points_at_the_finding() {
+fn annotation_points_at_the_finding() {
     let run = one().run(["-f", "github", "."]);
     let [command] = &commands(&run)[..] else { panic!("{}", run.stdout) };
     let wanted = [("file", "a b.py"), ("line", "3"), ("endLine", "3"), ("col", "9"), ("endColumn", "45")];
@@ -166,7 +166,7 @@ fn annotations_are_escaped() {
 }
 
 #[test]
-fn github_gets_ten_annotations_of_a_level_and_the_log_has_all() {
+fn github_gets_ten_annotations_per_level_and_all_in_the_log() {
     let project = Project::new();
     let write = |name: &str, template: &str, count: u64| {
         let text: String = (0..count).map(|seed| expand(template, seed + 1) + "\n").collect();

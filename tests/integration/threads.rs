@@ -28,7 +28,7 @@ const SCANS: [&[&str]; 5] =
     [&["."], &["--history"], &["--staged"], &["--range", "HEAD~1..HEAD"], &["--range", "HEAD"]];
 
 #[test]
-fn a_large_number_of_threads_is_lowered_with_a_note() {
+fn lowers_too_many_threads_with_a_note() {
     let project = repository();
     for scan in SCANS {
         let usual = project.json(scan);
@@ -43,7 +43,7 @@ fn a_large_number_of_threads_is_lowered_with_a_note() {
 /// Root ignores the limit, and counts of a shared user change, so each run belongs to a user of its own.
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_that_cannot_start_change_no_result() {
+fn threads_that_cannot_start_do_not_change_results() {
     use crate::support::in_time;
     let project = repository();
     for scan in SCANS {

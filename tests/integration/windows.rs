@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_fine(bytes in prop::collection::vec(any::<u8>(), 0..4000), anchors in any::<u64>()) {
+    fn any_bytes_are_handled(bytes in prop::collection::vec(any::<u8>(), 0..4000), anchors in any::<u64>()) {
         let mut bytes = bytes;
         for place in 0..8 {
             let anchor: &[u8] = [&b"api_"[..], b"SIXTYFOUR_API_KEY=", b"a\0p\0i\0_\0", b"\0a\0p\0i\0_", b"sk_whsec_", b"x-api-key: "][place % 6];
@@ -165,7 +165,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn noise_says_the_same_in_every_window(bytes in noise(), windows in prop::collection::vec(64usize..4000, 3)) {
+    fn noise_gives_the_same_findings_in_every_window(bytes in noise(), windows in prop::collection::vec(64usize..4000, 3)) {
         let at_once = found_at_once("noise", &bytes);
         for finding in &at_once {
             prop_assert!(finding.region.start < finding.region.end);

@@ -100,7 +100,7 @@ fn thicket() -> Project {
 }
 
 #[test]
-fn what_git_lists_is_read_and_nothing_else() {
+fn reads_exactly_what_git_lists() {
     let project = thicket();
     let paths = check_like_git(&project);
     assert!(paths.len() > 30, "{paths:?}");
@@ -111,7 +111,7 @@ fn what_git_lists_is_read_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_is_read_as_it_is_as_part_of_the_whole() {
+fn reads_a_folder_as_in_a_scan_of_the_root() {
     let project = thicket();
     let all = check_like_git(&project);
     for folder in ["sub", "sub/in", "sub/1", "a", "crlf", ".config"] {
@@ -130,35 +130,35 @@ fn check_pattern(pattern: &str, names: &[&str]) {
 }
 
 #[test]
-fn braces_in_a_pattern_are_no_alternatives() {
+fn braces_in_a_pattern_are_literal() {
     check_pattern("{a,b}.txt", &["a.txt", "b.txt", "{a,b}.txt"]);
 }
 
 #[test]
 #[cfg(unix)]
-fn classes_in_a_pattern_have_names() {
+fn pattern_accepts_named_classes() {
     check_pattern("[[:digit:]].txt", &["1.txt", ":].txt", "d].txt"]);
 }
 
 #[test]
-fn a_class_that_does_not_end_or_holds_a_slash_matches_nothing() {
+fn class_without_end_or_with_slash_matches_nothing() {
     check_pattern("[c.txt\na[/]b", &["[c.txt", "c.txt", "a/b"]);
 }
 
 #[test]
 #[cfg(unix)]
-fn a_tab_at_the_end_of_a_pattern_belongs_to_it() {
+fn trailing_tab_belongs_to_the_pattern() {
     check_pattern("a.txt\t", &["a.txt", "a.txt\t"]);
 }
 
 #[test]
-fn a_lone_exclamation_mark_takes_nothing_back() {
+fn lone_exclamation_mark_restores_nothing() {
     check_pattern("a.txt\n!\n", &["a.txt", "b.txt"]);
 }
 
 #[test]
 #[cfg(unix)]
-fn other_odd_patterns_mean_what_they_mean_to_git() {
+fn odd_patterns_mean_the_same_as_for_git() {
     let patterns = "\u{feff}bom.txt\n\\d.txt\nfoo**bar\n/e/**/\n**/f\n g.txt\n/\nh//i\n*/j.txt\nk/*/l\n";
     let names = "bom.txt|d.txt|\\d.txt|fooxbar|foo/x/bar|e/x|e/y/x|f|1/f|g.txt| g.txt|h/i|j.txt|1/j.txt|\
         1/2/j.txt|k/l|k/1/l|k/1/2/l";
@@ -170,7 +170,7 @@ fn other_odd_patterns_mean_what_they_mean_to_git() {
 }
 
 #[test]
-fn no_ignore_reads_all_but_the_repository_itself() {
+fn no_ignore_reads_all_but_the_git_folder() {
     let project = thicket();
     let mut all = BTreeSet::new();
     files(project.root(), project.root(), &mut |path, _| _ = all.insert(path));
@@ -179,7 +179,7 @@ fn no_ignore_reads_all_but_the_repository_itself() {
 }
 
 #[test]
-fn what_is_named_is_read_also_when_it_is_ignored() {
+fn reads_a_named_path_even_if_ignored() {
     let project = thicket();
     for file in ["x.log", "build/x", "sub/in/no.txt", "all/2/3"] {
         assert_eq!(read(&project, &[file]), set(&[file]));
@@ -190,7 +190,7 @@ fn what_is_named_is_read_also_when_it_is_ignored() {
 }
 
 #[test]
-fn ignore_files_of_other_programs_and_from_above_have_no_effect() {
+fn ignore_files_of_other_programs_and_above_do_not_apply() {
     let outer = Project::new();
     ignore(&outer, ".gitignore", "*");
     ignore(&outer, "in/.ignore", "*");
@@ -205,7 +205,7 @@ fn ignore_files_of_other_programs_and_from_above_have_no_effect() {
 }
 
 #[test]
-fn outside_a_repository_ignore_files_mean_nothing() {
+fn ignore_files_do_not_apply_outside_a_repository() {
     let project = Project::new();
     for name in [".gitignore", "sub/.gitignore", "sub/.ignore"] {
         ignore(&project, name, "*");
@@ -219,7 +219,7 @@ fn outside_a_repository_ignore_files_mean_nothing() {
 }
 
 #[test]
-fn a_folder_that_is_merely_called_git_is_content() {
+fn reads_a_folder_that_only_has_the_name_of_git() {
     let project = Project::with_git();
     ignore(&project, ".gitignore", "*.log");
     plant(
@@ -241,7 +241,7 @@ fn a_folder_that_is_merely_called_git_is_content() {
 }
 
 #[test]
-fn a_bare_repository_on_the_way_is_content() {
+fn reads_the_files_of_a_tracked_bare_repository() {
     let project = Project::with_git();
     project.git(&["init", "-q", "--bare", "store.git"]);
     plant(&project, &["store.git/hooks/x", "store.git/info/exclude"]);
@@ -249,7 +249,7 @@ fn a_bare_repository_on_the_way_is_content() {
 }
 
 #[test]
-fn a_nested_repository_is_read_by_its_own_rules() {
+fn nested_repository_has_its_own_ignore_rules() {
     let project = Project::with_git();
     ignore(&project, ".gitignore", "*.out\nlost/");
     for nested in ["n", "n/m", "lost/r"] {
@@ -269,7 +269,7 @@ fn a_nested_repository_is_read_by_its_own_rules() {
 }
 
 #[test]
-fn a_tracked_file_under_a_later_repository_is_read() {
+fn reads_a_tracked_file_below_a_later_repository() {
     let project = Project::with_git();
     plant(&project, &["n/a.env", "n/b.env"]);
     project.git(&["add", "n/a.env"]);
@@ -302,7 +302,7 @@ fn with_submodule() -> Project {
 const SUBMODULE: [&str; 4] = ["lib/sub/.gitignore", "lib/sub/a.env", "lib/sub/kept.own", "lib/sub/new.env"];
 
 #[test]
-fn a_submodule_is_read_by_its_own_rules_also_when_it_is_ignored() {
+fn ignored_submodule_is_read_by_its_own_rules() {
     let project = with_submodule();
     let mut expected = set(&SUBMODULE);
     expected.insert("b.env".to_owned());
@@ -319,7 +319,7 @@ fn a_submodule_is_read_by_its_own_rules_also_when_it_is_ignored() {
 }
 
 #[test]
-fn an_excluded_folder_counts_as_one_whatever_git_knows_of_it() {
+fn excluded_folder_counts_as_one() {
     let project = with_submodule();
     for (folder, exclude) in [("repo", "/lib"), ("repo", "lib/sub"), ("origin", "*"), ("origin", "*.own")] {
         let (_, report) = project.json([folder, "--exclude", exclude]);
@@ -333,7 +333,7 @@ fn an_excluded_folder_counts_as_one_whatever_git_knows_of_it() {
 }
 
 #[test]
-fn a_linked_worktree_is_a_repository() {
+fn linked_worktree_counts_as_a_repository() {
     let project = Project::with_git();
     ignore(&project, ".gitignore", "*.own");
     plant(&project, &["a.env", "kept.own"]);
@@ -347,7 +347,7 @@ fn a_linked_worktree_is_a_repository() {
 }
 
 #[test]
-fn info_exclude_counts_also_where_the_git_folder_is_elsewhere() {
+fn info_exclude_applies_if_the_git_folder_is_elsewhere() {
     let project = Project::new();
     project.git(&["init", "-q", "--separate-git-dir", "store", "moved"]);
     plant(&project, &["moved/new.env", "moved/b.env"]);
@@ -360,7 +360,7 @@ fn info_exclude_counts_also_where_the_git_folder_is_elsewhere() {
 }
 
 #[test]
-fn paths_are_relative_to_the_top_wherever_one_stands_and_however_one_writes() {
+fn paths_are_relative_to_the_root_from_any_folder() {
     let project = Project::with_git();
     plant(&project, &["a.env", "sub/b.env", "sub/in/c.env"]);
     let absolute = project.path("sub");
@@ -391,7 +391,7 @@ fn paths_are_relative_to_the_top_wherever_one_stands_and_however_one_writes() {
 }
 
 #[test]
-fn what_is_excluded_is_counted_and_not_read() {
+fn counts_excluded_files_and_does_not_read_them() {
     let project = Project::with_git();
     plant(&project, &["a.env", "b.pem", "v/c.env", "v/d/e.env", "w/v/f.env", "w/x.pem"]);
     let cases: [(&[&str], &[&str], u64); 8] = [
@@ -418,7 +418,7 @@ fn what_is_excluded_is_counted_and_not_read() {
 }
 
 #[test]
-fn an_index_in_any_state_loses_nothing() {
+fn index_in_any_state_loses_no_file() {
     let states: [(&str, &[&[&str]]); 7] = [
         ("split", &[&["update-index", "--split-index"]]),
         ("version 4", &[&["update-index", "--index-version", "4"]]),
@@ -442,7 +442,7 @@ fn an_index_in_any_state_loses_nothing() {
 }
 
 #[test]
-fn a_repository_with_sha256_loses_nothing() {
+fn sha256_repository_loses_no_file() {
     let project = Project::new();
     project.git(&["init", "-q", "--object-format=sha256"]);
     ignore(&project, ".gitignore", "*.own");
@@ -452,7 +452,7 @@ fn a_repository_with_sha256_loses_nothing() {
 }
 
 #[test]
-fn conflicts_and_intended_files_are_read() {
+fn reads_conflicts_and_intended_files() {
     let project = Project::with_git();
     ignore(&project, ".gitignore", "*.own");
     plant(&project, &["c.own"]);
@@ -477,7 +477,7 @@ mod on_unix {
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
     #[test]
-    fn links_are_listed_as_git_lists_them() {
+    fn reads_links_as_git_lists_them() {
         let project = Project::with_git();
         ignore(&project, ".gitignore", "*.own\nfolder/");
         let target = |name: &str| format!("nowhere/{}", token(name).split('"').nth(1).unwrap());
@@ -490,7 +490,7 @@ mod on_unix {
     }
 
     #[test]
-    fn an_ignore_file_that_is_a_link_means_nothing_as_for_git() {
+    fn ignore_file_that_is_a_link_does_not_apply() {
         let project = Project::with_git();
         plant(&project, &["a.env", "sub/b.env"]);
         project.write("sub/patterns", format!("{}*.env\n", token("p")));
@@ -501,7 +501,7 @@ mod on_unix {
     }
 
     #[test]
-    fn a_tracked_path_leads_through_no_link() {
+    fn tracked_path_is_not_read_through_a_link() {
         let outside = Project::new();
         plant(&outside, &["a.env", "in/b.env"]);
         let project = Project::with_git();
@@ -515,7 +515,7 @@ mod on_unix {
 
     /// `../x.env` in the index, which git would refuse to write.
     #[test]
-    fn a_tracked_path_leads_nowhere_outside() {
+    fn tracked_path_cannot_leave_the_repository() {
         let project = Project::new();
         project.git(&["init", "-q", "repo"]);
         plant(&project, &["x.env", "repo/yy/x.env"]);
@@ -537,7 +537,7 @@ mod on_unix {
     }
 
     #[test]
-    fn the_tree_is_the_same_afterwards() {
+    fn scan_does_not_change_the_tree() {
         let project = thicket();
         project.git(&["update-index", "--force-untracked-cache"]);
         let state = || {
