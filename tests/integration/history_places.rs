@@ -274,7 +274,7 @@ fn finds_key_in_the_message_of_an_empty_commit() {
     check_commit(&repo, &key, &commit, "head");
 }
 
-/// Libraries such as libgit2 write commits without git's clean-up of the message.
+/// Libraries write commits without git's clean-up of the message.
 #[test]
 fn finds_key_in_a_message_that_git_did_not_clean_up() {
     let key = fresh_key("message by a library");
@@ -285,6 +285,20 @@ fn finds_key_in_a_message_that_git_did_not_clean_up() {
     let id = repo.store("commit", format!("{head}\n\n  a subject  \n\n\n\n{}", line(&key)));
     repo.git(["update-ref", "refs/heads/lib", &id]);
     check_commit(&repo, &key, &id, "branch");
+}
+
+#[test]
+fn finds_key_in_a_message_written_by_libgit2() {
+    let key = fresh_key("message by libgit2");
+    let repo = Repo::with_readme();
+    let library = git2::Repository::open(&repo.folder).unwrap();
+    let head = library.head().unwrap().peel_to_commit().unwrap();
+    let someone =
+        git2::Signature::new("Some One", "one@example.org", &git2::Time::new(1_800_000_000, 90)).unwrap();
+    let message = format!("a subject\n\n{}", line(&key));
+    let tree = head.tree().unwrap();
+    let id = library.commit(Some("refs/heads/lib"), &someone, &someone, &message, &tree, &[&head]).unwrap();
+    check_commit(&repo, &key, &id.to_string(), "branch");
 }
 
 #[test]
