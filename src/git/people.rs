@@ -5,14 +5,10 @@
 
 use super::objects::Objects;
 use super::objects::inflate::Inflater;
-use super::objects::object::{Entries, EntryKind, Sort, field, links, message, signature, target};
+use super::objects::object::{Entries, EntryKind, Sort, links, target};
 use super::repository::Repository;
-use crate::date::Time;
 use crate::file::open::open;
-use crate::finding::Commit;
 use crate::input::ObjectId;
-use crate::secret::mask_shapes;
-use crate::text::printable;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
@@ -60,7 +56,7 @@ impl People {
     }
 
     /// Reads the text of a mailmap, as git does: later lines win.
-    fn parse(text: &[u8]) -> People {
+    pub(crate) fn parse(text: &[u8]) -> People {
         let mut people = People::default();
         for line in text.split(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")) {
             let Some((name, email, rest)) = person(line).filter(|(_, email, _)| !email.is_empty()) else {
@@ -84,49 +80,10 @@ impl People {
     }
 
     /// The name and address that someone goes by.
-    fn proper<'a>(&'a self, name: &'a [u8], email: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    pub(crate) fn proper<'a>(&'a self, name: &'a [u8], email: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let Some(entry) = self.entries.get(&email.to_ascii_lowercase()) else { return (name, email) };
         let proper = entry.named.get(&name.to_ascii_lowercase()).unwrap_or(&entry.all);
         (proper.name.as_deref().unwrap_or(name), proper.email.as_deref().unwrap_or(email))
-    }
-
-    /// What is left of the facts of a commit that can no longer be read.
-    pub(crate) fn unread_commit(&self, id: ObjectId, committed: Time) -> Commit {
-        Commit { committed, authored: committed, ..self.commit(id, &[]) }
-    }
-
-    /// The facts of a commit, from its bytes; of a tag those of who made it.
-    pub(crate) fn commit(&self, id: ObjectId, bytes: &[u8]) -> Commit {
-        /// Longer names are cut.
-        const NAME: usize = 100;
-        /// Longer subjects are cut.
-        const SUBJECT: usize = 120;
-        let author =
-            signature(field(bytes, b"author").or_else(|| field(bytes, b"tagger")).unwrap_or_default());
-        let committer = field(bytes, b"committer").map_or(author, signature);
-        let (name, email) = self.proper(author.name, author.email);
-        let name = if name.is_empty() { b"unknown" } else { name };
-        let subject = message(bytes).split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-        let subject = subject.into_iter().find(|line| !line.is_empty()).unwrap_or_default();
-        Commit {
-            committed: committer.time,
-            id,
-            author: shown(name, NAME),
-            email: shown(email, NAME),
-            authored: author.time,
-            subject: shown(subject, SUBJECT),
-        }
-    }
-}
-
-/// Text from outside for people: printable, keys masked, and of at most so many characters.
-fn shown(text: &[u8], most: usize) -> String {
-    /// Far more than is shown, so that what a cut leaves of a key is not shown either.
-    const READ: usize = 4096;
-    let text = printable(&mask_shapes(&text[..text.len().min(READ)]));
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }
 
@@ -196,26 +153,5 @@ mod tests {
         ] {
             assert_eq!(proper(mailmap, name, email), expected, "{name} {email}");
         }
-    }
-
-    #[test]
-    fn a_commit_is_told_in_printable_text() {
-        let people = People::parse(b"\xFF <a@b>\n");
-        let id = ObjectId::new(&[1; 20]);
-        let key = format!("api_{}", "Q7".repeat(16));
-        let commit = format!(
-            "tree x\nauthor A <a@b> 10 +0100\ncommitter B <c@d> 20 +0000\n\n\n{key} \x1b {}\nmore\n",
-            "é".repeat(200)
-        );
-        let commit = people.commit(id, commit.as_bytes());
-        assert_eq!((commit.author.as_str(), commit.email.as_str()), ("\\xff", "a@b"));
-        assert_eq!(
-            (commit.authored.seconds, commit.authored.offset, commit.committed.seconds),
-            (10, 3600, 20)
-        );
-        assert!(commit.subject.starts_with(&format!("api_Q7Q7{} \\x1b é", "*".repeat(28))), "{commit:?}");
-        assert_eq!(commit.subject.chars().count(), 121);
-        let none = people.commit(id, b"\xFF");
-        assert_eq!((none.author.as_str(), none.email.as_str(), none.subject.as_str()), ("unknown", "", ""));
     }
 }

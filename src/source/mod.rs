@@ -1,6 +1,7 @@
 //! Sources: where bytes come from. A source drives: it hands each blob once to a visitor, from many threads, in the
 //! order that is cheapest for it, and what it could not read as well.
 
+mod commit_facts;
 mod commits;
 mod history;
 mod limits;

@@ -12,6 +12,7 @@ use crate::git::tree_diff::Trees;
 use crate::input::{Kind, ObjectId, Origin, Reason};
 use crate::rule::RuleId;
 use crate::secret::Secret;
+use crate::source::commit_facts;
 use crate::source::traits::{Judge, Visitor};
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
@@ -178,10 +179,10 @@ impl Before<'_> {
         let Commit { id, committed, .. } = self.contents.commits[commit];
         let people = &self.contents.people;
         match self.contents.objects.read(&id, Sort::Commit, &mut self.inflater) {
-            Ok(bytes) => people.commit(id, &bytes),
+            Ok(bytes) => commit_facts::commit(people, id, &bytes),
             Err(reason) => {
                 self.cannot(Origin::object(Kind::Commit, id), reason, "the range");
-                people.unread_commit(id, committed)
+                commit_facts::unread_commit(people, id, committed)
             }
         }
     }

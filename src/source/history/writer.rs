@@ -15,6 +15,7 @@ use crate::git::people::People;
 use crate::git::repository::Repository;
 use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
+use crate::source::commit_facts;
 use crate::source::limits::Limits;
 use crate::source::traits::{Judge, Visitor};
 use crate::text::printable;
@@ -322,7 +323,7 @@ impl<'w> Writer<'w> {
             };
             for mut finding in found.into_values().flatten() {
                 let line = finding.region.start.line;
-                let commit = self.people.commit(id, &bytes);
+                let commit = commit_facts::commit(&self.people, id, &bytes);
                 finding.history = Some(Box::new(Told {
                     since: Some(commit.committed),
                     introduced: vec![Introduction { commit, line }],
@@ -388,11 +389,11 @@ impl<'w> Writer<'w> {
         }
         let id = self.ids.id(self.graph.commits[commit].number);
         let known = match self.objects.read(&id, Sort::Commit, &mut self.inflater) {
-            Ok(bytes) => self.people.commit(id, &bytes),
+            Ok(bytes) => commit_facts::commit(&self.people, id, &bytes),
             Err(reason) => {
                 self.visitor.skip(gone(id, reason));
                 let committed = Time { seconds: self.graph.commits[commit].time, offset: 0 };
-                self.people.unread_commit(id, committed)
+                commit_facts::unread_commit(&self.people, id, committed)
             }
         };
         self.commits.insert(commit, known.clone());
