@@ -270,9 +270,9 @@ fn run_killed_while_scanning_keeps_the_old_report() {
     project.write("old", "as it was");
     for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
         // A shell ignores SIGINT for what runs in its background, and the program would inherit that.
-        let mut command = Command::new("env");
+        let mut command = project.prepared("env");
         command.args([&format!("--default-signal={}", &signal[1..]), env!("CARGO_BIN_EXE_sf-scan")]);
-        command.args(["--no-config", "-o", "old", "--report", "json=new", "-"]).current_dir(project.root());
+        command.args(["--no-config", "-o", "old", "--report", "json=new", "-"]);
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the program runs");
         let mut stdin = child.stdin.take().expect("a pipe");
         std::io::Write::write_all(&mut stdin, keys(20_000, "").as_bytes()).expect("the program reads");

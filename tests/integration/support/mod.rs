@@ -73,7 +73,8 @@ impl Project {
         self.prepared(env!("CARGO_BIN_EXE_sf-scan"))
     }
 
-    fn prepared(&self, program: impl AsRef<OsStr>) -> Command {
+    /// A program, to be run in the folder in the same environment.
+    pub(crate) fn prepared(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.root())
