@@ -500,7 +500,7 @@ fn a_summary_of_very_much_is_cut_and_says_so() {
 }
 
 #[test]
-fn junit_has_a_failure_for_each_finding_and_an_error_for_each_skip() {
+fn junit_has_failures_for_findings_and_errors_for_skips() {
     let rules = rules();
     let text = render(&hostile(&rules), Format::Junit);
     assert!(text.contains("tests=\"2\" failures=\"1\" errors=\"1\""), "{text}");
