@@ -6,7 +6,7 @@ use crate::support::encode::Encoder;
 use crate::support::keeper::found_at_once;
 use crate::support::{FORMATS, Project, findings};
 use sf_scan::rule::template;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How many lines with two secrets are generated.
 const LINES: u64 = 5000;
@@ -194,11 +194,11 @@ fn no_format_shows_more_than_four_characters() {
     let is_distinctive =
         |piece: &&&String| piece.len() > WINDOW || !piece.bytes().all(|byte| byte.is_ascii_hexdigit());
     let distinctive: Vec<&String> = all.iter().filter(is_distinctive).copied().collect();
+    let mut index: HashMap<&str, Vec<&str>> = HashMap::new();
+    for piece in &distinctive {
+        index.entry(&piece[..WINDOW]).or_default().push(piece);
+    }
     let leaks_in = |text: &str| -> Vec<String> {
-        let mut index: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for piece in &distinctive {
-            index.entry(&piece[..WINDOW]).or_default().push(piece);
-        }
         let text = text.replace("\\\\x00", "").replace("\\x00", "");
         (0..text.len().saturating_sub(WINDOW))
             .filter(|&at| text.is_char_boundary(at) && text.is_char_boundary(at + WINDOW))
