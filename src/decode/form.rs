@@ -7,8 +7,8 @@ use crate::text::Encoding;
 pub enum Form {
     /// As it is.
     Plain,
-    /// In pieces that the language of the file puts together. `detect` knows how.
-    Parts,
+    /// In pieces that the language of the file puts together. `detect::concat` knows how.
+    Concatenated,
     /// In units of two or four bytes.
     Wide(Encoding),
     /// In base64 or base64url (RFC 4648), also wrapped.
@@ -37,7 +37,7 @@ impl Form {
     pub fn name(self) -> Option<&'static str> {
         match self {
             Form::Plain => None,
-            Form::Parts => Some("parts"),
+            Form::Concatenated => Some("parts"),
             Form::Wide(encoding) => Some(if encoding.unit() == 2 { "UTF-16" } else { "UTF-32" }),
             Form::Base64 => Some("base64"),
             Form::Hex | Form::HexBytes => Some("hexadecimal"),

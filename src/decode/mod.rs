@@ -34,7 +34,7 @@ impl Form {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
         let (view, run) = match self {
             // Compressed streams are read as a whole, by `inflate`.
-            Form::Plain | Form::Parts | Form::Gzip | Form::Zlib => {
+            Form::Plain | Form::Concatenated | Form::Gzip | Form::Zlib => {
                 (Encoding::Utf8.view(&text[reach.clone()]).moved(reach.start), reach)
             }
             Form::Wide(encoding) => {
@@ -72,7 +72,7 @@ impl Form {
                 let (text, own, next) = encoding.text(&text[start..reach.end], border.saturating_sub(start));
                 DecodedText { text, own, next: start + next, digits: None, part: start..reach.end }
             }
-            Form::Plain | Form::Parts | Form::HexBytes | Form::Gzip | Form::Zlib => {
+            Form::Plain | Form::Concatenated | Form::HexBytes | Form::Gzip | Form::Zlib => {
                 let Decoded { view, run } = self.decode(text, at, reach);
                 let own = view.position(border);
                 DecodedText { own, next: view.start(own), text: view.text, digits: None, part: run }

@@ -1,112 +1,123 @@
-//! Whether a body looks like random text.
+//! Checks whether the body of a secret, the part behind its prefix, looks like random text.
 //!
-//! Random text practically never breaks a limit; placeholders, hashes and identifiers do. `rules/README.md` has the share of real
-//! keys that each limit loses. The limits themselves are in the rule files.
+//! Random text practically never breaks a limit; placeholders, hashes and identifiers do. The limits are in the rule files.
+//! `rules/README.md` has the share of real keys that each limit loses.
 
 use crate::rule::BodyFilter;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// Words that identifiers are made of. The file names its sources.
-static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(include_str!("../../rules/words.txt")));
+/// Words that identifiers are made of. The file lists its sources.
+static WORDS: LazyLock<Words> = LazyLock::new(|| Words::parse(include_str!("../../rules/words.txt")));
 
-/// The limit that `body` breaks, if any, in words for people.
+/// The first limit that `body` breaks, for people. `None` if it looks random.
 pub(super) fn flaw(filter: &BodyFilter, body: &[u8]) -> Option<&'static str> {
-    let any = |class: fn(&u8) -> bool| body.iter().any(class);
-    if filter.both_cases && !(any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase)) {
+    let has = |class: fn(&u8) -> bool| body.iter().any(class);
+    if filter.both_cases && !(has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)) {
         return Some("letters of one case only");
     }
-    if filter.letter_and_digit && !(any(u8::is_ascii_alphabetic) && any(u8::is_ascii_digit)) {
+    if filter.letter_and_digit && !(has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit)) {
         return Some("no letter or no digit");
     }
-    if distinct(body) < filter.min_distinct {
+    if distinct_count(body) < filter.min_distinct {
         return Some("few distinct characters");
     }
-    if filter.max_sequence > 0 && longest_sequence(body) > filter.max_sequence {
+    if filter.max_sequence > 0 && longest_sequence_len(body) > filter.max_sequence {
         return Some("a sequence of characters");
     }
-    if filter.max_words > 0 && WORDS.covered(body) * 100 > filter.max_words * body.len() {
+    if filter.max_words > 0 && WORDS.covered_len(body) * 100 > filter.max_words * body.len() {
         return Some("words");
     }
     None
 }
 
-/// The Shannon entropy in bits per character.
+/// The Shannon entropy of `body` in bits per character. `aaaa` has 0, `abab` has 1, `abcd` has 2.
 pub(super) fn entropy(body: &[u8]) -> f64 {
     let mut counts = [0usize; 256];
     body.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
     let total = body.len() as f64;
-    let part =
-        |&count: &usize| if count == 0 { 0.0 } else { count as f64 / total * (total / count as f64).log2() };
-    counts.iter().map(part).sum()
+    let mut bits = 0.0;
+    for count in counts.into_iter().filter(|&count| count > 0) {
+        let count = count as f64;
+        bits += count / total * (total / count).log2();
+    }
+    bits
 }
 
-fn distinct(body: &[u8]) -> usize {
+/// The number of different bytes in `body`.
+fn distinct_count(body: &[u8]) -> usize {
     let mut seen = [false; 256];
     body.iter().for_each(|&byte| seen[usize::from(byte)] = true);
     seen.iter().filter(|&&seen| seen).count()
 }
 
 /// The length of the longest sequence such as `abcdef`, `FEDCBA` or `123456`, in any case. Two interleaved sequences such as
-/// `a1b2c3d4` count less, because chance makes them more often.
-fn longest_sequence(body: &[u8]) -> usize {
-    let run = |stride: usize, step: i16| {
-        let mut best = 0;
-        let mut length = 0;
-        for at in stride..body.len() {
-            let (before, here) = (body[at - stride].to_ascii_lowercase(), body[at].to_ascii_lowercase());
-            let follows = i16::from(here) - i16::from(before) == step
-                && here.is_ascii_alphanumeric()
-                && before.is_ascii_digit() == here.is_ascii_digit();
-            length = if follows { length + 1 } else { 0 };
-            best = best.max(length);
-        }
-        if best == 0 { 0 } else { best + stride }
-    };
-    let plain = run(1, 1).max(run(1, -1));
-    let interleaved = run(2, 1).max(run(2, -1)).saturating_sub(2);
-    plain.max(interleaved)
+/// `a1b2c3d4` count two characters less, because they occur more often by chance.
+fn longest_sequence_len(body: &[u8]) -> usize {
+    let plain = longest_run_len(body, 1, 1).max(longest_run_len(body, 1, -1));
+    let interleaved = longest_run_len(body, 2, 1).max(longest_run_len(body, 2, -1));
+    plain.max(interleaved.saturating_sub(2))
 }
 
+/// The length of the longest run of letters or of digits in which each character is `step` above the one that is `stride` places before
+/// it. 0 if there is none. With stride 2, both of two interleaved runs have to continue.
+fn longest_run_len(body: &[u8], stride: usize, step: i16) -> usize {
+    let mut longest = 0;
+    let mut steps = 0;
+    for at in stride..body.len() {
+        let (before, here) = (body[at - stride].to_ascii_lowercase(), body[at].to_ascii_lowercase());
+        let continues = i16::from(here) - i16::from(before) == step
+            && here.is_ascii_alphanumeric()
+            && before.is_ascii_digit() == here.is_ascii_digit();
+        steps = if continues { steps + 1 } else { 0 };
+        longest = longest.max(steps);
+    }
+    // The first characters, before the first step, belong to the run too.
+    if longest == 0 { 0 } else { longest + stride }
+}
+
+/// A list of lower-case words.
 struct Words {
     words: HashSet<&'static [u8]>,
-    longest: usize,
+    max_word_len: usize,
 }
 
-/// The shortest word of the list.
-const SHORTEST_WORD: usize = 4;
+/// The length of the shortest word in the list.
+const MIN_WORD_LEN: usize = 4;
 
 impl Words {
-    fn new(list: &'static str) -> Words {
+    /// Reads a list with one word a line. Lines that begin with `#` are comments.
+    fn parse(list: &'static str) -> Words {
         let words: HashSet<_> =
             list.lines().filter(|line| !line.starts_with('#')).map(str::as_bytes).collect();
-        let longest = words.iter().map(|word| word.len()).max().unwrap_or(0);
-        Words { words, longest }
+        let max_word_len = words.iter().map(|word| word.len()).max().unwrap_or(0);
+        Words { words, max_word_len }
     }
 
-    /// The number of characters of `body` in words of consistent case: `word`, `WORD` or `Word`.
-    fn covered(&self, body: &[u8]) -> usize {
+    /// The number of characters of `body` that are in words of consistent case: `word`, `WORD` or `Word`. Characters in two
+    /// overlapping words count once.
+    fn covered_len(&self, body: &[u8]) -> usize {
         let lower = body.to_ascii_lowercase();
-        let mut covered = 0;
-        let mut end_of_words = 0;
+        let mut covered_len = 0;
+        let mut covered_end = 0;
         for start in 0..body.len() {
-            let longest = self.longest.min(body.len() - start);
-            let ends = (SHORTEST_WORD..=longest).rev().map(|length| start + length);
-            let word_end = ends
-                .filter(|&end| in_one_case(&body[start..end]))
-                .find(|&end| self.words.contains(&lower[start..end]));
-            if let Some(end) = word_end.filter(|&end| end > end_of_words) {
-                covered += end - end_of_words.max(start);
-                end_of_words = end;
+            let max_len = self.max_word_len.min(body.len() - start);
+            let is_word = |&end: &usize| {
+                has_consistent_case(&body[start..end]) && self.words.contains(&lower[start..end])
+            };
+            let longest_word_end = (MIN_WORD_LEN..=max_len).rev().map(|length| start + length).find(is_word);
+            if let Some(end) = longest_word_end.filter(|&end| end > covered_end) {
+                covered_len += end - covered_end.max(start);
+                covered_end = end;
             }
         }
-        covered
+        covered_len
     }
 }
 
-fn in_one_case(text: &[u8]) -> bool {
-    let rest = &text[1..];
-    rest.iter().all(u8::is_ascii_lowercase) || text.iter().all(u8::is_ascii_uppercase)
+/// Whether a word is written `word`, `WORD` or `Word`. It has at least one character.
+fn has_consistent_case(word: &[u8]) -> bool {
+    word[1..].iter().all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase)
 }
 
 #[cfg(test)]
@@ -114,8 +125,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sequences_are_seen_in_both_directions_and_interleaved() {
-        let longest = |text: &str| longest_sequence(text.as_bytes());
+    fn finds_sequences_in_both_directions_and_interleaved() {
+        let longest = |text: &str| longest_sequence_len(text.as_bytes());
         assert_eq!(longest("Q7abcdefZ"), 6);
         assert_eq!(longest("Q7fEdCbAZ"), 6);
         assert_eq!(longest("x123456x"), 6);
@@ -126,9 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn words_count_in_one_case_only() {
-        let words = Words::new("# list\nword\nwords\nkeys");
-        let covered = |text: &str| words.covered(text.as_bytes());
+    fn counts_words_of_consistent_case_only() {
+        let words = Words::parse("# list\nword\nwords\nkeys");
+        let covered = |text: &str| words.covered_len(text.as_bytes());
         assert_eq!(covered("xxwordxxWORDxxWordxx"), 12);
         assert_eq!(covered("xxwOrdxxWoRDxx"), 0);
         assert_eq!(covered("wordskeys"), 9);
@@ -137,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn entropy_is_shannons() {
+    fn entropy_is_in_bits_per_character() {
         assert_eq!(entropy(b"aaaa"), 0.0);
         assert_eq!(entropy(b"abab"), 1.0);
         assert_eq!(entropy(b"abcd"), 2.0);

@@ -1,7 +1,7 @@
-//! Layers: the bytes of a blob, and the texts that are decoded from them, each in the other.
+//! Layers: the bytes of a blob, and the texts that are decoded from them, one inside the other.
 //!
-//! A layer knows its parent and what was decoded there, so a place in it leads back to the blob. The source map is made only if
-//! a finding needs it. What is searched for in a layer is the business of `walker`.
+//! A layer knows its parent and which part of it was decoded, so an offset in it can be mapped back to the blob. The source map is
+//! made only if a finding needs it. `walker` decides what is decoded and searched.
 
 use crate::decode::{Decoded, Form, Inflated};
 use crate::input::Blob;
@@ -14,25 +14,27 @@ use std::rc::Rc;
 /// A text that is searched: the bytes of a blob, or what a part of another layer decodes to.
 pub(super) struct Layer<'l> {
     pub(super) text: &'l [u8],
-    /// The encoding of a blob as a whole, and the offset of its first byte in a unit.
+    /// The encoding of the whole blob; UTF-8 for decoded layers.
     pub(super) encoding: Encoding,
-    pub(super) shift: usize,
+    /// The offset of the first byte in its unit of UTF-16 or UTF-32, modulo 4.
+    pub(super) unit_shift: usize,
     /// What it was decoded from. `None` for the bytes of a blob.
     pub(super) parent: Option<Parent<'l>>,
     /// The number of encodings around it.
     pub(super) depth: usize,
-    /// The streams that were inflated last for a finding: one in the blob, one in that, and so on.
-    pub(super) inflated: RefCell<Vec<Rc<DecompressedStream>>>,
+    /// The streams that were inflated last for a finding: one in the blob, one in that stream, and so on.
+    pub(super) last_streams: RefCell<Vec<Rc<DecompressedStream>>>,
 }
 
 /// A compressed stream that was inflated for a finding in it.
 pub(super) struct DecompressedStream {
-    /// The steps that decode its first byte, and where in the blob the first one begins.
+    /// The steps that decode the stream's first byte.
     pub(super) path: Vec<DecodeStep>,
+    /// Where in the blob the first step begins.
     pub(super) start: usize,
     /// The texts on the path.
-    pub(super) steps: Vec<(Form, Rc<Decoded>)>,
-    /// Where it begins in the last of those.
+    pub(super) texts: Vec<(Form, Rc<Decoded>)>,
+    /// Where the stream begins in the last of these texts.
     pub(super) at: usize,
     pub(super) inflated: Inflated,
 }
@@ -41,8 +43,9 @@ pub(super) struct DecompressedStream {
 pub(super) struct Parent<'l> {
     layer: &'l Layer<'l>,
     form: Form,
-    /// Where and how far it was decoded.
+    /// Where decoding started: a unit, a group of digits or an escape begins there.
     at: usize,
+    /// The part of the parent that was decoded at most.
     reach: Range<usize>,
     /// The source map, made on first use.
     decoded: OnceCell<Decoded>,
@@ -55,48 +58,25 @@ impl Parent<'_> {
 }
 
 impl<'l> Layer<'l> {
-    /// The bytes of a blob.
+    /// The layer of a blob's bytes.
     pub(super) fn from_blob(blob: &Blob<'l>) -> Layer<'l> {
-        let shift = (blob.start.offset % 4) as usize;
-        Layer { encoding: blob.encoding, shift, ..Layer::from_text(blob.bytes) }
+        let unit_shift = (blob.start.offset % 4) as usize;
+        Layer { encoding: blob.encoding, unit_shift, ..Layer::from_text(blob.bytes) }
     }
 
-    /// Plain text.
+    /// The layer of plain text.
     pub(super) fn from_text(text: &'l [u8]) -> Layer<'l> {
         Layer {
             text,
             encoding: Encoding::Utf8,
-            shift: 0,
+            unit_shift: 0,
             parent: None,
             depth: 0,
-            inflated: RefCell::default(),
+            last_streams: RefCell::default(),
         }
     }
 
-    /// Whether it is the bytes of a blob.
-    pub(super) fn is_outermost(&self) -> bool {
-        self.parent.is_none()
-    }
-
-    /// The text from `from` on, decoded as far as the blob goes.
-    pub(super) fn rest(&self, from: usize) -> Cow<'_, [u8]> {
-        match &self.parent {
-            Some(parent) if !parent.form.is_stream() => {
-                let start = parent.reach.start;
-                let rest = parent.layer.rest(start);
-                let text = parent.form.decode_text(&rest, parent.at - start, 0..rest.len(), rest.len()).text;
-                text.get(from..).unwrap_or_default().to_vec().into()
-            }
-            _ => self.text[from..].into(),
-        }
-    }
-
-    /// The layer of the blob's bytes.
-    pub(super) fn outermost(&self) -> &Layer<'_> {
-        self.parent.as_ref().map_or(self, |parent| parent.layer.outermost())
-    }
-
-    /// The layer of `text`, decoded from a part of this one.
+    /// The layer of `text`, which was decoded from at most `reach` of this layer, starting at `at`.
     pub(super) fn inner<'i>(
         &'i self,
         text: &'i [u8],
@@ -108,10 +88,34 @@ impl<'l> Layer<'l> {
         Layer { parent, depth: self.depth + 1, ..Layer::from_text(text) }
     }
 
-    /// Where a part of the text is in the blob.
+    /// Whether this is the layer of a blob's bytes.
+    pub(super) fn is_outermost(&self) -> bool {
+        self.parent.is_none()
+    }
+
+    /// The layer of the blob's bytes.
+    pub(super) fn outermost(&self) -> &Layer<'_> {
+        self.parent.as_ref().map_or(self, |parent| parent.layer.outermost())
+    }
+
+    /// The text from `start` on, decoded to the end of the blob. The layer itself may have been decoded from a part only.
+    pub(super) fn text_to_blob_end(&self, start: usize) -> Cow<'_, [u8]> {
+        match &self.parent {
+            Some(parent) if !parent.form.is_stream() => {
+                let reach_start = parent.reach.start;
+                let source = parent.layer.text_to_blob_end(reach_start);
+                let at = parent.at - reach_start;
+                let text = parent.form.decode_text(&source, at, 0..source.len(), source.len()).text;
+                text.get(start..).unwrap_or_default().to_vec().into()
+            }
+            _ => self.text[start..].into(),
+        }
+    }
+
+    /// The bytes of the blob that a part of the text was decoded from. For text in a compressed stream, the whole stream.
     pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
         match &self.parent {
-            // Deflate has no source map for single bytes, so the region is the whole stream.
+            // Deflate output has no byte-level source map, so the region is the whole stream.
             Some(parent) if parent.form.is_stream() => parent.layer.written(parent.reach.clone()),
             Some(parent) => {
                 // A stream may be longer than the part that this layer was decoded from.
@@ -123,30 +127,32 @@ impl<'l> Layer<'l> {
         }
     }
 
-    /// The steps that decode the byte `at`, from the blob on, and where in the blob the first one begins.
+    /// The steps that decode the byte `at`, from the blob inwards, and where in the blob the first step begins.
     pub(super) fn decode_path(&self, at: usize) -> (Vec<DecodeStep>, usize) {
         let Some(parent) = &self.parent else { return (Vec::new(), at) };
-        if parent.form.is_stream() {
-            let (mut steps, start) = parent.layer.decode_path(0);
-            steps.push(DecodeStep { form: parent.form, beyond: at });
-            return (steps, start);
-        }
-        let beyond = at % parent.form.bytes_per_group();
-        let (mut steps, start) = parent.layer.decode_path(parent.view().start(at - beyond));
-        steps.push(DecodeStep { form: parent.form, beyond });
+        let (offset_in_group, group_start) = if parent.form.is_stream() {
+            // A stream is decoded from its start.
+            (at, 0)
+        } else {
+            let offset = at % parent.form.bytes_per_group();
+            (offset, parent.view().start(at - offset))
+        };
+        let (mut steps, start) = parent.layer.decode_path(group_start);
+        steps.push(DecodeStep { form: parent.form, offset_in_group });
         (steps, start)
     }
 
-    /// Whether it is in a compressed stream.
-    pub(super) fn is_of_stream(&self) -> bool {
-        self.parent.as_ref().is_some_and(|parent| parent.form.is_stream() || parent.layer.is_of_stream())
+    /// Whether it was decoded from a compressed stream, directly or in several steps.
+    pub(super) fn is_in_stream(&self) -> bool {
+        self.parent.as_ref().is_some_and(|parent| parent.form.is_stream() || parent.layer.is_in_stream())
     }
 
-    /// Whether it is what an editor shows: the blob, or the blob as UTF-16 or UTF-32.
+    /// Whether an editor shows this text: it is the blob, or the blob decoded from UTF-16 or UTF-32.
     pub(super) fn is_display_text(&self) -> bool {
-        self.parent
-            .as_ref()
-            .is_none_or(|parent| matches!(parent.form, Form::Wide(_)) && parent.layer.is_display_text())
+        match &self.parent {
+            None => true,
+            Some(parent) => matches!(parent.form, Form::Wide(_)) && parent.layer.is_display_text(),
+        }
     }
 }
 
@@ -154,6 +160,6 @@ impl<'l> Layer<'l> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct DecodeStep {
     pub(super) form: Form,
-    /// The offset of the byte in what its group decodes to.
-    pub(super) beyond: usize,
+    /// The offset of the byte in the bytes that its group decodes to. A base64 group is three bytes, a stream is one group.
+    pub(super) offset_in_group: usize,
 }

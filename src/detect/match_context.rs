@@ -1,10 +1,10 @@
-//! The text around a match, decoded as far as it decides, with the way back to the bytes as written.
+//! The decoded text around a match, with a source map back to the blob.
 //!
-//! A candidate is decoded again here, in a stretch that depends on its place alone and with source maps. So a finding does not
-//! depend on how the text was cut when it was searched. What the text means is judged in `detect`.
+//! A candidate is decoded again here, with source maps and in a stretch that depends on its place alone. So a finding does not
+//! depend on the steps in which the search decoded the text. `judge` decides what the text means.
 
 use super::layer::{DecodeStep, DecompressedStream, Layer};
-use super::matching::Parts;
+use super::matching::JoinedSecret;
 use crate::decode::{Decoded, Form, Inflated, MAX_STREAM_BYTES, inflate};
 use crate::input::MARGIN;
 use crate::text::View;
@@ -14,173 +14,184 @@ use std::rc::Rc;
 /// How far before a match text is decoded for context.
 const CONTEXT_BACK_BYTES: usize = 3 * 1024;
 
-/// How far behind the start of a match text is decoded: in three encodings a key has at most 7,776 bytes.
+/// How far behind the start of a match text is decoded. A key that is encoded three times has at most 7,776 bytes.
 pub(super) const CONTEXT_AHEAD_BYTES: usize = MARGIN;
 
-/// The text around a match, and the texts that it is encoded in.
+/// The decoded text around a match, and the texts that it was decoded from.
 pub(super) struct MatchContext<'a> {
+    /// The bytes of the blob.
     bytes: &'a [u8],
-    /// From the blob on: each form, and the text decoded from it.
-    steps: Vec<(Form, Rc<Decoded>)>,
+    /// The decoding steps from the blob inwards: each form, and the text decoded from it.
+    texts: Vec<(Form, Rc<Decoded>)>,
     /// Where the match begins in the innermost text.
     pub(super) at: usize,
+}
+
+/// Where a compressed stream is on the path to a byte.
+struct StreamPosition<'p> {
+    /// Where in the blob the path begins.
+    start: usize,
+    /// The number of streams around this one.
+    number: usize,
+    form: Form,
+    /// The steps that decode the stream's first byte.
+    path: &'p [DecodeStep],
+    /// The number of steps that are decoded already.
+    done: usize,
 }
 
 impl<'a> MatchContext<'a> {
     /// Decodes around the byte `at` of a layer of the blob.
     pub(super) fn new(bytes: &'a [u8], layer: &Layer<'_>, at: usize) -> MatchContext<'a> {
         let (path, start) = layer.decode_path(at);
-        let mut at = start;
-        let mut context = MatchContext { bytes, steps: Vec::with_capacity(path.len()), at };
-        let streams: Vec<usize> = (0..path.len()).filter(|&step| path[step].form.is_stream()).collect();
+        let mut context = MatchContext { bytes, texts: Vec::with_capacity(path.len()), at: start };
+        let stream_steps: Vec<usize> = (0..path.len()).filter(|&step| path[step].form.is_stream()).collect();
         let mut done = 0;
-        for (number, &index) in streams.iter().enumerate() {
-            let DecodeStep { form, beyond } = path[index];
-            let stream = context.decompressed(layer.outermost(), start, number, &path[..index], done, form);
-            context.steps.clone_from(&stream.steps);
-            let Inflated { text, length, .. } = &stream.inflated;
-            // A stream in this stream needs all of it.
-            let end = if number + 1 < streams.len() {
-                text.len()
-            } else {
-                text.len().min(beyond + CONTEXT_AHEAD_BYTES)
-            };
-            let near = beyond.saturating_sub(CONTEXT_BACK_BYTES)..end;
-            let mut view = View::with_capacity(near.len());
-            let run = stream.at..stream.at + length;
-            text[near.clone()].iter().for_each(|&byte| view.push(byte, run.clone()));
-            at = beyond - near.start;
-            context.at = at;
-            context.steps.push((form, Rc::new(Decoded { view, run })));
-            done = index + 1;
+        for (number, &step) in stream_steps.iter().enumerate() {
+            let is_innermost = number + 1 == stream_steps.len();
+            let position = StreamPosition { start, number, form: path[step].form, path: &path[..step], done };
+            let stream = context.decompress(layer.outermost(), &position);
+            context.enter_stream(&stream, path[step], is_innermost);
+            done = step + 1;
         }
-        for &DecodeStep { form, beyond } in &path[done..] {
-            let decoded = form.decode(
-                context.text(),
-                at,
-                at.saturating_sub(CONTEXT_BACK_BYTES)..at + CONTEXT_AHEAD_BYTES,
-            );
-            at = decoded.view.position(at) + beyond;
-            context.steps.push((form, Rc::new(decoded)));
+        for &step in &path[done..] {
+            let near = context.at.saturating_sub(CONTEXT_BACK_BYTES)..context.at + CONTEXT_AHEAD_BYTES;
+            context.decode_step(step, near);
         }
-        context.at = at;
         context
     }
 
-    /// Inflates the stream behind the steps of `path`. The first `done` steps are decoded already. It is stream `number` on the
-    /// path. The last one is kept in the layer of the blob, because findings in one stream follow each other.
-    fn decompressed(
-        &self,
-        blob: &Layer<'_>,
-        start: usize,
-        number: usize,
-        path: &[DecodeStep],
-        done: usize,
-        form: Form,
-    ) -> Rc<DecompressedStream> {
-        let last = blob.inflated.borrow().get(number).cloned();
+    /// Decodes one step around `self.at`, at most in `reach` of the innermost text.
+    fn decode_step(&mut self, step: DecodeStep, reach: Range<usize>) {
+        let decoded = step.form.decode(self.text(), self.at, reach);
+        self.at = decoded.view.position(self.at) + step.offset_in_group;
+        self.texts.push((step.form, Rc::new(decoded)));
+    }
+
+    /// Makes the inflated text near the match the innermost text. Every byte of it maps to the whole stream.
+    fn enter_stream(&mut self, stream: &DecompressedStream, step: DecodeStep, is_innermost: bool) {
+        let Inflated { text, length, .. } = &stream.inflated;
+        let at = step.offset_in_group;
+        // A stream inside this stream needs all of it.
+        let end = if is_innermost { text.len().min(at + CONTEXT_AHEAD_BYTES) } else { text.len() };
+        let near = at.saturating_sub(CONTEXT_BACK_BYTES)..end;
+        let mut view = View::with_capacity(near.len());
+        let run = stream.at..stream.at + length;
+        text[near.clone()].iter().for_each(|&byte| view.push(byte, run.clone()));
+        self.texts.clone_from(&stream.texts);
+        self.texts.push((step.form, Rc::new(Decoded { view, run })));
+        self.at = at - near.start;
+    }
+
+    /// Inflates a stream. The last stream is kept in the blob's layer, because findings in one stream follow each other.
+    fn decompress(&self, blob: &Layer<'_>, position: &StreamPosition<'_>) -> Rc<DecompressedStream> {
+        let &StreamPosition { start, number, form, path, done } = position;
+        let last = blob.last_streams.borrow().get(number).cloned();
         if let Some(last) = last.filter(|last| last.start == start && last.path == path) {
             return last;
         }
-        let mut steps = self.steps.clone();
-        let mut at = self.at;
-        for &DecodeStep { form, beyond } in &path[done..] {
-            let text = steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text);
-            let decoded = form.decode(text, at, at.saturating_sub(CONTEXT_BACK_BYTES)..text.len());
-            at = decoded.view.position(at) + beyond;
-            steps.push((form, Rc::new(decoded)));
+        let mut context = MatchContext { bytes: self.bytes, texts: self.texts.clone(), at: self.at };
+        for &step in &path[done..] {
+            let to_end = context.at.saturating_sub(CONTEXT_BACK_BYTES)..context.text().len();
+            context.decode_step(step, to_end);
         }
-        let text = steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text);
-        let inflated = inflate(form, &text[at..], MAX_STREAM_BYTES);
-        let stream = Rc::new(DecompressedStream { path: path.to_vec(), start, steps, at, inflated });
-        let mut kept = blob.inflated.borrow_mut();
-        kept.truncate(number);
-        kept.push(Rc::clone(&stream));
+        let inflated = inflate(form, &context.text()[context.at..], MAX_STREAM_BYTES);
+        let MatchContext { texts, at, .. } = context;
+        let stream = Rc::new(DecompressedStream { path: path.to_vec(), start, texts, at, inflated });
+        let mut last_streams = blob.last_streams.borrow_mut();
+        last_streams.truncate(number);
+        last_streams.push(Rc::clone(&stream));
         stream
     }
 
-    /// The context in which the secret is written in one piece instead of in parts.
-    pub(super) fn joined(mut self, parts: &Parts) -> MatchContext<'a> {
+    /// The context in which the secret is written in one piece instead of in several.
+    pub(super) fn joined(mut self, secret: &JoinedSecret) -> MatchContext<'a> {
         let text = self.text();
         let near = self.at.saturating_sub(MARGIN)..text.len().min(self.at + MARGIN);
-        let written = parts.written.clone();
+        let written = secret.written.clone();
         let mut view = View::with_capacity(near.len());
         view.push_part(text, near.start..written.start);
         let at = view.text.len();
-        view.append(&parts.secret);
+        view.append(&secret.secret);
         view.push_part(text, written.end..near.end);
-        self.steps.push((Form::Parts, Rc::new(Decoded { view, run: near })));
+        self.texts.push((Form::Concatenated, Rc::new(Decoded { view, run: near })));
         self.at = at;
         self
     }
 
-    /// The decoded text.
+    /// The innermost text.
     pub(super) fn text(&self) -> &[u8] {
-        self.steps.last().map_or(self.bytes, |(_, decoded)| &decoded.view.text)
+        self.text_after(self.texts.len())
     }
 
-    /// Where a part of the decoded text is in the blob.
+    /// The text after the first `steps` steps; the blob's bytes for 0.
+    fn text_after(&self, steps: usize) -> &[u8] {
+        match steps.checked_sub(1) {
+            Some(last) => &self.texts[last].1.view.text,
+            None => self.bytes,
+        }
+    }
+
+    /// The bytes of the blob that a part of the innermost text was decoded from.
     pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
-        self.steps.iter().rev().fold(part, |part, (_, decoded)| decoded.view.written(&part))
+        self.texts.iter().rev().fold(part, |part, (_, decoded)| decoded.view.written(&part))
     }
 
-    /// The texts in which a rule looks for context, from the inside out. Each has the part that the context is about: the match,
-    /// or the run that it is encoded in.
+    /// The texts in which a rule looks for context, from the inside out. Each comes with the range that the context is about: the
+    /// match itself, or the run of digits that it is encoded in.
     pub(super) fn surroundings(&self, part: &Range<usize>) -> Vec<(&[u8], Range<usize>)> {
         let mut surroundings = vec![(self.text(), part.clone())];
-        for (place, (form, decoded)) in self.steps.iter().enumerate().rev() {
-            // Text with escapes is decoded as a whole, so it is not a text of its own here.
+        for (step, (form, decoded)) in self.texts.iter().enumerate().rev() {
+            // Text with escapes is decoded as a whole, so the text before decoding adds nothing.
             if matches!(form, Form::Base64 | Form::Hex | Form::HexBytes) {
-                let parent =
-                    place.checked_sub(1).map_or(self.bytes, |parent| &self.steps[parent].1.view.text);
-                surroundings.push((parent, decoded.run.clone()));
+                surroundings.push((self.text_after(step), decoded.run.clone()));
             }
         }
         surroundings
     }
 
-    /// The text that people see, in units of one byte, and where in it a part of the decoded text is.
+    /// The text that people see, in UTF-8, and the range in it that a part of the innermost text was decoded from.
     pub(super) fn display_text(&self, part: Range<usize>) -> (&[u8], Range<usize>) {
-        let wide = self.steps.iter().take_while(|(form, _)| matches!(form, Form::Wide(_))).count();
-        let inner = self.steps[wide..].iter().rev();
-        let part = inner.fold(part, |part, (_, decoded)| decoded.view.written(&part));
-        let text = wide.checked_sub(1).map_or(self.bytes, |last| &self.steps[last].1.view.text);
-        (text, part)
+        let wide_steps = self.texts.iter().take_while(|(form, _)| matches!(form, Form::Wide(_))).count();
+        let inner_steps = self.texts[wide_steps..].iter().rev();
+        let part = inner_steps.fold(part, |part, (_, decoded)| decoded.view.written(&part));
+        (self.text_after(wide_steps), part)
     }
 
-    /// Whether a part is encoded on lines of its own. Then what was decoded before and behind it is encoded by itself, and does not
-    /// touch it.
+    /// Whether a part was decoded from digits that have lines of their own. Then the text before and behind it was encoded
+    /// separately, and does not touch it.
     pub(super) fn fills_lines(&self, part: &Range<usize>) -> bool {
-        let is_end = |byte: Option<&u8>| matches!(byte, None | Some(b'\n' | b'\r'));
+        let is_line_end = |byte: Option<&u8>| matches!(byte, None | Some(b'\n' | b'\r'));
         let is_not_blank = |byte: &&u8| !matches!(byte, b' ' | b'\t');
         let mut part = part.clone();
-        let mut steps = &self.steps[..];
-        while let Some(((Form::Base64 | Form::Hex, decoded), before)) = steps.split_last() {
-            let text = before.last().map_or(self.bytes, |(_, parent)| &parent.view.text);
+        for (step, (form, decoded)) in self.texts.iter().enumerate().rev() {
+            if !matches!(form, Form::Base64 | Form::Hex) {
+                return false;
+            }
+            let text = self.text_after(step);
             part = decoded.view.written(&part);
-            if is_end(text[..part.start].iter().rev().find(is_not_blank))
-                && is_end(text[part.end..].iter().find(is_not_blank))
+            if is_line_end(text[..part.start].iter().rev().find(is_not_blank))
+                && is_line_end(text[part.end..].iter().find(is_not_blank))
             {
                 return true;
             }
-            steps = before;
         }
         false
     }
 
-    /// Whether it is in a compressed stream.
-    pub(super) fn is_of_stream(&self) -> bool {
-        self.steps.iter().any(|(form, _)| form.is_stream())
+    /// Whether the match is in a compressed stream.
+    pub(super) fn is_in_stream(&self) -> bool {
+        self.texts.iter().any(|(form, _)| form.is_stream())
     }
 
-    /// How the match is encoded, from the outside in, for people. `None` if it is plain.
+    /// How the match is encoded, from the outside in, for people: "base64, then gzip". `None` if it is plain.
     pub(super) fn name(&self) -> Option<String> {
-        let names: Vec<&str> = self.steps.iter().filter_map(|(form, _)| form.name()).collect();
+        let names: Vec<&str> = self.texts.iter().filter_map(|(form, _)| form.name()).collect();
         (!names.is_empty()).then(|| names.join(", then "))
     }
 
     /// Whether people see the match itself in the displayed text.
     pub(super) fn is_plain(&self) -> bool {
-        self.steps.iter().all(|(form, _)| matches!(form, Form::Wide(_)))
+        self.texts.iter().all(|(form, _)| matches!(form, Form::Wide(_)))
     }
 }

@@ -1,8 +1,8 @@
-//! Matches of a rule's patterns, in one piece or put together from several.
+//! Runs a rule's patterns at a place, on text in one piece or put together from several.
 //!
-//! A pattern only runs where the prefix of the rule's secrets can match. Whether a match is a finding is judged in `detect`.
+//! A pattern only runs where the prefix of the rule's secrets can match. Whether a match is a finding is decided in `judge`.
 
-use super::concat::{ConstantIndex, FirstPiece, Joined};
+use super::concat::{ConstantIndex, FirstPiece, JoinedToken};
 use crate::rule::Rule;
 use crate::text::View;
 use std::ops::Range;
@@ -10,63 +10,81 @@ use std::ops::Range;
 /// The maximum length of a match, from its anchor on.
 pub(super) const MAX_MATCH_BYTES: usize = 1024;
 
-/// A secret that is written in pieces.
-pub(super) struct Parts {
-    /// From its first byte to its last. If the prefix is written elsewhere, only the rest.
-    pub(super) written: Range<usize>,
-    /// The secret, with the source of each byte.
-    pub(super) secret: View,
-    /// What joins the pieces, for people.
-    pub(super) how: &'static str,
-}
-
-/// The secrets in pieces whose first piece is the anchor at `at`.
-pub(super) fn parts_at(rule: &Rule, text: &[u8], at: usize, constants: &ConstantIndex<'_>) -> Vec<Parts> {
-    let first = rule
-        .pattern_prefix()
-        .and_then(|prefix| FirstPiece::read(text, at, rule.anchor_len(&text[at..]), prefix));
-    first.map_or_else(Vec::new, |first| parts(rule, &first, constants))
-}
-
-/// The secrets with that first piece that a rule's patterns match. Filters come later.
-pub(super) fn parts(rule: &Rule, first: &FirstPiece<'_, '_>, constants: &ConstantIndex<'_>) -> Vec<Parts> {
-    let mut parts: Vec<Parts> =
-        first.joined().and_then(|joined| match_joined(rule, &joined)).into_iter().collect();
-    // A call may look like a constant. What is written side by side comes first.
-    let side_by_side = parts.first().map_or(0..0, |parts| parts.written.clone());
-    let by_name = first.joined_by_name(constants);
-    let by_name = by_name.iter().filter_map(|joined| match_joined(rule, joined));
-    parts.extend(by_name.filter(|rest| !side_by_side.contains(&rest.written.start)));
-    parts
-}
-
-/// The secret that a rule's patterns match at the start of a joined token, if it extends over a joint.
-fn match_joined(rule: &Rule, joined: &Joined) -> Option<Parts> {
-    let Joined { view, first, how } = joined;
-    let secret = matches(rule, &view.text, 0).map(|matched| matched.secret);
-    let secret = secret.filter(|secret| secret.start == 0).find(|secret| secret.end > *first)?;
-    Some(Parts { written: view.written(&secret), secret: view.cut(secret.end), how })
-}
-
-/// A match of a rule's pattern: its groups `secret` and `name`.
-pub(super) struct Matched {
+/// A match of a rule's pattern: the ranges of its groups `secret` and `name`.
+pub(super) struct Match {
     pub(super) secret: Range<usize>,
     pub(super) name: Option<Range<usize>>,
 }
 
-/// The matches of a rule's patterns that begin at `at`.
-pub(super) fn matches<'a>(
+/// A secret that was put together from pieces.
+pub(super) struct JoinedSecret {
+    /// From its first byte to its last in the text. If the prefix is written elsewhere, only the rest.
+    pub(super) written: Range<usize>,
+    /// The secret, with the source of each byte.
+    pub(super) secret: View,
+    /// What joins the pieces, for people: "a concatenation".
+    pub(super) joint_name: &'static str,
+}
+
+/// The matches of a rule's patterns that begin at `at`, at most one for each pattern.
+pub(super) fn matches_at<'a>(
     rule: &'a Rule,
     text: &'a [u8],
     at: usize,
-) -> impl Iterator<Item = Matched> + use<'a> {
+) -> impl Iterator<Item = Match> + use<'a> {
     let ahead = &text[at..text.len().min(at + MAX_MATCH_BYTES)];
     // The first bytes reject nearly all anchors, much faster than a pattern does.
-    let could_be = rule.pattern_prefix().is_none_or(|prefix| prefix.can_match(ahead));
-    let patterns = rule.patterns.iter().filter(move |_| could_be);
+    let may_match = rule.pattern_prefix().is_none_or(|prefix| prefix.can_match(ahead));
+    let patterns = rule.patterns.iter().filter(move |_| may_match);
     patterns.filter(move |pattern| pattern.regex().is_match(ahead)).filter_map(move |pattern| {
         let captures = pattern.regex().captures(ahead)?;
         let range = |name| captures.name(name).map(|group| at + group.start()..at + group.end());
-        Some(Matched { secret: range("secret")?, name: range("name") })
+        Some(Match { secret: range("secret")?, name: range("name") })
+    })
+}
+
+/// The secrets of `rule` in pieces whose first piece is the anchor at `at`. Filters are applied later.
+pub(super) fn joined_secrets_at(
+    rule: &Rule,
+    text: &[u8],
+    at: usize,
+    constants: &ConstantIndex<'_>,
+) -> Vec<JoinedSecret> {
+    let Some(prefix) = rule.pattern_prefix() else { return Vec::new() };
+    match FirstPiece::parse(text, at, rule.anchor_len(&text[at..]), prefix) {
+        Some(first) => joined_secrets(rule, &first, constants),
+        None => Vec::new(),
+    }
+}
+
+/// The secrets of `rule` with that first piece. Filters are applied later.
+pub(super) fn joined_secrets(
+    rule: &Rule,
+    first: &FirstPiece<'_, '_>,
+    constants: &ConstantIndex<'_>,
+) -> Vec<JoinedSecret> {
+    let adjacent = first.join_adjacent().and_then(|token| match_joined(rule, &token));
+    // A call may look like a constant. Pieces that are written side by side come first, so the same pieces are not read twice.
+    let adjacent_span = adjacent.as_ref().map_or(0..0, |secret| secret.written.clone());
+    let mut secrets: Vec<JoinedSecret> = adjacent.into_iter().collect();
+    for token in first.join_by_name(constants) {
+        if let Some(secret) = match_joined(rule, &token)
+            && !adjacent_span.contains(&secret.written.start)
+        {
+            secrets.push(secret);
+        }
+    }
+    secrets
+}
+
+/// The secret that a rule's patterns match at the start of a joined token. `None` if they match nothing there, or only the first
+/// piece.
+fn match_joined(rule: &Rule, token: &JoinedToken) -> Option<JoinedSecret> {
+    let mut secrets = matches_at(rule, &token.view.text, 0).map(|matched| matched.secret);
+    let secret = secrets.find(|secret| secret.start == 0 && secret.end > token.first_len)?;
+    Some(JoinedSecret {
+        written: token.view.written(&secret),
+        secret: token.view.cut(secret.end),
+        joint_name: token.joint_name,
     })
 }

@@ -146,7 +146,7 @@ impl<'r> RawBytesScan<'r> {
                         self.unlisted += 1;
                     }
                 }
-                detected.wants
+                detected.incomplete_from
             }
             Err(_) => {
                 self.has_failed = true;

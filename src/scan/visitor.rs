@@ -16,7 +16,7 @@ impl Visitor for Gatherer<'_> {
     fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
         // A bug in detection costs this blob and is told; it does not cost the run.
         let detected = catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob)));
-        let wants = detected.as_ref().ok().and_then(|detected| detected.wants);
+        let wants = detected.as_ref().ok().and_then(|detected| detected.incomplete_from);
         // What is shown again has not been looked at yet.
         let own = (wants.unwrap_or(blob.own.end) - blob.own.start) as u64;
         if blob.is_first() && wants != Some(0) {
@@ -34,14 +34,16 @@ impl Visitor for Gatherer<'_> {
             self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Bug });
             return None;
         };
-        if detected.is_cut {
+        if detected.has_unread_stream {
             self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Compressed });
         }
         for finding in detected.findings {
             self.file_listed(finding);
         }
         if self.listing.is_listed() && self.open.listing.is_listed() && !blob.origin.is_nameless() {
-            self.seen.allows.extend(detected.allows.into_iter().map(|line| (blob.origin.to_owned(), line)));
+            self.seen
+                .allows
+                .extend(detected.allow_lines.into_iter().map(|line| (blob.origin.to_owned(), line)));
         }
         wants
     }

@@ -1,6 +1,6 @@
 //! The uses of one name in a text, and what is assigned to it.
 //!
-//! Places are searched for in the part that is needed, and each place is examined once. Without this, text in which the same
+//! Occurrences are searched for in the part that is needed, and each one is examined once. Without this, text in which the same
 //! constant is used on every line would take quadratic time.
 
 use super::constant::{Use, is_name_at, use_at, value_behind};
@@ -8,25 +8,25 @@ use memchr::memmem;
 use std::ops::Range;
 
 /// A name that is needed again is searched for this much further than needed.
-const STRETCH_BYTES: usize = 4 * 1024;
+const EXTRA_SEARCH_BYTES: usize = 4 * 1024;
 
-/// The places of a name in the part that was searched.
+/// The occurrences of a name in the part that was searched.
 #[derive(Default)]
 pub(super) struct NameUses {
     /// The part of the text that was searched.
     searched: Range<usize>,
-    /// Where the name is, in order.
-    places: Vec<usize>,
+    /// The offsets of the name, in order.
+    occurrences: Vec<usize>,
     uses: Memo<Use>,
-    /// The first piece of each literal that is assigned to it.
+    /// The first piece of each literal that is assigned to the name.
     values: Memo<Range<usize>>,
 }
 
-/// The results for the places of a name, computed once.
+/// Results for the occurrences of a name, computed once.
 struct Memo<T> {
-    /// The number of places that were examined.
+    /// The number of occurrences that were examined.
     examined: usize,
-    /// The places with a result.
+    /// The offsets that have a result, in order.
     results: Vec<(usize, T)>,
 }
 
@@ -37,57 +37,69 @@ impl<T> Default for Memo<T> {
 }
 
 impl<T> Memo<T> {
-    /// The results for all `places`. Examines the ones that are new.
-    fn update(&mut self, places: &[usize], examine: impl Fn(usize) -> Option<T>) -> &[(usize, T)] {
-        self.results
-            .extend(places[self.examined..].iter().filter_map(|&place| Some((place, examine(place)?))));
-        self.examined = places.len();
+    /// The results for all `occurrences`. Examines those that are new.
+    fn update(&mut self, occurrences: &[usize], examine: impl Fn(usize) -> Option<T>) -> &[(usize, T)] {
+        for &at in &occurrences[self.examined..] {
+            if let Some(result) = examine(at) {
+                self.results.push((at, result));
+            }
+        }
+        self.examined = occurrences.len();
         &self.results
     }
 }
 
 impl NameUses {
-    /// Searches a part of the text, as far as it was not searched before.
+    /// Searches a part of the text for the name, as far as it was not searched before. A part that does not begin in the searched part
+    /// replaces it.
     pub(super) fn search(&mut self, text: &[u8], name: &[u8], part: &Range<usize>) {
         let mut end = part.end;
         if self.searched.is_empty() || part.start < self.searched.start || part.start > self.searched.end {
             *self = NameUses { searched: part.start..part.start, ..NameUses::default() };
         } else if end > self.searched.end {
-            end = text.len().min(end + STRETCH_BYTES);
+            end = text.len().min(end + EXTRA_SEARCH_BYTES);
         }
         if self.searched.end >= end {
             return;
         }
         let start = self.searched.end;
-        let near = &text[start..text.len().min(end + name.len() - 1)];
-        let places = memmem::find_iter(near, name).map(|place| start + place);
-        self.places.extend(places.filter(|&place| is_name_at(text, place, name)));
+        // An occurrence may begin in the part and end behind it.
+        let new_text = &text[start..text.len().min(end + name.len() - 1)];
+        let occurrences = memmem::find_iter(new_text, name).map(|offset| start + offset);
+        self.occurrences.extend(occurrences.filter(|&at| is_name_at(text, at, name)));
         self.searched.end = end;
     }
 
-    /// The first uses in a part of the text, at most `most`.
-    pub(super) fn uses(&mut self, text: &[u8], length: usize, part: &Range<usize>, most: usize) -> Vec<Use> {
-        let used = |place| Some(use_at(text, place, length)).filter(|used| !used.is_empty());
-        let uses = self.uses.update(&self.places, used);
-        let first = uses.partition_point(|(place, _)| *place < part.start);
-        let uses = uses[first..].iter().take_while(|(place, _)| place + length <= part.end);
-        uses.take(most).map(|(_, used)| used.clone()).collect()
-    }
-
-    /// Where the literal begins that is assigned to the name in a part of the text: the last one before `at`, or else the first
-    /// behind.
-    pub(super) fn value(
+    /// The first uses of the name in a part of the text, at most `max_uses`.
+    pub(super) fn uses_in(
         &mut self,
         text: &[u8],
-        length: usize,
+        name_len: usize,
+        part: &Range<usize>,
+        max_uses: usize,
+    ) -> Vec<Use> {
+        let examine = |at| Some(use_at(text, at, name_len)).filter(|found| !found.is_empty());
+        let uses = self.uses.update(&self.occurrences, examine);
+        let first = uses.partition_point(|(at, _)| *at < part.start);
+        let uses_in_part = uses[first..].iter().take_while(|(at, _)| at + name_len <= part.end);
+        uses_in_part.take(max_uses).map(|(_, found)| found.clone()).collect()
+    }
+
+    /// Where the literal begins that is assigned to the name in a part of the text: the last one before `at`, or else the first one
+    /// behind it.
+    pub(super) fn value_start(
+        &mut self,
+        text: &[u8],
+        name_len: usize,
         part: &Range<usize>,
         at: usize,
     ) -> Option<usize> {
-        let value = |place| value_behind(text, place + length);
-        let values = self.values.update(&self.places, value);
-        let behind = values.partition_point(|(place, _)| *place < at);
-        let is_in = |(place, value): &&(usize, Range<usize>)| *place >= part.start && value.end <= part.end;
-        let before = values[..behind].last().filter(is_in);
-        before.or_else(|| values[behind..].first().filter(is_in)).map(|(_, value)| value.start)
+        let values = self.values.update(&self.occurrences, |name| value_behind(text, name + name_len));
+        let first_behind = values.partition_point(|(name, _)| *name < at);
+        let is_in_part =
+            |(name, value): &&(usize, Range<usize>)| *name >= part.start && value.end <= part.end;
+        let last_before = values[..first_behind].last().filter(is_in_part);
+        let nearest = last_before.or_else(|| values[first_behind..].first().filter(is_in_part));
+        nearest.map(|(_, value)| value.start)
     }
 }

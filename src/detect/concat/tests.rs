@@ -7,25 +7,26 @@ use super::constant::variable_behind;
 use super::constant_index::ConstantIndex;
 use super::first_piece::FirstPiece;
 use super::joint::joint_at;
-use super::lookahead::{may_go_on, may_join};
-use super::token::{Joined, Token};
+use super::lookahead::{may_be_joint, may_continue};
+use super::token::{JoinedToken, Token};
 use crate::rule::{Pattern, PatternPrefix, Rule, RuleSet, parse};
 
 const BODY: &str = "Q7w8E9r1T2y3U4i5O6p7A8s9";
 
-const HEAD: PatternPrefix = PatternPrefix { min_len: 4, alphabet: [false; 256], min_anchor_len: 4 };
+const PREFIX: PatternPrefix = PatternPrefix { min_len: 4, alphabet: [false; 256], min_anchor_len: 4 };
 
-fn read(text: &[u8], at: usize) -> Option<Joined> {
-    FirstPiece::read(text, at, 4, &HEAD)?.joined()
+/// The token that is joined at an anchor of four bytes.
+fn join(text: &[u8], at: usize) -> Option<JoinedToken> {
+    FirstPiece::parse(text, at, 4, &PREFIX)?.join_adjacent()
 }
 
 /// Whether a text begins with a match of the rule.
-fn is_whole(rule: &Rule, text: &[u8]) -> bool {
+fn begins_with_match(rule: &Rule, text: &[u8]) -> bool {
     let begins = |pattern: &Pattern| pattern.regex().find(text).is_some_and(|found| found.start() == 0);
     rule.patterns.iter().any(begins)
 }
 
-/// Random numbers below a limit, the same in each run.
+/// Pseudo-random numbers below a limit, the same in each run.
 fn random() -> impl FnMut(usize) -> usize {
     let mut state = 1u32;
     move |below| {
@@ -37,7 +38,7 @@ fn random() -> impl FnMut(usize) -> usize {
 /// The token at the anchor, without the text behind it, and what joins it.
 fn joined(text: &str) -> Option<(String, &'static str)> {
     let at = text.find("api_").expect("an anchor");
-    let joined = read(text.as_bytes(), at)?;
+    let joined = join(text.as_bytes(), at)?;
     let token: Vec<u8> = joined
         .view
         .text
@@ -45,23 +46,23 @@ fn joined(text: &str) -> Option<(String, &'static str)> {
         .copied()
         .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         .collect();
-    Some((String::from_utf8(token).expect("text"), joined.how))
+    Some((String::from_utf8(token).expect("text"), joined.joint_name))
 }
 
 #[test]
 fn joins_pieces_and_maps_them_back() {
     let text = format!("k = \"api_Q7\" + '{BODY}';");
-    let read = read(text.as_bytes(), 5).expect("a joint");
-    assert_eq!((read.first, read.how), (6, "a concatenation"));
-    assert_eq!(&read.view.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
-    for (place, &byte) in read.view.text.iter().enumerate() {
-        assert_eq!(byte, text.as_bytes()[read.view.start(place)]);
+    let token = join(text.as_bytes(), 5).expect("a joint");
+    assert_eq!((token.first_len, token.joint_name), (6, "a concatenation"));
+    assert_eq!(&token.view.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
+    for (at, &byte) in token.view.text.iter().enumerate() {
+        assert_eq!(byte, text.as_bytes()[token.view.start(at)]);
     }
 }
 
 #[test]
 fn names_each_kind_of_joint() {
-    for (text, how) in [
+    for (text, joint_name) in [
         ("\"api_\" + \"@\"", "a concatenation"),
         ("\"api_\"\n  \"@\"", "adjacent literals"),
         ("join('', ['api_', '@'])", "a list that is joined"),
@@ -76,14 +77,14 @@ fn names_each_kind_of_joint() {
         ("api_=\\r\\n@", "a soft line break"),
         ("api_=\\\\r\\\\n@", "a soft line break"),
     ] {
-        let read = joined(&text.replace('@', BODY)).unwrap_or_else(|| panic!("{text}"));
-        assert_eq!(read, (format!("api_{BODY}"), how), "{text}");
+        let token = joined(&text.replace('@', BODY)).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(token, (format!("api_{BODY}"), joint_name), "{text}");
     }
 }
 
 #[test]
-fn finds_each_joint_behind_a_quotation_mark() {
-    // No colon: without blanks a name and its value look like two literals to what reads joints, and are none.
+fn quick_check_accepts_each_joint_behind_a_quotation_mark() {
+    // There is no colon here: `"name":"value"` looks like two adjacent literals to `joint_at`, but the quick check rejects it.
     let parts: [&[u8]; 22] = [
         b"\"",
         b"'",
@@ -115,14 +116,14 @@ fn finds_each_joint_behind_a_quotation_mark() {
         let mut text: Vec<u8> = behind.collect();
         text.insert(0, parts[random(2)][0]);
         let is_joint = joint_at(&text, 0).is_some();
-        assert!(!is_joint || may_join(&text, 0), "{}", text.escape_ascii());
+        assert!(!is_joint || may_be_joint(&text, 0), "{}", text.escape_ascii());
         joints += usize::from(is_joint);
     }
     assert!(joints > 1000, "{joints}");
 }
 
 #[test]
-fn shortcuts_reject_no_joint_and_no_variable() {
+fn quick_check_rejects_no_joint_and_no_variable() {
     let parts: [&[u8]; 40] = [
         b"\n",
         b"\n",
@@ -166,27 +167,29 @@ fn shortcuts_reject_no_joint_and_no_variable() {
         b"\xE2\x80\x8B",
     ];
     let mut random = random();
-    let want = BodyConstraint { least: 20, alphabet: &PIECES };
-    let mut seen = [0; 2];
+    let constraint = BodyConstraint { min_len: 20, alphabet: &PIECES };
+    // Texts that continue, and texts that the quick check rejects.
+    let mut counts = [0; 2];
     for _ in 0..100_000 {
         let mut text: Vec<u8> = b"api_".to_vec();
         text.extend([&b"\""[..], b"'", b"\n", b"\r\n"][random(4)]);
         (0..random(6)).for_each(|_| text.extend(parts[random(parts.len())]));
         text.extend([&b"\""[..], b"'", b"", b" "][random(4)]);
         text.extend_from_slice(BODY.as_bytes());
-        let goes_on = Token::read(&text, 0..4, 4, want).is_some_and(|token| token.how.is_some())
+        let continues = Token::parse(&text, 0..4, 4, constraint)
+            .is_some_and(|token| token.joint_name.is_some())
             || variable_behind(&text, 4).is_some();
-        let may_go_on = may_go_on(&text, 4, want);
-        assert!(may_go_on || !goes_on, "{}", text.escape_ascii());
-        seen[0] += u32::from(goes_on);
-        seen[1] += u32::from(!may_go_on);
+        let may_continue = may_continue(&text, 4, constraint);
+        assert!(may_continue || !continues, "{}", text.escape_ascii());
+        counts[0] += u32::from(continues);
+        counts[1] += u32::from(!may_continue);
     }
-    assert!(seen.iter().all(|&count| count > 10_000), "{seen:?}");
+    assert!(counts.iter().all(|&count| count > 10_000), "{counts:?}");
 }
 
 #[test]
 fn continues_a_list_with_possible_items_only() {
-    let want = BodyConstraint { least: 20, alphabet: &WORDS };
+    let constraint = BodyConstraint { min_len: 20, alphabet: &WORDS };
     for rest in [
         " \"x",
         "\n\t'x",
@@ -203,12 +206,12 @@ fn continues_a_list_with_possible_items_only() {
         " $x",
         " &quot;x",
     ] {
-        assert!(may_go_on(format!("\",{rest}").as_bytes(), 0, want), "{rest:?}");
+        assert!(may_continue(format!("\",{rest}").as_bytes(), 0, constraint), "{rest:?}");
     }
     let blanks = " ".repeat(MAX_JOINT_BYTES);
-    let none = ["", " ", "\n]", "\n    };", " [", "\n  * The words", " = x", ";", &blanks];
-    for rest in none.into_iter().chain([" \"api_\"", "\n  'sk_live_'", " \"ab-\""]) {
-        assert!(!may_go_on(format!("\",{rest}").as_bytes(), 0, want), "{rest:?}");
+    let rejected = ["", " ", "\n]", "\n    };", " [", "\n  * The words", " = x", ";", &blanks];
+    for rest in rejected.into_iter().chain([" \"api_\"", "\n  'sk_live_'", " \"ab-\""]) {
+        assert!(!may_continue(format!("\",{rest}").as_bytes(), 0, constraint), "{rest:?}");
     }
 }
 
@@ -216,7 +219,7 @@ fn continues_a_list_with_possible_items_only() {
 fn lookahead_rejects_no_anchor_of_a_secret() {
     let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
     let rule = set.get("sixtyfour_api_key").expect("the rule");
-    let head = rule.pattern_prefix().expect("what its secrets begin with");
+    let prefix = rule.pattern_prefix().expect("what its secrets begin with");
     let words: [&[u8]; 10] =
         [BODY.as_bytes(), BODY.as_bytes(), b"api_", b"name", b"\n", b"  ", b"P", b"= \"", b"='", b": "];
     let mut random = random();
@@ -233,13 +236,14 @@ fn lookahead_rejects_no_anchor_of_a_secret() {
         }
         // Text behind the anchors, because the end of the text is a special case.
         text.extend(std::iter::repeat_n(b'.', random(300)));
-        let mut met = Vec::new();
-        set.search(&text, 0..text.len(), |hit| met.push(hit.at));
+        let mut reported = Vec::new();
+        set.search(&text, 0..text.len(), |hit| reported.push(hit.at));
         for at in memchr::memmem::find_iter(&text, b"api_") {
-            let begins = is_whole(rule, &text[at..]) || FirstPiece::read(&text, at, 4, head).is_some();
-            let is_met = met.contains(&at);
-            assert!(is_met || !begins, "{at} in {}", text.escape_ascii());
-            seen[usize::from(is_met)] += 1;
+            let begins =
+                begins_with_match(rule, &text[at..]) || FirstPiece::parse(&text, at, 4, prefix).is_some();
+            let is_reported = reported.contains(&at);
+            assert!(is_reported || !begins, "{at} in {}", text.escape_ascii());
+            seen[usize::from(is_reported)] += 1;
         }
     }
     assert!(seen.iter().all(|&count| count > 5000), "{seen:?}");
@@ -249,7 +253,7 @@ fn lookahead_rejects_no_anchor_of_a_secret() {
 fn finds_secret_in_pieces_among_many_anchors() {
     let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
     let rule = set.get("sixtyfour_api_key").expect("the rule");
-    let head = rule.pattern_prefix().expect("what its secrets begin with");
+    let prefix = rule.pattern_prefix().expect("what its secrets begin with");
     let body = format!("{BODY}Z0x1C2v3");
     let spam = [
         "api_\n",
@@ -271,7 +275,7 @@ fn finds_secret_in_pieces_among_many_anchors() {
             let kind = spam[random(spam.len())];
             text.push_str(&kind.repeat(random(2000)));
             let cut = 1 + random(body.len() - 1);
-            let (one, other) = body.split_at(cut);
+            let (head, tail) = body.split_at(cut);
             let filler = kind.repeat(random(600));
             // None of these is long by itself.
             let pieces: Vec<&str> = body
@@ -280,8 +284,8 @@ fn finds_secret_in_pieces_among_many_anchors() {
                 .map(|piece| str::from_utf8(piece).expect("ASCII"))
                 .collect();
             text.push_str(&match random(7) {
-                0 => format!("\"api_{one}\" + \"{other}\"\n"),
-                1 => format!("# api_{one}\n# {other}\n"),
+                0 => format!("\"api_{head}\" + \"{tail}\"\n"),
+                1 => format!("# api_{head}\n# {tail}\n"),
                 2 => format!("-api_\n-{body}\n"),
                 3 => format!("P = \"api_\"\n{filler}\nk = P + \"{body}\"\n"),
                 4 => format!("R = \"{body}\"\n{filler}\nk = \"api_\" + R\n"),
@@ -292,16 +296,16 @@ fn finds_secret_in_pieces_among_many_anchors() {
         text.push_str(&spam[random(spam.len())].repeat(random(2000)));
         let text = text.as_bytes();
         let constants = ConstantIndex::new(text);
-        let mut met = std::collections::HashSet::new();
-        set.search(text, 0..text.len(), |hit| _ = met.insert(hit.at));
+        let mut reported = std::collections::HashSet::new();
+        set.search(text, 0..text.len(), |hit| _ = reported.insert(hit.at));
         for at in memchr::memmem::find_iter(text, b"api_") {
-            let first = FirstPiece::read(text, at, 4, head);
-            let begins = is_whole(rule, &text[at..])
+            let first = FirstPiece::parse(text, at, 4, prefix);
+            let begins = begins_with_match(rule, &text[at..])
                 || first.as_ref().is_some_and(|first| {
-                    first.joined().is_some() || !first.joined_by_name(&constants).is_empty()
+                    first.join_adjacent().is_some() || !first.join_by_name(&constants).is_empty()
                 });
             let before = text[at.saturating_sub(100)..at].escape_ascii();
-            assert!(met.contains(&at) || !begins, "{at} of {}, behind {before}", text.len());
+            assert!(reported.contains(&at) || !begins, "{at} of {}, behind {before}", text.len());
             seen += u32::from(begins);
         }
     }
@@ -322,9 +326,9 @@ fn finds_long_secret_among_many_anchors() {
             let spam = "acme_\n".repeat(500);
             let secret = format!("acme_{}", &BODY.to_ascii_lowercase().repeat(6)[..length]);
             let text = format!("{spam}{} {secret}\n{spam}", ".".repeat(shift));
-            let mut met = Vec::new();
-            set.search(text.as_bytes(), 0..text.len(), |hit| met.push(hit.at));
-            assert!(met.contains(&(spam.len() + shift + 1)), "{length} bytes behind {shift}");
+            let mut reported = Vec::new();
+            set.search(text.as_bytes(), 0..text.len(), |hit| reported.push(hit.at));
+            assert!(reported.contains(&(spam.len() + shift + 1)), "{length} bytes behind {shift}");
         }
     }
 }
@@ -354,35 +358,37 @@ fn does_not_join_other_text() {
 
 #[test]
 fn joins_constants_where_they_are_used() {
-    let held = |text: &str| -> Vec<String> {
+    let joined_by_name = |text: &str| -> Vec<String> {
         let text = text.replace('@', BODY);
         let at = text.find("api_").expect("an anchor");
-        let first = FirstPiece::read(text.as_bytes(), at, 4, &HEAD);
+        let first = FirstPiece::parse(text.as_bytes(), at, 4, &PREFIX);
         let found =
-            first.map_or_else(Vec::new, |first| first.joined_by_name(&ConstantIndex::new(text.as_bytes())));
+            first.map_or_else(Vec::new, |first| first.join_by_name(&ConstantIndex::new(text.as_bytes())));
         found
             .iter()
             .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())
             .collect()
     };
     let key = || format!("api_{BODY}");
-    assert_eq!(held("P = \"api_\"\nk = P + \"@\""), [key()]);
-    assert_eq!(held("P = \"api_\"\nk = P + \"@\"\nj = P + '@'"), [key(), key()]);
-    assert_eq!(held("k = P + \"@\"\nP = \"api_\""), [key()]);
-    assert_eq!(held("P=api_\nB=@\nk=$P$B"), [key()]);
-    assert_eq!(held("set $p api_;\nk = \"${p}@\""), [key()]);
-    assert_eq!(held("P = api_ # a prefix\nk = P + \"@\""), [key()]);
-    assert!(held("P == \"api_\"\nk = P + \"@\"").is_empty());
-    assert!(held("P != 'api_'\nk = P + \"@\"").is_empty());
-    assert!(held("P->api_ \nk = P + \"@\"").is_empty());
-    assert!(held("P = api_;\nk = P + \"@\"").is_empty());
-    assert!(held("P = \"api_\"\nk = PP + \"@\"").is_empty());
-    assert!(held("P = \"api_\"\nk = Q + \"@\"").is_empty());
-    assert!(held(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD_BYTES))).is_empty());
+    assert_eq!(joined_by_name("P = \"api_\"\nk = P + \"@\""), [key()]);
+    assert_eq!(joined_by_name("P = \"api_\"\nk = P + \"@\"\nj = P + '@'"), [key(), key()]);
+    assert_eq!(joined_by_name("k = P + \"@\"\nP = \"api_\""), [key()]);
+    assert_eq!(joined_by_name("P=api_\nB=@\nk=$P$B"), [key()]);
+    assert_eq!(joined_by_name("set $p api_;\nk = \"${p}@\""), [key()]);
+    assert_eq!(joined_by_name("P = api_ # a prefix\nk = P + \"@\""), [key()]);
+    assert!(joined_by_name("P == \"api_\"\nk = P + \"@\"").is_empty());
+    assert!(joined_by_name("P != 'api_'\nk = P + \"@\"").is_empty());
+    assert!(joined_by_name("P->api_ \nk = P + \"@\"").is_empty());
+    assert!(joined_by_name("P = api_;\nk = P + \"@\"").is_empty());
+    assert!(joined_by_name("P = \"api_\"\nk = PP + \"@\"").is_empty());
+    assert!(joined_by_name("P = \"api_\"\nk = Q + \"@\"").is_empty());
+    assert!(
+        joined_by_name(&format!("P = \"api_\"\n{}k = P + \"@\"", "x\n".repeat(REACH_AHEAD_BYTES))).is_empty()
+    );
 }
 
 #[test]
-fn reads_a_list_as_far_as_it_is_joined() {
+fn stops_at_a_comma_of_a_list_that_is_not_joined() {
     let text = format!("f(\"api_\" + \"{BODY}\", \"more\")");
     assert_eq!(joined(&text), Some((format!("api_{BODY}"), "a concatenation")));
 }

@@ -1,4 +1,7 @@
-//! The pieces of a token, and the token that they make.
+//! Reads a token piece by piece, and removes the joints between its pieces.
+//!
+//! Reading stops where no joint follows, where another secret begins, or at a limit. A token that cannot have the body of a secret
+//! is rejected as early as possible.
 
 use super::body_constraint::BodyConstraint;
 use super::code::{MAX_TOKEN_BYTES, is_list_joined, piece_end};
@@ -6,116 +9,124 @@ use super::joint::joint_at;
 use crate::text::View;
 use std::ops::Range;
 
-/// A token has at most this many pieces: a short key may be written character by character.
+/// The maximum number of pieces in a token. A short key may be written character by character.
 const MAX_PIECES: usize = 40;
 
-/// This much text behind the last piece is kept, for patterns that check what follows.
+/// The maximum number of joints next to each other: markup may be next to a line end.
+const MAX_ADJACENT_JOINTS: usize = 6;
+
+/// In prose any word may end a line. The part of a key before a line end has at least this many characters.
+const MIN_WRAPPED_PART_LEN: usize = 4;
+
+/// The length of the text that is kept behind the last piece, for patterns that check what follows.
 const TAIL_BYTES: usize = 64;
 
 /// A token whose joints were removed.
-pub(in crate::detect) struct Joined {
+pub(in crate::detect) struct JoinedToken {
     /// The token and a few bytes behind it, with a source map. A prefix that is written elsewhere, in a constant, is mapped to the
     /// first byte behind it.
     pub(in crate::detect) view: View,
     /// The length of the view before the first joint.
-    pub(in crate::detect) first: usize,
+    pub(in crate::detect) first_len: usize,
     /// What joins the pieces, for people: "a concatenation".
-    pub(in crate::detect) how: &'static str,
+    pub(in crate::detect) joint_name: &'static str,
 }
 
 /// The pieces of a token.
 pub(super) struct Token<'t> {
-    pub(super) text: &'t [u8],
-    pub(super) pieces: Vec<Range<usize>>,
-    /// The first joint.
-    pub(super) how: Option<&'static str>,
+    text: &'t [u8],
+    /// At least one.
+    pieces: Vec<Range<usize>>,
+    /// The name of the first joint. `None` if there is only one piece.
+    pub(super) joint_name: Option<&'static str>,
 }
 
 impl<'t> Token<'t> {
-    /// Reads the pieces behind the first one, which begins with an anchor of `anchor` bytes. `None` if the token cannot satisfy the
-    /// constraint.
-    pub(super) fn read(
+    /// Reads the token whose first piece is `first`, which begins with an anchor of `anchor_len` bytes. `None` if the token cannot
+    /// satisfy the constraint.
+    pub(super) fn parse(
         text: &'t [u8],
         first: Range<usize>,
-        anchor: usize,
-        want: BodyConstraint<'_>,
+        anchor_len: usize,
+        constraint: BodyConstraint<'_>,
     ) -> Option<Token<'t>> {
         let limit = first.start + MAX_TOKEN_BYTES;
-        let body = first.start + anchor;
-        let mut token = Token { text, pieces: Vec::new(), how: None };
-        let mut length = first.end - body;
-        let mut end = first.end;
-        let mut how = None;
-        // The number of pieces before the first comma.
-        let mut unlisted = None;
-        // The joints since the last piece: markup may be next to a line end.
-        let mut since = 0;
-        let mut last = first.clone();
-        while token.pieces.len() < MAX_PIECES && since < 6 {
+        let anchor = &text[first.start..first.start + anchor_len];
+        let body_start = first.start + anchor_len;
+        let mut body_len = first.end - body_start;
+        let mut token = Token { text, pieces: vec![first], joint_name: None };
+        let mut end = token.end();
+        let mut joint_name = None;
+        let mut pieces_before_comma = None;
+        let mut adjacent_joints = 0;
+        while token.pieces.len() < MAX_PIECES && adjacent_joints < MAX_ADJACENT_JOINTS {
             let Some(joint) = joint_at(text, end).filter(|joint| joint.end < limit) else { break };
-            let next = joint.end..piece_end(text, joint.end).min(limit);
-            let is_plain = |piece: &Range<usize>| text[piece.clone()].iter().all(u8::is_ascii_alphanumeric);
-            if joint.is_wrap {
-                // In prose any word may end a line. A part of a key has at least four letters, or is the prefix alone.
-                let before = last.start.max(body)..last.end;
-                let is_part = token.pieces.len() > 1 || before.is_empty() || before.len() >= 4;
-                if !is_part || !is_plain(&before) || next.is_empty() || !is_plain(&next) {
-                    break;
-                }
-            }
-            // Another secret begins there, or the same words again.
-            if anchor > 0 && text[next.clone()].starts_with(&text[first.start..body]) {
+            let piece = joint.end..piece_end(text, joint.end).min(limit);
+            if joint.is_wrap && !token.may_be_wrapped(body_start, &piece) {
                 break;
             }
-            // A piece that the limit cuts is longer.
-            if next.end < limit && !want.allows(length, &text[next.clone()]) {
+            // Another secret begins there.
+            if anchor_len > 0 && text[piece.clone()].starts_with(anchor) {
+                break;
+            }
+            // A piece that is cut at the limit is longer, so its length says nothing.
+            if piece.end < limit && !constraint.allows(body_len, &text[piece.clone()]) {
                 return None;
             }
-            how = how.or(Some(joint.how));
+            joint_name = joint_name.or(Some(joint.name));
             if joint.is_listed {
-                unlisted = unlisted.or(Some(token.pieces.len().max(1)));
+                pieces_before_comma = pieces_before_comma.or(Some(token.pieces.len()));
             }
-            end = next.end;
-            if next.is_empty() {
-                since += 1;
-                continue;
+            end = piece.end;
+            if piece.is_empty() {
+                adjacent_joints += 1;
+            } else {
+                adjacent_joints = 0;
+                body_len += piece.len();
+                token.pieces.push(piece);
+                token.joint_name = joint_name;
             }
-            since = 0;
-            length += next.len();
-            last = next.clone();
-            if token.pieces.is_empty() {
-                token.pieces.push(first.clone());
-            }
-            token.pieces.push(next);
-            token.how = how;
         }
-        let is_cut = last.end == limit;
-        if length < want.least && !is_cut {
+        let is_cut = token.end() == limit;
+        if body_len < constraint.min_len && !is_cut {
             return None;
         }
-        if token.pieces.is_empty() {
-            token.pieces.push(first);
+        // Commas join pieces only if a word such as `join` is near.
+        if let Some(count) = pieces_before_comma
+            && !is_list_joined(text, token.start(), token.end())
+        {
+            token.pieces.truncate(count);
+            token.joint_name = token.joint_name.filter(|_| count > 1);
+            body_len = token.len() - anchor_len;
         }
-        if let Some(unlisted) = unlisted.filter(|_| !is_list_joined(text, body - anchor, token.end())) {
-            token.pieces.truncate(unlisted);
-            token.how = token.how.filter(|_| unlisted > 1);
-            length = token.length() - anchor;
-        }
-        (length >= want.least || is_cut).then_some(token)
+        (body_len >= constraint.min_len || is_cut).then_some(token)
     }
 
-    pub(super) fn length(&self) -> usize {
-        self.pieces.iter().map(ExactSizeIterator::len).sum()
+    /// Whether a line end between the last piece and `next` may be a joint. Both have to be letters and digits only.
+    fn may_be_wrapped(&self, body_start: usize, next: &Range<usize>) -> bool {
+        let is_plain = |piece: Range<usize>| self.text[piece].iter().all(u8::is_ascii_alphanumeric);
+        let last = self.pieces.last().map_or(0..0, |last| last.start.max(body_start)..last.end);
+        let is_part = self.pieces.len() > 1 || last.is_empty() || last.len() >= MIN_WRAPPED_PART_LEN;
+        is_part && !next.is_empty() && is_plain(last) && is_plain(next.clone())
     }
 
-    pub(super) fn end(&self) -> usize {
+    fn start(&self) -> usize {
+        self.pieces.first().map_or(0, |first| first.start)
+    }
+
+    fn end(&self) -> usize {
         self.pieces.last().map_or(0, |last| last.end)
     }
 
-    /// The text of the token behind a `prefix` that is written elsewhere.
+    /// The number of bytes in all pieces, the anchor included.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// The token without joints, with the text behind it. `prefix` comes before it and is written elsewhere.
     pub(super) fn view(&self, prefix: &[u8]) -> View {
-        let start = self.pieces.first().map_or(0, |first| first.start);
-        let mut view = View::with_capacity(self.length() + TAIL_BYTES);
+        let start = self.start();
+        let mut view = View::with_capacity(prefix.len() + self.len() + TAIL_BYTES);
         prefix.iter().for_each(|&byte| view.push(byte, start..start));
         let tail = self.end()..self.text.len().min(self.end() + TAIL_BYTES);
         for piece in self.pieces.iter().chain([&tail]) {

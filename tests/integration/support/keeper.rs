@@ -43,9 +43,9 @@ impl<'r> Keeper<'r> {
 impl Visitor for Keeper<'_> {
     fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
         let detected = detect(self.rules, blob);
-        self.bytes += detected.wants.unwrap_or(blob.own.end) - blob.own.start;
+        self.bytes += detected.incomplete_from.unwrap_or(blob.own.end) - blob.own.start;
         self.findings.extend(detected.findings);
-        detected.wants
+        detected.incomplete_from
     }
     fn opens(&self, _: &Origin<'_>, _: &[u8]) -> bool {
         false
