@@ -1,10 +1,11 @@
-//! Which alignments of a run of digits decode to text.
+//! Finds the alignments in which a run of digits may decode to text.
 //!
-//! Four digits of base64 are three bytes, and a group may begin at any of four places; two hexadecimal digits are a byte. So a
-//! run can be read in six ways. Decoding all of them would be slow, and most runs, such as hashes and images, are text in none.
-//! The probe looks at windows of 24 digits, at the places that the prefilter has too. In each window masks rule out the
-//! alignments in which a byte would not be ASCII; the few that are left are decoded. The probe accepts too much rather than too
-//! little: it decides where to decode, not what is found.
+//! Four digits of base64 are three bytes, and a group may begin at any of four digits. Two hexadecimal digits are a byte. So a
+//! run has six alignments. Decoding all of them would be slow, and most runs, such as hashes and images, are text in none.
+//!
+//! The probe looks at windows of 24 digits, at the same offsets as the prefilter. In each window, masks rule out the alignments in
+//! which a byte would not be ASCII, and only the others are decoded. The probe accepts too much rather than too little. It decides
+//! where to decode, not what is found.
 
 use super::alphabet::{BASE64_VALUES, ClassMasks, NO_DIGIT, hex_byte};
 use super::form::Form;
@@ -12,110 +13,126 @@ use crate::prefilter::{BLOCK_BYTES, SIMD_LEVEL, WINDOW_BYTES, WINDOW_OFFSETS};
 use fearless_simd::{Simd, dispatch};
 use std::ops::Range;
 
-/// If a window is text, so is the rest of its part of the run. More windows are not needed, and decoding is not cut into small
-/// pieces.
+/// A run is probed in parts of this many blocks. If a window is text, the rest of its part counts as text. So few windows are
+/// decoded, and long text is decoded in large pieces.
 pub(super) const PART_BLOCKS: usize = 64;
 
-/// Base64 has the alignments 0 to 3: groups begin at digits whose number has that remainder by 4. Hexadecimal has 4 and 5: bytes
-/// begin at even and at odd digits.
-const ALIGNMENTS: usize = 6;
+/// The number of alignments. Base64 has the alignments 0 to 3: a group begins at each digit whose number modulo 4 is the alignment.
+/// Hexadecimal has 4 and 5: a byte begins at each even or odd digit.
+const ALIGNMENT_COUNT: usize = 6;
 
-/// What the windows of a run show.
+/// The number of the first hexadecimal alignment.
+const FIRST_HEX_ALIGNMENT: usize = 4;
+
+/// The parts of a run of digits that may decode to text.
 pub(super) struct AlignmentProbe {
-    /// The parts of the run in which a window is text, with the alignment, sorted by alignment.
-    parts: Vec<(usize, Range<usize>)>,
+    /// Sorted by alignment.
+    parts: Vec<PlausiblePart>,
+}
+
+/// A part of a run that may decode to text in an alignment.
+struct PlausiblePart {
+    alignment: usize,
+    /// The range of the digits, by their numbers in the run.
+    digits: Range<usize>,
 }
 
 impl AlignmentProbe {
     /// Probes a run of digits.
     pub(super) fn new(digits: &[u8]) -> AlignmentProbe {
-        let mut parts: Vec<(usize, Range<usize>)> = Vec::new();
+        let mut parts: Vec<PlausiblePart> = Vec::new();
         for (number, part) in digits.chunks(PART_BLOCKS * BLOCK_BYTES).enumerate() {
             let start = number * PART_BLOCKS * BLOCK_BYTES;
-            let mut found = [None; ALIGNMENTS];
-            dispatch!(*SIMD_LEVEL, simd => probe_part(simd, part, &mut found));
-            for (alignment, first) in found.into_iter().enumerate() {
-                let Some(first) = first else { continue };
-                let end = start + part.len();
-                match parts.iter_mut().rfind(|(other, _)| *other == alignment) {
-                    Some((_, before)) if before.end == start => before.end = end,
-                    _ => parts.push((alignment, start + first..end)),
+            let end = start + part.len();
+            let mut text_starts = [None; ALIGNMENT_COUNT];
+            dispatch!(*SIMD_LEVEL, simd => probe_part(simd, part, &mut text_starts));
+            for (alignment, text_start) in text_starts.into_iter().enumerate() {
+                let Some(text_start) = text_start else { continue };
+                match parts.iter_mut().rfind(|other| other.alignment == alignment) {
+                    // The text of the part before continues.
+                    Some(before) if before.digits.end == start => before.digits.end = end,
+                    _ => parts.push(PlausiblePart { alignment, digits: start + text_start..end }),
                 }
             }
         }
-        parts.sort_by_key(|(alignment, _)| *alignment);
+        parts.sort_by_key(|part| part.alignment);
         AlignmentProbe { parts }
     }
 
-    /// The parts of the run that may be text in the encoding, as numbers of digits. A group begins at the start of each.
+    /// The ranges of digits that may be text in base64 or hexadecimal, by their numbers in the run. A group begins at the start of each.
     pub(super) fn plausible_text(&self, form: Form) -> impl Iterator<Item = &Range<usize>> {
-        let is_form = move |(alignment, _): &&(usize, _)| (*alignment < 4) == (form == Form::Base64);
-        self.parts.iter().filter(is_form).map(|(_, part)| part)
+        let is_base64 = form == Form::Base64;
+        let parts = self.parts.iter();
+        let parts = parts.filter(move |part| (part.alignment < FIRST_HEX_ALIGNMENT) == is_base64);
+        parts.map(|part| &part.digits)
     }
 }
 
-/// The bits of a window that begins at bit 0.
+/// A mask with the bits of a window that begins at bit 0.
 const WINDOW: u64 = (1 << WINDOW_BYTES) - 1;
 
-/// These bits at the start of each window of a block.
-const fn in_each_window(bits: u64) -> u64 {
+/// A mask with `bits` repeated at the start of each window of a block.
+const fn at_each_window(bits: u64) -> u64 {
     let [first, second, third] = WINDOW_OFFSETS;
     bits << first | bits << second | bits << third
 }
 
-/// The first four bits of each window. A set bit is the alignment that begins there.
-const BASE64_BITS: u64 = in_each_window(0b1111);
+/// The first four bits of each window. Bit `n` of a window stands for the base64 alignment `n` there.
+const BASE64_BITS: u64 = at_each_window(0b1111);
 
-/// The bits for the two alignments of hexadecimal.
-const HEX_BITS: u64 = in_each_window(0b11_0000);
+/// The next two bits of each window. They stand for the hexadecimal alignments 4 and 5.
+const HEX_BITS: u64 = at_each_window(0b11_0000);
 
-/// Sets `found` for each alignment in which a window of a part is text to where the first group of the window begins.
+/// Probes the windows of a part of a run. For each alignment in which a window is text, `text_starts` is set to the number of the first
+/// digit of the first group there.
 #[inline(always)]
-fn probe_part<S: Simd>(simd: S, part: &[u8], found: &mut [Option<usize>; ALIGNMENTS]) {
-    let mut wanted = BASE64_BITS | HEX_BITS;
+fn probe_part<S: Simd>(simd: S, part: &[u8], text_starts: &mut [Option<usize>; ALIGNMENT_COUNT]) {
+    let mut undecided = BASE64_BITS | HEX_BITS;
     let (blocks, rest) = part.as_chunks();
     for (number, block) in blocks.iter().enumerate() {
-        probe_block(simd, block, number * BLOCK_BYTES, &mut wanted, found);
+        probe_block(simd, block, number * BLOCK_BYTES, &mut undecided, text_starts);
     }
     if rest.len() >= WINDOW_BYTES {
-        // Zeros are not digits.
+        // The block is filled up with zero bytes, which are not digits.
         let mut block = [0; BLOCK_BYTES];
         block[..rest.len()].copy_from_slice(rest);
-        probe_block(simd, &block, blocks.len() * BLOCK_BYTES, &mut wanted, found);
+        probe_block(simd, &block, blocks.len() * BLOCK_BYTES, &mut undecided, text_starts);
     }
 }
 
-/// Probes the windows of a block that begins at the digit `start`, in the alignments that are still `wanted`.
+/// Probes the windows of a block that begins at the digit `start`. `undecided` are the bits of the alignments in which no text was
+/// found yet.
 #[inline(always)]
 fn probe_block<S: Simd>(
     simd: S,
     block: &[u8; BLOCK_BYTES],
     start: usize,
-    wanted: &mut u64,
-    found: &mut [Option<usize>; ALIGNMENTS],
+    undecided: &mut u64,
+    text_starts: &mut [Option<usize>; ALIGNMENT_COUNT],
 ) {
-    let mut candidates = ascii_alignments(simd, block) & *wanted;
+    let mut candidates = ascii_alignments(simd, block) & *undecided;
     while candidates != 0 {
         let bit = candidates.trailing_zeros() as usize;
-        let offset =
-            WINDOW_OFFSETS[usize::from(bit >= WINDOW_OFFSETS[1]) + usize::from(bit >= WINDOW_OFFSETS[2])];
-        let alignment = bit - offset;
-        let first = offset + alignment % 4;
-        if is_text(alignment, &block[first..]) {
-            found[alignment] = Some(start + first);
-            *wanted &= !in_each_window(1 << alignment);
+        let window = usize::from(bit >= WINDOW_OFFSETS[1]) + usize::from(bit >= WINDOW_OFFSETS[2]);
+        let window_offset = WINDOW_OFFSETS[window];
+        let alignment = bit - window_offset;
+        // Alignments 0 to 3 begin at the digits 0 to 3 of the window, and 4 and 5 at the digits 0 and 1.
+        let first_group = window_offset + alignment % 4;
+        if is_text(alignment, &block[first_group..]) {
+            text_starts[alignment] = Some(start + first_group);
+            *undecided &= !at_each_window(1 << alignment);
         }
-        candidates &= *wanted & !(1 << bit);
+        candidates &= *undecided & !(1 << bit);
     }
 }
 
-/// The alignments in which a window of a block is ASCII, as [`BASE64_BITS`] and [`HEX_BITS`]. A text of 36 characters that is encoded
-/// in one line always has such a window.
+/// The alignments in which a window of a block decodes to ASCII, as bits of [`BASE64_BITS`] and [`HEX_BITS`]. A text of 36 characters that
+/// is encoded in one line always has such a window.
 #[inline(always)]
 pub(super) fn ascii_alignments<S: Simd>(simd: S, block: &[u8; BLOCK_BYTES]) -> u64 {
     let masks = ClassMasks::lookup(simd, block);
     let groups = masks.b64_char0_ascii & masks.b64_char1_ascii >> 1 & masks.b64_char2_ascii >> 2;
-    let base64 = five_with_stride_4(groups) & BASE64_BITS;
+    let base64 = starts_of_five_with_stride_4(groups) & BASE64_BITS;
     if WINDOW_OFFSETS.iter().any(|&offset| masks.hex >> offset & WINDOW == WINDOW) {
         base64 | hex_alignments(&masks)
     } else {
@@ -123,42 +140,46 @@ pub(super) fn ascii_alignments<S: Simd>(simd: S, block: &[u8; BLOCK_BYTES]) -> u
     }
 }
 
-/// Where six set bits follow each other with a stride of four.
+/// The bits at which six set bits begin that follow each other with a stride of four.
 ///
-/// `0x11_1111` has bits 0, 4 ... 20, so bit 0 is set in the result: one step pairs neighbours (bits 0 to 16 remain), the next
-/// joins the pairs at 0, 8 and 16.
+/// For example, `0x11_1111` has the bits 0, 4, 8, 12, 16 and 20. `pairs` has bit n if n and n + 4 are set: 0, 4, 8, 12 and 16. Bit 0 is
+/// in the result because pairs begin at 0, 8 and 16.
 #[inline(always)]
-fn six_with_stride_4(bits: u64) -> u64 {
-    let two = bits & bits >> 4;
-    two & two >> 8 & two >> 16
+fn starts_of_six_with_stride_4(bits: u64) -> u64 {
+    let pairs = bits & bits >> 4;
+    pairs & pairs >> 8 & pairs >> 16
 }
 
-/// Where five set bits follow each other with a stride of four: that many whole base64 groups are in a window in each alignment.
+/// The bits at which five set bits begin that follow each other with a stride of four. A window has five whole base64 groups in each
+/// alignment.
 #[inline(always)]
-fn five_with_stride_4(bits: u64) -> u64 {
-    let two = bits & bits >> 4;
-    two & two >> 8 & bits >> 16
+fn starts_of_five_with_stride_4(bits: u64) -> u64 {
+    let pairs = bits & bits >> 4;
+    pairs & pairs >> 8 & bits >> 16
 }
 
-/// The alignments of hexadecimal in which all bytes of a window are ASCII, as [`HEX_BITS`].
+/// The hexadecimal alignments in which all bytes of a window are ASCII, as bits of [`HEX_BITS`].
+///
+/// A window has twelve bytes. Those whose first digits are at 0, 4, 8 ... are checked together, and those at 2, 6, 10 ... too.
 #[inline(always)]
 fn hex_alignments(masks: &ClassMasks) -> u64 {
-    // A bit of `at` says that six digits in a row, with a stride of four, can be the first of a byte.
-    let first = six_with_stride_4(masks.hex_high_ascii) & BASE64_BITS;
-    let second = six_with_stride_4(masks.hex) & BASE64_BITS;
-    // The second digits of bytes that begin at 0 are at 1, and so on around: at 3 they are at 0.
-    let second = (second >> 1 | second << 3) & BASE64_BITS;
-    let bytes = first & second;
-    // Every other byte begins two digits later.
-    (bytes & bytes >> 2) << 4 & HEX_BITS
+    // Bit n: the digits n, n + 4, n + 8 ... may be first digits of ASCII bytes, or are hexadecimal digits at all.
+    let high_digits = starts_of_six_with_stride_4(masks.hex_high_ascii) & BASE64_BITS;
+    let low_digits = starts_of_six_with_stride_4(masks.hex) & BASE64_BITS;
+    // The low digit of a byte is one behind the high digit. Behind 3 follows 4, which is in the same row as 0.
+    let low_digits = (low_digits >> 1 | low_digits << 3) & BASE64_BITS;
+    let half_of_bytes = high_digits & low_digits;
+    // The other half of the bytes begins two digits later. The bits 0 and 1 become those of the alignments 4 and 5.
+    (half_of_bytes & half_of_bytes >> 2) << 4 & HEX_BITS
 }
 
-/// Whether a window begins with text in an alignment. Only a few bytes are text, so a wrong alignment is seldom taken for one:
-/// blanks are controls there. But a line of one repeated character decodes to a repetition in every alignment. So most groups
-/// have to differ from the one before.
+/// Whether a window decodes to text in an alignment. The first group begins at the start of `window`.
+///
+/// Only some ASCII characters are text, so a wrong alignment is seldom taken for text: blanks become controls there. But a line of one
+/// repeated character decodes to a repetition in every alignment. So most groups have to differ from the one before.
 fn is_text(alignment: usize, window: &[u8]) -> bool {
     let is_text_byte = |byte: u8| matches!(byte, b'\0' | b'\t'..=b'\r' | 0x1B | b' '..=0x7F);
-    if alignment >= 4 {
+    if alignment >= FIRST_HEX_ALIGNMENT {
         return mostly_changes::<6>(&window[..18])
             && window[..22].as_chunks().0.iter().all(|&[high, low]| is_text_byte(hex_byte(high, low)));
     }
@@ -171,9 +192,9 @@ fn is_text(alignment: usize, window: &[u8]) -> bool {
         })
 }
 
-/// Whether most pieces of `LENGTH` digits, which are three bytes, differ from the piece before.
-fn mostly_changes<const LENGTH: usize>(digits: &[u8]) -> bool {
-    let (pieces, _) = digits.as_chunks::<LENGTH>();
-    let changes = pieces.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    changes > pieces.len() / 2
+/// Whether most groups of three bytes differ from the group before. A group has `GROUP_DIGITS` digits.
+fn mostly_changes<const GROUP_DIGITS: usize>(digits: &[u8]) -> bool {
+    let (groups, _) = digits.as_chunks::<GROUP_DIGITS>();
+    let change_count = groups.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    change_count > groups.len() / 2
 }

@@ -1,18 +1,19 @@
-//! The alphabets of base64 and hexadecimal: what a digit is worth, and which digits can be part of encoded text.
+//! The alphabets of base64 and hexadecimal: the value of each digit, and which digits may be part of encoded text.
 //!
-//! [`ClassMasks`] answers the second question for a block at once, by nibble lookups. Encoded text is ASCII, so the highest bit of
-//! each byte is 0, and that rules out half of the digits at three of the four places of a base64 group.
+//! [`ClassMasks`] answers the second question for a block of 64 bytes at once, by nibble lookups. Encoded text is ASCII, so the highest
+//! bit of each byte is 0. That rules out half of the digits at three of the four positions of a base64 group. Nothing is decoded here.
 
 use crate::prefilter::{BLOCK_BYTES, ByteClass, NibbleTables, non_zero, splat16};
 use fearless_simd::{Simd, prelude::*, u8x64};
 
+/// The digits of base64, by value.
 pub(super) const BASE64_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The value of a byte that is not a digit.
 pub(super) const NO_DIGIT: u8 = 0xFF;
 
-/// The value of each digit of base64 and base64url.
+/// The value of each digit of base64 and base64url, and [`NO_DIGIT`] for other bytes.
 pub(super) const BASE64_VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut at = 0;
@@ -25,7 +26,7 @@ pub(super) const BASE64_VALUES: [u8; 256] = {
     values
 };
 
-/// The value of each hexadecimal digit.
+/// The value of each hexadecimal digit, and [`NO_DIGIT`] for other bytes.
 const HEX_VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut byte = 0;
@@ -38,14 +39,16 @@ const HEX_VALUES: [u8; 256] = {
     values
 };
 
-/// The value of a hexadecimal digit.
+/// The value of a hexadecimal digit. `None` for other bytes.
 #[inline]
 pub(super) fn hex_value(byte: u8) -> Option<u8> {
     Some(HEX_VALUES[usize::from(byte)]).filter(|&value| value != NO_DIGIT)
 }
 
-/// The byte that two hexadecimal digits are. Of a letter bit 6 is set and the low nibble is its value less nine: `'b'` is 0x62,
-/// and 2 + 9 is 11.
+/// The byte that two hexadecimal digits stand for.
+///
+/// A letter has bit 6 set, and its low nibble is its value minus nine. `'b'` is 0x62, and its value is 2 + 9 = 11. A number has bit 6
+/// clear, and its low nibble is its value.
 #[inline]
 pub(super) fn hex_byte(high: u8, low: u8) -> u8 {
     let value = |digit: u8| (digit & 15) + (digit >> 6) * 9;
@@ -66,7 +69,8 @@ pub(super) const BASE64: ByteClass = ByteClass::from_ranges(&[
 /// Hexadecimal digits.
 pub(super) const HEX: ByteClass = ByteClass::from_ranges(&[(b'0', b'9'), (b'A', b'F'), (b'a', b'f')]);
 
-/// Classes of digits that one nibble lookup can distinguish, a bit each. They are exact for the bytes that encodings are written in.
+/// The classes of each digit, as bits. One nibble lookup gives the bits of 64 bytes. They are exact for the bytes that encodings are
+/// written in.
 const DIGIT_CLASSES: ByteClass = {
     let mut class = ByteClass::EMPTY;
     let mut byte = 0;
@@ -90,25 +94,27 @@ const HEX_LETTER: u8 = 1 << 2;
 const LETTER_G_TO_O: u8 = 1 << 3;
 const LETTER_P_TO_Z: u8 = 1 << 4;
 
-/// For each byte of a block, a bit: which digit of encoded ASCII text it can be. Exact for digits of the encoding, except that
-/// `b64_char2_ascii` includes `-`.
+/// Masks of a block, with a bit for each byte: which digit of encoded ASCII text the byte may be. They are exact for digits of the
+/// encoding, except that `b64_char2_ascii` includes `-`.
 ///
 /// Three ASCII bytes `0aaaaaaa 0bbbbbbb 0ccccccc` are the base64 values `0aaaaa aa0bbb bbbb0c cccccc`. So bit 5 of the first
-/// value is 0, bit 3 of the second, and bit 1 of the third.
+/// value is 0, bit 3 of the second, and bit 1 of the third. For example, `api` is `YXBp`, with the values `011000`, `010111` and
+/// `000001` for `Y`, `X` and `B`.
 pub(super) struct ClassMasks {
-    /// Digits of base64 that can be the first of a group: `A` to `Z` and `a` to `f`, with values below 32.
+    /// Digits of base64 that may be the first of a group: `A` to `Z` and `a` to `f`, with values below 32.
     pub(super) b64_char0_ascii: u64,
-    /// Bytes that can be the second of a group.
+    /// Digits of base64 that may be the second of a group, and some bytes that are no digits.
     pub(super) b64_char1_ascii: u64,
-    /// Bytes that can be the third of a group.
+    /// Digits of base64 that may be the third of a group, and some bytes that are no digits.
     pub(super) b64_char2_ascii: u64,
     /// Hexadecimal digits.
     pub(super) hex: u64,
-    /// Hexadecimal digits that can be the first of a byte: 0, for controls such as line feeds, and 2 to 7.
+    /// Hexadecimal digits that may be the first of a byte: 0, for controls such as line feeds, and 2 to 7.
     pub(super) hex_high_ascii: u64,
 }
 
 impl ClassMasks {
+    /// Computes the masks of a block.
     #[inline(always)]
     pub(super) fn lookup<S: Simd>(simd: S, block: &[u8; BLOCK_BYTES]) -> ClassMasks {
         let classes = NibbleTables::load(simd, &DIGIT_CLASSES).bits(block);
@@ -123,8 +129,8 @@ impl ClassMasks {
     }
 }
 
-/// The value of each base64 digit of a block. It is right for letters and numbers; the other four digits get values near theirs,
-/// in which bits 1 and 3 are right, but for bit 1 of `-`.
+/// The values of the base64 digits of a block. They are exact for letters and numbers. For the other four digits only bits 1 and 3 are
+/// right, except bit 1 of `-`, and no more is needed.
 #[inline(always)]
 fn approximate_values<S: Simd>(simd: S, block: &[u8; BLOCK_BYTES]) -> u8x64<S> {
     let bytes = u8x64::from_slice(simd, block);
@@ -151,15 +157,16 @@ mod tests {
         for (number, block) in bytes.as_chunks().0.iter().enumerate() {
             for level in [*SIMD_LEVEL, Level::baseline()] {
                 let masks = dispatch!(level, simd => masks(simd, block));
-                for (place, &byte) in block.iter().enumerate().filter(|(_, byte)| ENCODED.contains(**byte)) {
-                    let [char0, char1, char2, hex, hex_high] = masks.map(|mask| mask >> place & 1 == 1);
+                for (at, &byte) in block.iter().enumerate().filter(|(_, byte)| ENCODED.contains(**byte)) {
+                    let [char0, char1, char2, hex, hex_high] = masks.map(|mask| mask >> at & 1 == 1);
                     let shown = || format!("{} in block {number}, {level:?}", char::from(byte));
                     let value = BASE64_VALUES[usize::from(byte)];
-                    let (is_digit, lacks) = (value != NO_DIGIT, |bit: u8| value & bit == 0);
+                    let is_digit = value != NO_DIGIT;
+                    let lacks = |bit: u8| value & bit == 0;
                     let is_high = matches!(byte, b'0' | b'2'..=b'7');
                     let exact = [is_digit && lacks(32), byte.is_ascii_hexdigit(), is_high];
                     assert_eq!([char0, hex, hex_high], exact, "{}", shown());
-                    // What is not a digit may be in these two.
+                    // These two may include bytes that are not digits.
                     assert!(char1 == lacks(8) || char1 && !is_digit, "{}", shown());
                     assert!(char2 == lacks(2) || char2 && (byte == b'-' || !is_digit), "{}", shown());
                 }

@@ -1,4 +1,4 @@
-//! What decoding gives: text, with or without a source map.
+//! The results of decoding: text with a source map, and text without one.
 
 use super::digits::Digits;
 use super::form::Form;
@@ -10,71 +10,74 @@ use std::ops::Range;
 pub struct Decoded {
     /// The text, with the source range of each byte.
     pub view: View,
-    /// The bytes that were decoded.
+    /// The range of the bytes that were decoded.
     pub run: Range<usize>,
 }
 
-/// Decoded text without a source map: many times faster to make.
+/// Decoded text without a source map. It is many times faster to make.
 #[derive(Debug)]
 pub struct DecodedText {
-    /// The text: the same that [`Form::decode`] gives.
+    /// The text, which is the same as [`Form::decode`] returns.
     pub text: Vec<u8>,
-    /// The length of the text that is written before the border.
-    pub own: usize,
-    /// Where the text behind the border is written. Decoding may continue there.
-    pub next: usize,
-    /// The digits, if it was written in digits.
+    /// The length of the text whose source begins before the border, in bytes.
+    pub own_len: usize,
+    /// The offset of the source of the text behind that. Decoding may continue there.
+    pub continue_at: usize,
+    /// The digits, if the source is digits.
     pub(super) digits: Option<Digits>,
-    /// The bytes that were decoded.
-    pub(super) part: Range<usize>,
+    /// The range of the bytes that were decoded.
+    pub(super) source: Range<usize>,
 }
 
 impl DecodedText {
-    /// The text of `digits` around `at`; the first `next` of them are before the border.
-    pub(super) fn of_digits(
+    /// The result for `text` that was decoded from `digits` around `at`. `own_digits` digits are before the border.
+    pub(super) fn from_digits(
         text: Vec<u8>,
-        own: usize,
-        next: usize,
+        own_len: usize,
+        own_digits: usize,
         digits: Digits,
         at: usize,
     ) -> DecodedText {
-        let next = digits.place(next).unwrap_or(at);
-        DecodedText { text, own, next, part: digits.run(at), digits: Some(digits) }
+        let continue_at = digits.offset_of(own_digits).unwrap_or(at);
+        DecodedText { text, own_len, continue_at, source: digits.run(at), digits: Some(digits) }
     }
 
-    /// Where the source of the first `length` bytes ends.
+    /// Where the source of the text ends.
     #[must_use]
-    pub fn source_end(&self, form: Form, length: usize) -> usize {
-        let number = if form == Form::Base64 { length.div_ceil(3) * 4 } else { 2 * length };
-        self.digits.as_ref().and_then(|digits| digits.place(number)).unwrap_or(self.part.end)
+    pub fn source_end(&self) -> usize {
+        self.source.end
     }
 
-    /// Where the bytes that were decoded end.
+    /// Where the source of the first `length` bytes of the text ends. `form` is the form that was decoded.
     #[must_use]
-    pub fn end(&self) -> usize {
-        self.part.end
+    pub fn source_end_of(&self, form: Form, length: usize) -> usize {
+        let digit_count = if form == Form::Base64 { length.div_ceil(3) * 4 } else { 2 * length };
+        let end = self.digits.as_ref().and_then(|digits| digits.offset_of(digit_count));
+        end.unwrap_or(self.source.end)
     }
 
     /// Whether decoding changed nothing.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        self.digits.is_none() && self.text.len() == self.part.len()
+        self.digits.is_none() && self.text.len() == self.source.len()
     }
 
-    /// Whether a group of this form was decoded that begins at `at`.
+    /// Whether a group of digits, a unit or an escape that was decoded begins at `at` of the source `text`. `form` is the form that was
+    /// decoded.
     #[must_use]
     pub fn has_group_at(&self, form: Form, text: &[u8], at: usize) -> bool {
         if let Some(digits) = &self.digits {
-            let (before, is_digit) = digits.count_before(at);
-            return is_digit && before.is_multiple_of(if form == Form::Base64 { 4 } else { 2 });
+            let group_len = if form == Form::Base64 { 4 } else { 2 };
+            let position = digits.position_of(at);
+            return position.is_digit && position.digits_before.is_multiple_of(group_len);
         }
-        self.part.contains(&at)
+        self.source.contains(&at)
             && match form {
-                Form::Wide(encoding) => (at - self.part.start).is_multiple_of(encoding.unit()),
-                // An escaped backslash begins no escape.
+                Form::Wide(encoding) => (at - self.source.start).is_multiple_of(encoding.unit()),
+                // The second of two backslashes begins no escape.
                 Form::Backslash => {
-                    let before = text[..at].iter().rev();
-                    before.take_while(|&&byte| byte == b'\\').count().is_multiple_of(2)
+                    let backslashes = text[..at].iter().rev().take_while(|&&byte| byte == b'\\').count();
+                    backslashes.is_multiple_of(2)
                 }
                 _ => true,
             }

@@ -1,17 +1,20 @@
-//! The digits of base64 and hexadecimal around a place, also where line ends divide them.
+//! Finds the digits of base64 and hexadecimal around an offset, also where line ends divide them.
 //!
-//! A list of lines maps the number of a digit to its place in the text and back. The digits of one line are not copied. What the
-//! digits decode to is the business of `base64` and `hex`.
+//! A list of lines maps the number of a digit to its offset in the text, and back. The digits of a single line are not copied. `base64`
+//! and `hex` decode the digits.
 
 use super::alphabet::BASE64;
 use crate::prefilter::{ByteClass, ENCODED, WINDOW_BYTES, span, span_back};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Wrapped lines are probed as one run up to this length. The allocator would map a copy of 128 KiB or more anew each time.
+/// The maximum length of wrapped lines that are read as one run. The allocator would map a copy of 128 KiB or more anew each time.
 const MAX_WRAPPED_BYTES: usize = 64 * 1024;
 
-/// Digits in order. Line ends and the indentation of the next line divide them.
+/// The maximum indentation of a line that continues the digits of the line before.
+const MAX_INDENT_BYTES: usize = 64;
+
+/// Digits in order. Line ends, and the indentation of the next line, divide them.
 #[derive(Debug, Default)]
 pub(super) struct Digits {
     lines: Vec<Line>,
@@ -22,26 +25,35 @@ pub(super) struct Digits {
 struct Line {
     range: Range<usize>,
     /// The number of digits on the lines before.
-    before: usize,
+    digits_before: usize,
+}
+
+/// What is at an offset of the text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DigitPosition {
+    /// The number of digits before the offset.
+    pub(super) digits_before: usize,
+    /// Whether a digit is there.
+    pub(super) is_digit: bool,
 }
 
 impl Digits {
     /// The digits of a run without line ends.
-    pub(super) fn of_run(run: &Range<usize>) -> Digits {
-        Digits { lines: vec![Line { range: run.clone(), before: 0 }] }
+    pub(super) fn from_run(run: &Range<usize>) -> Digits {
+        Digits { lines: vec![Line { range: run.clone(), digits_before: 0 }] }
     }
 
     /// The base64 digits of a run and of the lines behind it, up to `end`.
-    pub(super) fn wrapped(text: &[u8], run: &Range<usize>, end: usize) -> Digits {
+    pub(super) fn parse_lines(text: &[u8], run: &Range<usize>, end: usize) -> Digits {
         let end = end.min(run.start + MAX_WRAPPED_BYTES);
-        let mut digits = Digits::of_run(run);
+        let mut digits = Digits::from_run(run);
         let mut at = run.end;
-        while let Some(behind) = text.get(at..end).and_then(next_line) {
-            let start = at + behind;
+        while let Some(line_start) = text.get(at..end).and_then(next_line_start) {
+            let start = at + line_start;
             at = start + span(&BASE64, &text[start..end]);
-            // A line with other encoded bytes in it is a run of its own, and so is a line that `end` cuts.
+            // A line with other encoded bytes in it is a run of its own, and so is a line that is cut at `end`.
             let is_whole =
-                at == text.len() || at < end && (!ENCODED.contains(text[at]) || is_closed(&text[at..]));
+                at == text.len() || at < end && (!ENCODED.contains(text[at]) || ends_base64(&text[at..]));
             if at == start || !is_whole {
                 break;
             }
@@ -50,132 +62,133 @@ impl Digits {
         digits
     }
 
-    /// The digits in `reach` that are connected with `at`. A group of `group` digits begins at `at`, so an incomplete group
-    /// before it is left out.
-    pub(super) fn around(
+    /// The digits of `class` in `reach` that are connected with `at`. A group of `group_len` digits begins at `at`, so an incomplete
+    /// group at the very start is left out.
+    pub(super) fn parse_around(
         class: &ByteClass,
         text: &[u8],
         at: usize,
         reach: &Range<usize>,
-        group: usize,
+        group_len: usize,
     ) -> Digits {
-        let is_digit = |at: usize| text.get(at).is_some_and(|&byte| class.contains(byte));
-        let mut before: Vec<Range<usize>> = Vec::new();
-        let mut start = at;
-        loop {
-            let end = start;
-            start -= span_back(class, &text[reach.start..end]);
-            before.push(start..end);
-            let line = previous_line(&text[reach.start..start]).filter(|&end| end > 0);
-            match line.map(|end| reach.start + end).filter(|&end| is_digit(end - 1)) {
-                Some(end) => start = end,
-                None => break,
-            }
-        }
         let mut digits = Digits::default();
-        let mut incomplete = before.iter().map(Range::len).sum::<usize>() % group;
-        for line in before.iter().rev() {
-            let less = line.len().min(incomplete);
-            digits.push(line.start + less..line.end);
-            incomplete -= less;
+        let lines_before = lines_before(class, text, at, reach.start);
+        let mut excess = lines_before.iter().map(Range::len).sum::<usize>() % group_len;
+        for line in lines_before.into_iter().rev() {
+            let skipped = line.len().min(excess);
+            digits.push(line.start + skipped..line.end);
+            excess -= skipped;
         }
         let mut start = at;
         loop {
             let end = start + span(class, &text[start..reach.end]);
             digits.push(start..end);
-            let line = next_line(&text[end..reach.end]).map(|behind| end + behind);
-            match line.filter(|&line| line < reach.end && is_digit(line)) {
-                Some(line) => start = line,
-                None => break,
+            let next_start = next_line_start(&text[end..reach.end]).map(|line_start| end + line_start);
+            match next_start.filter(|&next| next < reach.end && class.contains(text[next])) {
+                Some(next) => start = next,
+                None => return digits,
             }
         }
-        digits
     }
 
-    /// Adds the digits of the next line, or more digits of the last one.
+    /// Appends the digits of the next line, or more digits of the last line. Ignores an empty range.
     fn push(&mut self, range: Range<usize>) {
         match self.lines.last_mut() {
             _ if range.is_empty() => {}
             Some(last) if last.range.end == range.start => last.range.end = range.end,
             last => {
-                let before = last.map_or(0, |last| last.before + last.range.len());
-                self.lines.push(Line { range, before });
+                let digits_before = last.map_or(0, |last| last.digits_before + last.range.len());
+                self.lines.push(Line { range, digits_before });
             }
         }
     }
 
-    /// Where the digits of each line are.
+    /// The range of the digits of each line.
     pub(super) fn lines(&self) -> impl ExactSizeIterator<Item = &Range<usize>> {
         self.lines.iter().map(|line| &line.range)
     }
 
-    /// From the first digit to the last. Empty, and at `at`, if there is none.
+    /// The range from the first digit to the last. Empty, and at `at`, if there are no digits.
     pub(super) fn run(&self, at: usize) -> Range<usize> {
         let start = self.lines.first().map_or(at, |line| line.range.start);
         start..self.lines.last().map_or(at, |line| line.range.end)
     }
 
-    /// Where each digit is.
-    pub(super) fn places(&self) -> Vec<usize> {
+    /// The offset of each digit.
+    pub(super) fn offsets(&self) -> Vec<usize> {
         self.lines.iter().flat_map(|line| line.range.clone()).collect()
     }
 
-    /// The digits without line ends. Copied only if there is more than one line.
+    /// The digits without what is between lines. They are copied only if there is more than one line.
     pub(super) fn joined<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
         match &*self.lines {
             [] => Cow::default(),
             [line] => text[line.range.clone()].into(),
             [.., last] => {
-                let mut joined = Vec::with_capacity(last.before + last.range.len());
+                let mut joined = Vec::with_capacity(last.digits_before + last.range.len());
                 self.lines.iter().for_each(|line| joined.extend_from_slice(&text[line.range.clone()]));
                 joined.into()
             }
         }
     }
 
-    /// The number of digits before a place, and whether a digit is there.
-    pub(super) fn count_before(&self, place: usize) -> (usize, bool) {
-        let number = self.lines.partition_point(|line| line.range.start <= place);
-        let Some(line) = number.checked_sub(1).map(|number| &self.lines[number]) else { return (0, false) };
-        let column = (place - line.range.start).min(line.range.len());
-        (line.before + column, line.range.contains(&place))
+    /// How many digits are before the offset `at`, and whether a digit is there.
+    pub(super) fn position_of(&self, at: usize) -> DigitPosition {
+        let lines_begun = self.lines.partition_point(|line| line.range.start <= at);
+        let Some(line) = lines_begun.checked_sub(1).map(|last| &self.lines[last]) else {
+            return DigitPosition { digits_before: 0, is_digit: false };
+        };
+        let column = (at - line.range.start).min(line.range.len());
+        DigitPosition { digits_before: line.digits_before + column, is_digit: line.range.contains(&at) }
     }
 
-    /// The place of a digit by its number. The end of the last digit if there are fewer; `None` if there are no digits.
-    pub(super) fn place(&self, number: usize) -> Option<usize> {
-        let line = self.lines.partition_point(|line| line.before <= number).checked_sub(1)?;
-        let Line { range, before } = &self.lines[line];
-        Some((range.start + number - before).min(range.end))
+    /// The offset of a digit by its number. If there are fewer digits, the end of the last one. `None` if there are no digits.
+    pub(super) fn offset_of(&self, number: usize) -> Option<usize> {
+        let line = self.lines.partition_point(|line| line.digits_before <= number).checked_sub(1)?;
+        let Line { range, digits_before } = &self.lines[line];
+        Some((range.start + number - digits_before).min(range.end))
     }
 }
 
-/// Whether base64 may be wrapped at the line feed `at`: a window of digits is before it, and the next line begins with one.
+/// The ranges of the digits before `at`, from its line upwards, not before `floor`.
+fn lines_before(class: &ByteClass, text: &[u8], at: usize, floor: usize) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    let mut end = at;
+    loop {
+        let start = end - span_back(class, &text[floor..end]);
+        lines.push(start..end);
+        let previous_end = previous_line_end(&text[floor..start]).map(|line_end| floor + line_end);
+        match previous_end.filter(|&end| end > floor && class.contains(text[end - 1])) {
+            Some(previous) => end = previous,
+            None => return lines,
+        }
+    }
+}
+
+/// Whether base64 may be wrapped at the line feed `at`: a window of digits is before it, and the next line begins with a digit.
 pub(super) fn is_wrapped_at(text: &[u8], at: usize) -> bool {
     let is_digit = |byte: &u8| BASE64.contains(*byte);
     let line = text[..at].strip_suffix(b"\r").unwrap_or(&text[..at]);
     // The first byte of the window rejects most lines.
     line.last_chunk::<WINDOW_BYTES>().is_some_and(|window| window.iter().all(is_digit))
-        && next_line(&text[at..]).and_then(|behind| text.get(at + behind)).is_some_and(is_digit)
+        && next_line_start(&text[at..]).and_then(|start| text.get(at + start)).is_some_and(is_digit)
 }
 
-/// Whether base64 ends here although an encoded byte follows: padding, or what closes a statement.
-fn is_closed(text: &[u8]) -> bool {
-    let padding = text.iter().take(2).take_while(|&&byte| byte == b'=').count();
-    let rest = &text[padding..];
-    let closing = rest.iter().take(2).take_while(|byte| matches!(byte, b';' | b'}')).count();
-    let next = &rest[closing..];
-    padding + closing > 0 && !next.first().is_some_and(|&byte| ENCODED.contains(byte))
+/// Whether base64 ends before this text although an encoded byte follows: padding (`=`), or the end of a statement (`;`, `}`).
+fn ends_base64(text: &[u8]) -> bool {
+    let padding_len = text.iter().take(2).take_while(|&&byte| byte == b'=').count();
+    let rest = &text[padding_len..];
+    let closing_len = rest.iter().take(2).take_while(|byte| matches!(byte, b';' | b'}')).count();
+    let next = rest.get(closing_len);
+    padding_len + closing_len > 0 && !next.is_some_and(|&byte| ENCODED.contains(byte))
 }
-
-/// Deeper indentation does not continue a line.
-const MAX_INDENT_BYTES: usize = 64;
 
 fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Where the next line's text begins, if the text begins with a line end.
-fn next_line(text: &[u8]) -> Option<usize> {
+/// Where the next line begins behind its indentation, if the text begins with a line end.
+fn next_line_start(text: &[u8]) -> Option<usize> {
     let end = match text {
         [b'\r', b'\n', ..] => 2,
         [b'\n', ..] => 1,
@@ -185,53 +198,53 @@ fn next_line(text: &[u8]) -> Option<usize> {
 }
 
 /// Where the line before ends, if the text ends with a line end and indentation.
-fn previous_line(text: &[u8]) -> Option<usize> {
-    let blanks = text.iter().rev().take(MAX_INDENT_BYTES).take_while(|byte| is_blank(byte)).count();
-    let text = text[..text.len() - blanks].strip_suffix(b"\n")?;
+fn previous_line_end(text: &[u8]) -> Option<usize> {
+    let indent_len = text.iter().rev().take(MAX_INDENT_BYTES).take_while(|byte| is_blank(byte)).count();
+    let text = text[..text.len() - indent_len].strip_suffix(b"\n")?;
     Some(text.strip_suffix(b"\r").unwrap_or(text).len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tests::numbers;
+    use crate::decode::tests::random_numbers;
 
     fn is_digit(text: &[u8], at: usize) -> bool {
         text.get(at).is_some_and(u8::is_ascii_alphanumeric)
     }
 
-    /// Where the digits are that go on from `at`, one by one.
-    fn behind(text: &[u8], mut at: usize) -> Vec<usize> {
-        let mut places = Vec::new();
+    /// The offsets of the digits that are connected with `at` and follow it, found one by one.
+    fn offsets_from(text: &[u8], mut at: usize) -> Vec<usize> {
+        let mut offsets = Vec::new();
         loop {
             while is_digit(text, at) {
-                places.push(at);
+                offsets.push(at);
                 at += 1;
             }
             let line = text[at..].strip_prefix(b"\n").or_else(|| text[at..].strip_prefix(b"\r\n"));
             let indent = |line: &[u8]| line.iter().take_while(|byte| b" \t".contains(byte)).count();
-            let Some((line, indent)) = line.map(|line| (line, indent(line))) else { return places };
+            let Some((line, indent)) = line.map(|line| (line, indent(line))) else { return offsets };
             at = text.len() - line.len() + indent;
             if indent > MAX_INDENT_BYTES || !is_digit(text, at) {
-                return places;
+                return offsets;
             }
         }
     }
 
-    /// Where those are that go on to `at`.
-    fn before(text: &[u8], at: usize) -> Vec<usize> {
+    /// The offsets of the digits that are connected with `at` and come before it.
+    fn offsets_before(text: &[u8], at: usize) -> Vec<usize> {
         let text = &text[..at];
         let start = (0..at).find(|&start| {
             let begins = is_digit(text, start) && (start == 0 || !is_digit(text, start - 1));
-            // A digit at the place itself would be the last.
-            begins && behind(&[text, b"x"].concat(), start).last() == Some(&at)
+            // A digit at `at` itself would be the last one.
+            begins && offsets_from(&[text, b"x"].concat(), start).last() == Some(&at)
         });
-        start.map_or_else(Vec::new, |start| behind(text, start))
+        start.map_or_else(Vec::new, |start| offsets_from(text, start))
     }
 
     #[test]
     fn reads_digits_line_by_line() {
-        let mut random = numbers();
+        let mut random = random_numbers();
         for _ in 0..300 {
             let mut text = b"= ".to_vec();
             let widths = [1 + random(200), 1 + random(90)];
@@ -250,26 +263,27 @@ mod tests {
             }
             let at = random(text.len());
             let reach = random(at + 1)..at + random(text.len() - at + 1);
-            let digits = Digits::around(&BASE64, &text, at, &reach, 1);
-            let mut places = before(&text[..at], at);
-            places.retain(|&place| place >= reach.start);
-            places.extend(behind(&text[..reach.end], at));
+            let digits = Digits::parse_around(&BASE64, &text, at, &reach, 1);
+            let mut offsets = offsets_before(&text[..at], at);
+            offsets.retain(|&offset| offset >= reach.start);
+            offsets.extend(offsets_from(&text[..reach.end], at));
             let shown = || format!("{} {at} {reach:?}", text.escape_ascii());
-            assert_eq!(digits.places(), places, "{}", shown());
-            let joined: Vec<u8> = places.iter().map(|&place| text[place]).collect();
+            assert_eq!(digits.offsets(), offsets, "{}", shown());
+            let joined: Vec<u8> = offsets.iter().map(|&offset| text[offset]).collect();
             assert_eq!(digits.joined(&text), joined, "{}", shown());
-            for place in reach.clone() {
-                let before = places.partition_point(|&other| other < place);
+            for offset in reach.clone() {
+                let digits_before = offsets.partition_point(|&other| other < offset);
+                let is_digit = offsets.contains(&offset);
                 assert_eq!(
-                    digits.count_before(place),
-                    (before, places.contains(&place)),
-                    "{place} {}",
+                    digits.position_of(offset),
+                    DigitPosition { digits_before, is_digit },
+                    "{offset} {}",
                     shown()
                 );
             }
-            for number in 0..=places.len() {
-                let end = places.last().map(|last| last + 1);
-                assert_eq!(digits.place(number), places.get(number).copied().or(end), "{}", shown());
+            for number in 0..=offsets.len() {
+                let end = offsets.last().map(|last| last + 1);
+                assert_eq!(digits.offset_of(number), offsets.get(number).copied().or(end), "{}", shown());
             }
         }
     }
@@ -282,8 +296,8 @@ mod tests {
                 let mut text = line.repeat(8);
                 let at = 4 * line.len() + broken;
                 text[at] = b'.';
-                let digits = Digits::around(&BASE64, &text, 0, &(0..text.len()), 1);
-                assert_eq!(digits.places().len(), 4 * width + broken, "{broken} of {width}");
+                let digits = Digits::parse_around(&BASE64, &text, 0, &(0..text.len()), 1);
+                assert_eq!(digits.offsets().len(), 4 * width + broken, "{broken} of {width}");
                 assert_eq!(digits.run(0).end, if broken > 0 { at } else { at - 1 });
             }
         }

@@ -1,7 +1,7 @@
-//! Escapes: single characters that are written in another way, in text that is otherwise plain.
+//! Decodes escapes: single characters that are written in another way, in text that is otherwise plain.
 //!
-//! Four kinds are read: `%41`, `\\x41`, `&#65;` and `=41`, each with its variants. What looks like an escape and is not one stays
-//! as it is. An escape of one kind is not read as another: `%5Cx41` is read in two steps.
+//! There are four kinds: `%41`, `\x41`, `&#65;` and `=41`, each with its variants. What looks like an escape and is none stays
+//! as it is. One call decodes one kind: `%5Cx41` takes two steps.
 
 use super::alphabet::hex_value;
 use super::decoded::DecodedText;
@@ -9,7 +9,7 @@ use super::form::Form;
 use crate::text::View;
 use std::ops::Range;
 
-/// Entities of HTML for characters in keys or around them (html.spec.whatwg.org, named character references).
+/// The HTML entities of characters in keys or around them (html.spec.whatwg.org, named character references).
 const ENTITIES: [(&[u8], char); 40] = [
     (b"amp", '&'),
     (b"lt", '<'),
@@ -53,40 +53,66 @@ const ENTITIES: [(&[u8], char); 40] = [
     (b"nbsp", '\u{a0}'),
 ];
 
-/// A `=` at the end of a shorter line is not a soft line break but part of an assignment: programs break lines at 72 to 76
-/// characters (RFC 2045, section 6.7).
+/// The minimum length of a line before a soft line break. A `=` at the end of a shorter line is part of an assignment: programs break
+/// lines at 72 to 76 characters (RFC 2045, section 6.7).
 const MIN_SOFT_BREAK_LINE_BYTES: usize = 48;
 
-/// The meaning of an escape. `Nothing` is a line end that is taken back.
+/// The minimum length of a part of a run that is searched. A key has as many characters.
+const MIN_TEXT_BYTES: usize = 36;
+
+/// What an escape decodes to.
 enum Meaning {
     Byte(u8),
     Char(char),
-    Nothing,
+    /// Nothing: the escape is a line end that the format ignores.
+    Removed,
+}
+
+/// An escape at the start of a text.
+struct Escape {
+    meaning: Meaning,
+    /// The length of the escape as written, in bytes.
+    length: usize,
+}
+
+impl Escape {
+    fn from_byte(byte: u8, length: usize) -> Escape {
+        Escape { meaning: Meaning::Byte(byte), length }
+    }
+
+    /// `None` if `value` is not a character of Unicode.
+    fn from_code_point(value: u32, length: usize) -> Option<Escape> {
+        Some(Escape { meaning: Meaning::Char(char::from_u32(value)?), length })
+    }
+
+    fn from_line_end(length: usize) -> Escape {
+        Escape { meaning: Meaning::Removed, length }
+    }
 }
 
 /// Decodes a part of the text, with a source map.
 pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
     let mut view = View::with_capacity(part.len());
-    each(form, text, part, |meaning, written| match meaning {
+    for_each_piece(form, text, part, |meaning, written| match meaning {
         None => view.push_part(text, written),
         Some(Meaning::Byte(byte)) => view.push(byte, written),
         Some(Meaning::Char(character)) => view.push_char(character, &written),
-        Some(Meaning::Nothing) => {}
+        Some(Meaning::Removed) => {}
     });
     view
 }
 
-/// Decodes a part of the text, without a source map. `border` is as for [`Form::decode_text`].
+/// Decodes a part of the text, without a source map. The result has the length of the text that is written before `border`.
 pub(super) fn decode_text(form: Form, text: &[u8], part: Range<usize>, border: usize) -> DecodedText {
     let mut decoded = Vec::with_capacity(part.len());
-    let (mut own, mut next) = (None, part.end);
-    each(form, text, part.clone(), |meaning, written| {
-        if own.is_none() && written.end > border {
-            let before = if meaning.is_some() { 0 } else { border.saturating_sub(written.start) };
-            if written.start >= border || meaning.is_none() {
-                own = Some(decoded.len() + before);
-                next = written.start + before;
-            }
+    let (mut own_len, mut continue_at) = (None, part.end);
+    for_each_piece(form, text, part.clone(), |meaning, written| {
+        // The border may divide plain text. An escape belongs to the side on which it begins.
+        let is_plain = meaning.is_none();
+        if own_len.is_none() && written.end > border && (is_plain || written.start >= border) {
+            let plain_len_before = border.saturating_sub(written.start);
+            own_len = Some(decoded.len() + plain_len_before);
+            continue_at = written.start + plain_len_before;
         }
         match meaning {
             // For a few bytes a loop is faster than a call.
@@ -96,84 +122,92 @@ pub(super) fn decode_text(form: Form, text: &[u8], part: Range<usize>, border: u
             Some(Meaning::Char(character)) => {
                 decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
-            Some(Meaning::Nothing) => {}
+            Some(Meaning::Removed) => {}
         }
     });
-    DecodedText { own: own.unwrap_or(decoded.len()), next, text: decoded, digits: None, part }
+    let own_len = own_len.unwrap_or(decoded.len());
+    DecodedText { text: decoded, own_len, continue_at, digits: None, source: part }
 }
 
-/// Calls `visit` for each escape in a part of the text, and with `None` for the text between two.
-fn each(form: Form, text: &[u8], part: Range<usize>, mut visit: impl FnMut(Option<Meaning>, Range<usize>)) {
+/// Visits the pieces of a part of the text in order, with their ranges: `Some` for each escape, and `None` for the plain text between two
+/// escapes.
+fn for_each_piece(
+    form: Form,
+    text: &[u8],
+    part: Range<usize>,
+    mut visit: impl FnMut(Option<Meaning>, Range<usize>),
+) {
     let opener = form.opener();
     let text = &text[..part.end];
-    let (mut plain, mut at) = (part.start, part.start);
-    while let Some(found) = next(opener, &text[at..]) {
-        at += found;
-        let counts = |meaning: &Meaning| {
-            form != Form::QuotedPrintable
-                || !matches!(meaning, Meaning::Nothing)
-                || at >= MIN_SOFT_BREAK_LINE_BYTES
-                    && !text[at - MIN_SOFT_BREAK_LINE_BYTES..at].contains(&b'\n')
+    let (mut plain_start, mut at) = (part.start, part.start);
+    while let Some(offset) = find_opener(opener, &text[at..]) {
+        at += offset;
+        let escape = parse_escape(form, &text[at..])
+            .filter(|escape| form != Form::QuotedPrintable || may_be_quoted_printable(escape, &text[..at]));
+        let Some(Escape { meaning, length }) = escape else {
+            at += 1;
+            continue;
         };
-        match escape(form, &text[at..]).filter(|(meaning, _)| counts(meaning)) {
-            Some((meaning, length)) => {
-                if plain < at {
-                    visit(None, plain..at);
-                }
-                visit(Some(meaning), at..at + length);
-                at += length;
-                plain = at;
-            }
-            None => at += 1,
+        if plain_start < at {
+            visit(None, plain_start..at);
         }
+        visit(Some(meaning), at..at + length);
+        at += length;
+        plain_start = at;
     }
-    if plain < part.end {
-        visit(None, plain..part.end);
+    if plain_start < part.end {
+        visit(None, plain_start..part.end);
     }
 }
 
-/// Where the text has an opener for the first time. Looks at a few bytes first: where one escape is, the next is often near, and
-/// a call would cost more.
+/// Whether an escape of quoted-printable counts behind the text `before`: a soft line break needs a long line.
+fn may_be_quoted_printable(escape: &Escape, before: &[u8]) -> bool {
+    if !matches!(escape.meaning, Meaning::Removed) {
+        return true;
+    }
+    let line_end = before.last_chunk::<MIN_SOFT_BREAK_LINE_BYTES>();
+    line_end.is_some_and(|line_end| !line_end.contains(&b'\n'))
+}
+
+/// The offset of the first opener in the text. Looks at a few bytes before it calls `memchr`: behind one escape the next is often near,
+/// and a call would cost more.
 #[inline]
-fn next(opener: u8, text: &[u8]) -> Option<usize> {
+fn find_opener(opener: u8, text: &[u8]) -> Option<usize> {
     const NEAR_BYTES: usize = 8;
     if text.first() == Some(&opener) {
         return Some(0);
     }
     let near = &text[..text.len().min(NEAR_BYTES)];
     near.iter().position(|&byte| byte == opener).or_else(|| {
-        let found = memchr::memchr(opener, &text[near.len()..])?;
-        Some(near.len() + found)
+        let offset = memchr::memchr(opener, &text[near.len()..])?;
+        Some(near.len() + offset)
     })
 }
 
-/// A part of a run is passed over if it is shorter: a key has as many characters.
-const MIN_TEXT_BYTES: usize = 36;
-
-/// Visits the parts of a run that may hold a secret in escapes with a backslash: what is between two bytes that are in no text,
-/// such as `\x08`.
+/// Visits the parts of a run of escapes with a backslash that may hold a secret. Binary escapes such as `\x08`, which are not in text,
+/// divide the parts.
 ///
 /// Binary data in source code is a long run of escapes. The 10 MB of the crate `icu_segmenter_data` took eleven times as long as
-/// with ripgrep when all of it was decoded. So the search steps through a run: a part that begins at 100 reaches 136. If a
-/// binary escape begins at 130, no part begins at 100 to 130, and the bytes from 100 to 129 need not be looked at.
-pub(super) fn text_parts(run: &[u8], mut visit: impl FnMut(Range<usize>)) {
-    let is_cut = |at: &usize| is_binary(&run[*at..]);
+/// with ripgrep when all of it was decoded. So the search skips most bytes: a part that begins at 100 reaches at least to 136. If a
+/// binary escape begins at 130, no part begins at 100 to 130, and the bytes from 100 to 129 are never read.
+pub(super) fn for_each_text_part(run: &[u8], mut visit: impl FnMut(Range<usize>)) {
+    let is_binary_at = |at: &usize| begins_with_binary(&run[*at..]);
     let mut start = 0;
     while start + MIN_TEXT_BYTES <= run.len() {
-        let reach = start + MIN_TEXT_BYTES;
-        if let Some(cut) = (start..reach).rev().find(is_cut) {
-            start = cut + 1;
+        let min_end = start + MIN_TEXT_BYTES;
+        if let Some(binary) = (start..min_end).rev().find(is_binary_at) {
+            start = binary + 1;
             continue;
         }
-        let end = (reach..run.len()).find(is_cut).unwrap_or(run.len());
+        let end = (min_end..run.len()).find(is_binary_at).unwrap_or(run.len());
         visit(start..end);
         start = end + 1;
     }
 }
 
-/// Whether an escape such as `\xE3` begins here whose byte is neither in a secret nor in what may be between its pieces: white
-/// space, colours, zero bytes of UTF-16, and invisible characters such as U+200B (`\xE2\x80\x8B`).
-fn is_binary(text: &[u8]) -> bool {
+/// Whether the text begins with an escape such as `\xE3` of a byte that is not part of a secret, nor of what may be between its pieces:
+/// white space, colours, zero bytes of UTF-16, and invisible characters such as U+200B (`\xE2\x80\x8B`).
+fn begins_with_binary(text: &[u8]) -> bool {
     let &[b'\\', b'x', high, low, ..] = text else { return false };
     let (Some(high), Some(low)) = (hex_value(high), hex_value(low)) else { return false };
     match high << 4 | low {
@@ -184,136 +218,152 @@ fn is_binary(text: &[u8]) -> bool {
     }
 }
 
-/// The length of the escape at the start of `text`, if there is one.
-pub(super) fn length(form: Form, text: &[u8]) -> Option<usize> {
-    escape(form, text).map(|(_, length)| length)
+/// The length of the escape at the start of `text`. `None` if there is no escape of this form.
+pub(super) fn escape_len(form: Form, text: &[u8]) -> Option<usize> {
+    parse_escape(form, text).map(|escape| escape.length)
 }
 
+/// The escape at the start of `text`.
 #[inline]
-fn escape(form: Form, text: &[u8]) -> Option<(Meaning, usize)> {
+fn parse_escape(form: Form, text: &[u8]) -> Option<Escape> {
     match (form, text.first()?) {
-        (Form::Percent, b'%') => percent(text),
-        (Form::Backslash, b'\\') => backslash(text),
-        (Form::Entity, b'&') => entity(text),
-        (Form::QuotedPrintable, b'=') => quoted_printable(text),
+        (Form::Percent, b'%') => parse_percent(text),
+        (Form::Backslash, b'\\') => parse_backslash(text),
+        (Form::Entity, b'&') => parse_entity(text),
+        (Form::QuotedPrintable, b'=') => parse_quoted_printable(text),
         _ => None,
     }
 }
 
-/// The number in the next `digits` hexadecimal digits.
-fn hexadecimal(text: &[u8], at: usize, digits: usize) -> Option<u32> {
-    let digits = text.get(at..at + digits)?;
+/// The number that is written in `digit_count` hexadecimal digits at `at`.
+fn hex_number_at(text: &[u8], at: usize, digit_count: usize) -> Option<u32> {
+    let digits = text.get(at..at + digit_count)?;
     digits.iter().try_fold(0, |value, &byte| Some(value << 4 | u32::from(hex_value(byte)?)))
 }
 
+/// The byte that is written in two hexadecimal digits at `at`.
 #[inline]
-fn byte(text: &[u8], at: usize) -> Option<Meaning> {
+fn hex_byte_at(text: &[u8], at: usize) -> Option<u8> {
     let &[high, low] = text.get(at..at + 2)?.first_chunk()?;
-    Some(Meaning::Byte(hex_value(high)? << 4 | hex_value(low)?))
+    Some(hex_value(high)? << 4 | hex_value(low)?)
 }
 
-fn percent(text: &[u8]) -> Option<(Meaning, usize)> {
+/// `%HH`, and `%uHHHH` of old browsers.
+fn parse_percent(text: &[u8]) -> Option<Escape> {
     if text.get(1) == Some(&b'u') {
-        return Some((Meaning::Char(char::from_u32(hexadecimal(text, 2, 4)?)?), 6));
+        return Escape::from_code_point(hex_number_at(text, 2, 4)?, 6);
     }
-    Some((byte(text, 1)?, 3))
+    Some(Escape::from_byte(hex_byte_at(text, 1)?, 3))
 }
 
-fn quoted_printable(text: &[u8]) -> Option<(Meaning, usize)> {
+/// `=HH`, or `=` at the end of a line.
+fn parse_quoted_printable(text: &[u8]) -> Option<Escape> {
     // Transport may add blanks to the end of a line (RFC 2045, section 6.7).
-    let blanks = text[1..].iter().take(16).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    match &text[1 + blanks..] {
-        [b'\n', ..] => Some((Meaning::Nothing, blanks + 2)),
-        [b'\r', b'\n', ..] => Some((Meaning::Nothing, blanks + 3)),
-        _ => Some((byte(text, 1)?, 3)),
+    let blanks_len = text[1..].iter().take(16).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    match &text[1 + blanks_len..] {
+        [b'\n', ..] => Some(Escape::from_line_end(blanks_len + 2)),
+        [b'\r', b'\n', ..] => Some(Escape::from_line_end(blanks_len + 3)),
+        _ => Some(Escape::from_byte(hex_byte_at(text, 1)?, 3)),
     }
 }
 
-/// Binary data in source code is full of `\xHH` and `\0`, so these come first.
+/// An escape with a backslash. Binary data in source code is full of `\xHH` and `\0`, so these come first.
 #[inline]
-fn backslash(text: &[u8]) -> Option<(Meaning, usize)> {
+fn parse_backslash(text: &[u8]) -> Option<Escape> {
     match text.get(1)? {
-        b'x' if text.get(2) != Some(&b'{') => Some((byte(text, 2)?, 4)),
-        b'0' if !text.get(2).is_some_and(|next| (b'0'..=b'7').contains(next)) => Some((Meaning::Byte(0), 2)),
-        _ => other_backslash(text),
+        b'x' if text.get(2) != Some(&b'{') => Some(Escape::from_byte(hex_byte_at(text, 2)?, 4)),
+        b'0' if !text.get(2).is_some_and(|next| (b'0'..=b'7').contains(next)) => {
+            Some(Escape::from_byte(0, 2))
+        }
+        _ => parse_rare_backslash(text),
     }
 }
 
-fn other_backslash(text: &[u8]) -> Option<(Meaning, usize)> {
-    let character = |value: u32, length: usize| Some((Meaning::Char(char::from_u32(value)?), length));
+/// An escape with a backslash, apart from `\xHH` and `\0`.
+fn parse_rare_backslash(text: &[u8]) -> Option<Escape> {
     match text.get(1)? {
-        b'x' => braced(text, 2),
-        b'u' if text.get(2) == Some(&b'{') => braced(text, 2),
-        b'u' => {
-            // Java allows several `u`.
-            let extra = text[2..].iter().take(4).take_while(|&&byte| byte == b'u').count();
-            let value = hexadecimal(text, 2 + extra, 4)?;
-            let low =
-                text[6 + extra..].starts_with(b"\\u").then(|| hexadecimal(text, 8 + extra, 4)).flatten();
-            match (value, low) {
-                (0xD800..=0xDBFF, Some(low @ 0xDC00..=0xDFFF)) => {
-                    character(0x10000 + ((value - 0xD800) << 10 | (low - 0xDC00)), 12 + extra)
-                }
-                _ => character(value, 6 + extra),
-            }
-        }
-        b'U' => character(hexadecimal(text, 2, 8)?, 10),
-        b'0'..=b'7' => {
-            let digits = text[1..].iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
-            let value = text[1..=digits].iter().fold(0, |value, &byte| value << 3 | u32::from(byte - b'0'));
-            Some((Meaning::Byte(u8::try_from(value).ok()?), 1 + digits))
-        }
-        b'n' => Some((Meaning::Byte(b'\n'), 2)),
-        b'r' => Some((Meaning::Byte(b'\r'), 2)),
-        b't' => Some((Meaning::Byte(b'\t'), 2)),
-        b'b' | b'f' | b'v' | b'a' => Some((Meaning::Byte(b' '), 2)),
-        b'e' => Some((Meaning::Byte(0x1b), 2)),
+        b'x' => parse_braced(text),
+        b'u' if text.get(2) == Some(&b'{') => parse_braced(text),
+        b'u' => parse_utf16_escape(text),
+        b'U' => Escape::from_code_point(hex_number_at(text, 2, 8)?, 10),
+        b'0'..=b'7' => parse_octal(text),
+        b'n' => Some(Escape::from_byte(b'\n', 2)),
+        b'r' => Some(Escape::from_byte(b'\r', 2)),
+        b't' => Some(Escape::from_byte(b'\t', 2)),
+        // Other controls only separate words.
+        b'b' | b'f' | b'v' | b'a' => Some(Escape::from_byte(b' ', 2)),
+        b'e' => Some(Escape::from_byte(0x1b, 2)),
         &plain @ (b'"' | b'\'' | b'\\' | b'/' | b'`' | b'$' | b'&' | b'<' | b'>' | b'=' | b'_' | b'-') => {
-            Some((Meaning::Byte(plain), 2))
+            Some(Escape::from_byte(plain, 2))
         }
         // A line continuation.
-        b'\n' => Some((Meaning::Nothing, 2)),
-        b'\r' if text.get(2) == Some(&b'\n') => Some((Meaning::Nothing, 3)),
+        b'\n' => Some(Escape::from_line_end(2)),
+        b'\r' if text.get(2) == Some(&b'\n') => Some(Escape::from_line_end(3)),
         _ => None,
     }
 }
 
-/// `{HH}` at `at`: as many digits as a character needs, and leading zeros.
-fn braced(text: &[u8], at: usize) -> Option<(Meaning, usize)> {
-    let digits = text[at + 1..].iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
-    if digits == 0 || text.get(at + 1 + digits) != Some(&b'}') {
-        return None;
+/// `\uHHHH`, or two of them that are a surrogate pair of UTF-16. Java allows several `u`.
+fn parse_utf16_escape(text: &[u8]) -> Option<Escape> {
+    let extra_len = text[2..].iter().take(4).take_while(|&&byte| byte == b'u').count();
+    let value = hex_number_at(text, 2 + extra_len, 4)?;
+    let end = 6 + extra_len;
+    if (0xD800..=0xDBFF).contains(&value)
+        && text[end..].starts_with(b"\\u")
+        && let Some(low @ 0xDC00..=0xDFFF) = hex_number_at(text, end + 2, 4)
+    {
+        return Escape::from_code_point(0x10000 + ((value - 0xD800) << 10 | (low - 0xDC00)), end + 6);
     }
-    let value = hexadecimal(text, at + 1, digits)?;
-    Some((Meaning::Char(char::from_u32(value)?), at + 2 + digits))
+    Escape::from_code_point(value, end)
 }
 
-fn entity(text: &[u8]) -> Option<(Meaning, usize)> {
-    let numeric = |at: usize, radix: u32| {
-        let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
-        let digits = text[at..].iter().take(8).take_while(is_digit).count();
-        let value = std::str::from_utf8(&text[at..at + digits]).ok()?;
-        let character = char::from_u32(u32::from_str_radix(value, radix).ok()?)?;
-        let end = at + digits;
-        Some((Meaning::Char(character), end + usize::from(text.get(end) == Some(&b';'))))
-    };
+/// `\NNN` with one to three octal digits. `None` if that is more than a byte.
+fn parse_octal(text: &[u8]) -> Option<Escape> {
+    let digit_count = text[1..].iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+    let value = text[1..=digit_count].iter().fold(0, |value, &byte| value << 3 | u32::from(byte - b'0'));
+    Some(Escape::from_byte(u8::try_from(value).ok()?, 1 + digit_count))
+}
+
+/// `\x{HH}` or `\u{HH}`, with one to eight digits.
+fn parse_braced(text: &[u8]) -> Option<Escape> {
+    const DIGITS_AT: usize = 3;
+    let digits = text.get(DIGITS_AT..)?;
+    let digit_count = digits.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if digit_count == 0 || digits.get(digit_count) != Some(&b'}') {
+        return None;
+    }
+    Escape::from_code_point(hex_number_at(text, DIGITS_AT, digit_count)?, DIGITS_AT + digit_count + 1)
+}
+
+/// `&name;`, `&#NN;` or `&#xHH;`. The semicolon of a number may be missing, as browsers allow.
+fn parse_entity(text: &[u8]) -> Option<Escape> {
     match text {
-        [b'&', b'#', b'x' | b'X', ..] => numeric(3, 16),
-        [b'&', b'#', ..] => numeric(2, 10),
+        [b'&', b'#', b'x' | b'X', ..] => parse_numeric_entity(text, 3, 16),
+        [b'&', b'#', ..] => parse_numeric_entity(text, 2, 10),
         _ => {
-            let length = text[1..].iter().take(9).position(|&byte| byte == b';')?;
-            let name = &text[1..=length];
+            let name_len = text[1..].iter().take(9).position(|&byte| byte == b';')?;
+            let name = &text[1..=name_len];
             let &(_, character) = ENTITIES.iter().find(|(known, _)| *known == name)?;
-            Some((Meaning::Char(character), length + 2))
+            Some(Escape { meaning: Meaning::Char(character), length: name_len + 2 })
         }
     }
+}
+
+/// An entity with at most eight digits of base `radix` at `digits_at`.
+fn parse_numeric_entity(text: &[u8], digits_at: usize, radix: u32) -> Option<Escape> {
+    let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
+    let digit_count = text[digits_at..].iter().take(8).take_while(is_digit).count();
+    let end = digits_at + digit_count;
+    let digits = std::str::from_utf8(&text[digits_at..end]).ok()?;
+    let value = u32::from_str_radix(digits, radix).ok()?;
+    Escape::from_code_point(value, end + usize::from(text.get(end) == Some(&b';')))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(form: Form, text: &str) -> String {
+    fn decoded(form: Form, text: &str) -> String {
         String::from_utf8(decode(form, text.as_bytes(), 0..text.len()).text).expect("UTF-8")
     }
 
@@ -330,7 +380,7 @@ mod tests {
             (Form::Entity, "&quot;&unknown;&;&#;", "\"&unknown;&;&#;"),
             (Form::QuotedPrintable, "a=5Fb=\nc=3D=g", "a_b=\nc==g"),
         ] {
-            assert_eq!(read(form, text), meaning, "{text}");
+            assert_eq!(decoded(form, text), meaning, "{text}");
         }
     }
 
@@ -340,7 +390,7 @@ mod tests {
         let run = format!(r"\x08\0\xE3{key}\x01\0\x7f{key}");
         let parts = |run: &str| {
             let mut parts = Vec::new();
-            text_parts(run.as_bytes(), |part| parts.push(part));
+            for_each_text_part(run.as_bytes(), |part| parts.push(part));
             parts
         };
         let found = parts(&run);
@@ -354,21 +404,21 @@ mod tests {
     }
 
     #[test]
-    fn parts_match_naive_search() {
-        let mut random = crate::decode::tests::numbers();
+    fn text_parts_match_naive_search() {
+        let mut random = crate::decode::tests::random_numbers();
         for _ in 0..2000 {
             let units = [r"\x08", r"\0", "a", "api_", r"\x41", r"\xE3", r"\n", r"\\"];
             let run: String =
                 (0..random(200)).map(|_| units[random(units.len()).max(random(8)).min(7)]).collect();
             let run = run.as_bytes();
-            let cuts = (0..run.len()).filter(|&at| is_binary(&run[at..])).chain([run.len()]);
+            let cuts = (0..run.len()).filter(|&at| begins_with_binary(&run[at..])).chain([run.len()]);
             let mut start = 0;
             let naive: Vec<_> = cuts
                 .map(|cut| std::mem::replace(&mut start, cut + 1)..cut)
                 .filter(|part| part.len() >= MIN_TEXT_BYTES)
                 .collect();
             let mut parts = Vec::new();
-            text_parts(run, |part| parts.push(part));
+            for_each_text_part(run, |part| parts.push(part));
             assert_eq!(parts, naive, "{}", run.escape_ascii());
         }
     }
@@ -378,12 +428,12 @@ mod tests {
         let line = "some words ".repeat(6);
         for end in ["=\n", "=\r\n", "= \t\n"] {
             let text = format!("{line}{end}{line}{end}x");
-            assert_eq!(read(Form::QuotedPrintable, &text), format!("{line}{line}x"));
+            assert_eq!(decoded(Form::QuotedPrintable, &text), format!("{line}{line}x"));
         }
     }
 
     #[test]
-    fn does_not_cut_an_escape_at_the_start() {
+    fn skips_an_escape_that_is_cut_at_the_start() {
         let text = b"aa%41%42%43";
         for start in 3..=5 {
             let decoded = Form::Percent.decode(text, 8, start..text.len());

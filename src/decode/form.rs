@@ -1,4 +1,6 @@
-//! The forms in which text is written.
+//! The forms in which text may be written in a file: plain, in an encoding, with escapes, compressed.
+//!
+//! A form is only a name here. `base64`, `hex`, `escape` and `stream` know how to read it.
 
 use crate::text::Encoding;
 
@@ -32,7 +34,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// The name for people; `None` for plain text.
+    /// The name for people, as in "base64, then gzip". `None` for plain text.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -50,7 +52,7 @@ impl Form {
         }
     }
 
-    /// The number of bytes that one group decodes to.
+    /// The number of bytes that one group of digits decodes to. 1 for forms without groups.
     #[must_use]
     pub fn bytes_per_group(self) -> usize {
         if self == Form::Base64 { 3 } else { 1 }
@@ -62,13 +64,13 @@ impl Form {
         matches!(self, Form::Gzip | Form::Zlib)
     }
 
-    /// Whether it is escapes in text that is otherwise plain.
+    /// Whether the text is plain, except for escapes.
     #[must_use]
     pub fn is_escape(self) -> bool {
         matches!(self, Form::Percent | Form::Backslash | Form::Entity | Form::QuotedPrintable)
     }
 
-    /// What an escape begins with.
+    /// The byte that an escape begins with.
     pub(super) fn opener(self) -> u8 {
         match self {
             Form::Percent => b'%',

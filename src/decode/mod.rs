@@ -1,8 +1,8 @@
 //! Decoding: text in an encoding becomes plain text, with a source map that leads back to the bytes as written.
 //!
-//! A file is not decoded as a whole. An anchor in an encoded form or an [`EncodedSpan`] says where an encoding may be used, and
-//! only there something is decoded: quickly and without a source map first ([`Form::decode_text`]), and with one
-//! ([`Form::decode`]) around a finding. What to do with the text is decided in `detect`.
+//! A file is not decoded as a whole. An anchor in an encoded form, or an [`EncodedSpan`], is where an encoding may be used.
+//! The code decodes only there: first quickly and without a source map ([`Form::decode_text`]), and around a finding with one
+//! ([`Form::decode`]). `detect` decides what to search in the text.
 
 mod alignment;
 mod alphabet;
@@ -15,7 +15,7 @@ mod form;
 mod hex;
 mod stream;
 
-pub use base64::{base64_alignments, text_in_base64};
+pub use base64::{Base64Literal, base64_alignments, text_in_base64};
 pub use decoded::{Decoded, DecodedText};
 pub use encoded_span::EncodedSpan;
 pub(crate) use encoded_span::encoded_spans;
@@ -27,8 +27,12 @@ pub use stream::{
 use crate::text::Encoding;
 use std::ops::Range;
 
+/// The maximum length of the part of an escape before a cut. The longest escapes are `\U0001f600` and the like.
+const MAX_CUT_ESCAPE_BYTES: usize = 10;
+
 impl Form {
-    /// Decodes around the byte `at` of `text`, at most in `reach`. A unit, a group of digits or an escape begins at `at`.
+    /// Decodes around the byte `at` of `text`, at most within `reach`, with a source map. A unit, a group of digits or an escape begins at
+    /// `at`. Digits are decoded as far as they are connected with `at`.
     #[must_use]
     pub fn decode(self, text: &[u8], at: usize, reach: Range<usize>) -> Decoded {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
@@ -47,15 +51,15 @@ impl Form {
             Form::Hex => hex::decode(text, at, &reach),
             Form::HexBytes => hex::decode_bytes(text, at, &reach),
             _ => {
-                let start = self.first_whole(text, reach.start, at);
+                let start = self.skip_cut_escape(text, reach.start, at);
                 (escape::decode(self, text, start..reach.end), start..reach.end)
             }
         };
         Decoded { view, run }
     }
 
-    /// Decodes as [`Form::decode`] does, without a source map. `border` is a place behind `at`: the result says how much of it is
-    /// written before that.
+    /// Decodes as [`Form::decode`] does, without a source map. `border` is an offset behind `at`. The result has the length of the text
+    /// whose source begins before it ([`DecodedText::own_len`]).
     #[must_use]
     pub fn decode_text(self, text: &[u8], at: usize, reach: Range<usize>, border: usize) -> DecodedText {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
@@ -63,36 +67,33 @@ impl Form {
             Form::Base64 => base64::decode_text(text, at, &reach, border),
             Form::Hex => hex::decode_text(text, at, &reach, border),
             Form::Percent | Form::Backslash | Form::Entity | Form::QuotedPrintable => {
-                let start = self.first_whole(text, reach.start, at);
+                let start = self.skip_cut_escape(text, reach.start, at);
                 escape::decode_text(self, text, start..reach.end, border)
             }
             Form::Wide(encoding) => {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;
-                let (text, own, next) = encoding.text(&text[start..reach.end], border.saturating_sub(start));
-                DecodedText { text, own, next: start + next, digits: None, part: start..reach.end }
+                let source = start..reach.end;
+                let (text, own_len, next) =
+                    encoding.text(&text[source.clone()], border.saturating_sub(start));
+                DecodedText { text, own_len, continue_at: start + next, digits: None, source }
             }
             Form::Plain | Form::Concatenated | Form::HexBytes | Form::Gzip | Form::Zlib => {
                 let Decoded { view, run } = self.decode(text, at, reach);
-                let own = view.position(border);
-                DecodedText { own, next: view.start(own), text: view.text, digits: None, part: run }
+                let own_len = view.position(border);
+                let continue_at = view.start(own_len);
+                DecodedText { text: view.text, own_len, continue_at, digits: None, source: run }
             }
         }
     }
 
-    /// The first place from `start` on that is not inside an escape.
-    fn first_whole(self, text: &[u8], start: usize, at: usize) -> usize {
-        /// No escape that counts is longer, but for its last character.
-        const MAX_ESCAPE_BYTES: usize = 10;
-        if start == 0 {
-            return 0;
-        }
+    /// The end of the escape that `start` would cut, but at most `at`. Returns `start` if it cuts no escape.
+    fn skip_cut_escape(self, text: &[u8], start: usize, at: usize) -> usize {
         // An opener is only at the start of an escape, except in an escaped backslash.
-        let opener = self.opener();
-        let floor = start.saturating_sub(MAX_ESCAPE_BYTES);
-        match text[floor..start].iter().rposition(|&byte| byte == opener) {
+        let floor = start.saturating_sub(MAX_CUT_ESCAPE_BYTES);
+        match memchr::memrchr(self.opener(), &text[floor..start]) {
             Some(open) => {
-                let length = escape::length(self, &text[floor + open..]).unwrap_or(0);
+                let length = escape::escape_len(self, &text[floor + open..]).unwrap_or(0);
                 (floor + open + length).clamp(start, at)
             }
             None => start,
@@ -104,15 +105,15 @@ impl Form {
 #[must_use]
 pub fn begins_escape(text: &[u8]) -> bool {
     let forms = [Form::Percent, Form::Backslash, Form::Entity];
-    forms.iter().any(|form| text.first() == Some(&form.opener()) && escape::length(*form, text).is_some())
+    forms.into_iter().any(|form| escape::escape_len(form, text).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Numbers below what is asked for, always the same.
-    pub(super) fn numbers() -> impl FnMut(usize) -> usize {
+    /// Pseudo-random numbers below a limit, the same in each run.
+    pub(super) fn random_numbers() -> impl FnMut(usize) -> usize {
         let mut state = 1u32;
         move |below| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -121,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn text_without_map_matches_text_with_map() {
-        let mut random = numbers();
+    fn decodes_the_same_with_and_without_source_map() {
+        let mut random = random_numbers();
         let alphabets: [&[u8]; 6] = [
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_",
             b"0123456789abcdefABCDEF",
@@ -156,7 +157,7 @@ mod tests {
             for form in forms {
                 let mapped = form.decode(&text, at, start..end);
                 let decoded = form.decode_text(&text, at, start..end, border);
-                let own = mapped.view.position(border);
+                let own_len = mapped.view.position(border);
                 assert_eq!(
                     decoded.text,
                     mapped.view.text,
@@ -164,8 +165,8 @@ mod tests {
                     text.escape_ascii()
                 );
                 assert_eq!(
-                    decoded.own,
-                    own,
+                    decoded.own_len,
+                    own_len,
                     "{form:?} {:?} {at} {start}..{end} {border}",
                     text.escape_ascii()
                 );

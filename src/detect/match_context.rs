@@ -70,13 +70,13 @@ impl<'a> MatchContext<'a> {
 
     /// Makes the inflated text near the match the innermost text. Every byte of it maps to the whole stream.
     fn enter_stream(&mut self, stream: &DecompressedStream, step: DecodeStep, is_innermost: bool) {
-        let Inflated { text, length, .. } = &stream.inflated;
+        let Inflated { text, compressed_len, .. } = &stream.inflated;
         let at = step.offset_in_group;
         // A stream inside this stream needs all of it.
         let end = if is_innermost { text.len().min(at + CONTEXT_AHEAD_BYTES) } else { text.len() };
         let near = at.saturating_sub(CONTEXT_BACK_BYTES)..end;
         let mut view = View::with_capacity(near.len());
-        let run = stream.at..stream.at + length;
+        let run = stream.at..stream.at + compressed_len;
         text[near.clone()].iter().for_each(|&byte| view.push(byte, run.clone()));
         self.texts.clone_from(&stream.texts);
         self.texts.push((step.form, Rc::new(Decoded { view, run })));

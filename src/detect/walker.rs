@@ -108,7 +108,7 @@ impl SearchedParts {
             if end <= range.part.end {
                 return None;
             }
-            at = range.decoded.next.max(at + 1);
+            at = range.decoded.continue_at.max(at + 1);
         }
         Some(at)
     }
@@ -171,7 +171,7 @@ impl Walker<'_, '_> {
         if unit > 1 {
             let first_unit = own.start + (unit - (layer.unit_shift + own.start) % unit) % unit;
             let form = Form::Wide(layer.encoding);
-            let span = EncodedSpan { form, at: first_unit, end: None, run: own.clone() };
+            let span = EncodedSpan { form, start: first_unit, end: None, run: own.clone() };
             self.search_span(layer, span, own.start, &mut searched);
         }
         // A text that begins at the end of a line may be recognised on the next line only.
@@ -214,7 +214,7 @@ impl Walker<'_, '_> {
         }
         let (form, at) = (hit.anchor.form, hit.at);
         let Form::Wide(encoding) = form else {
-            let span = EncodedSpan { form, at, end: None, run: at..at + 1 };
+            let span = EncodedSpan { form, start: at, end: None, run: at..at + 1 };
             return self.search_span(layer, span, search_start, searched);
         };
         if self.is_other_endianness(layer, rule, at, encoding) {
@@ -244,11 +244,11 @@ impl Walker<'_, '_> {
         // The offset in the layer that the decoded bytes were read from.
         let mut source_start = 0;
         let mut is_truncated = stream.inflated.end == StreamEnd::Truncated;
-        if is_truncated && begins_escape(&layer.text[stream.decoded.end()..]) {
+        if is_truncated && begins_escape(&layer.text[stream.decoded.source_end()..]) {
             // An escape divides the stream. It is found again in the layer in which the escapes are decoded.
             return at;
         }
-        is_truncated &= is_white_space(&layer.text[stream.decoded.end()..]);
+        is_truncated &= is_white_space(&layer.text[stream.decoded.source_end()..]);
         if is_truncated && !layer.is_outermost() {
             // The layer was decoded from a part of its parent only. Decode the rest of the parent.
             let source = layer.text_to_blob_end(at);
@@ -257,7 +257,7 @@ impl Walker<'_, '_> {
             self.stream_search_bytes += stream.decoded.text.len();
             stream.inflated = inflate(stream.format, &stream.decoded.text, max_bytes);
             is_truncated = stream.inflated.end == StreamEnd::Truncated
-                && is_white_space(&source[stream.decoded.end()..]);
+                && is_white_space(&source[stream.decoded.source_end()..]);
         }
         let StreamText { decoded, format, inflated } = stream;
         if is_truncated {
@@ -267,12 +267,16 @@ impl Walker<'_, '_> {
         }
         self.inflated_bytes += inflated.text.len();
         let compressed = layer.inner(&decoded.text, form, at, at..layer.text.len());
-        let inner = compressed.inner(&inflated.text, format, 0, 0..inflated.length);
+        let inner = compressed.inner(&inflated.text, format, 0, 0..inflated.compressed_len);
         // The encoding and the compression count as one level.
         let inner = Layer { depth: layer.depth + 1, ..inner };
         self.search_layer(&inner, 0..inflated.text.len());
         // An empty stream is chance. It must not hide another one.
-        if inflated.text.is_empty() { at } else { source_start + decoded.source_end(form, inflated.length) }
+        if inflated.text.is_empty() {
+            at
+        } else {
+            source_start + decoded.source_end_of(form, inflated.compressed_len)
+        }
     }
 
     /// Decodes and inflates the stream that is written in `form` at `at`. `None` if no stream begins there, or if too much was
@@ -300,7 +304,7 @@ impl Walker<'_, '_> {
             let inflated = inflate(format, &decoded.text, max_bytes);
             let may_continue = inflated.end == StreamEnd::Truncated
                 && end < layer.text.len()
-                && is_white_space(&layer.text[decoded.end()..end]);
+                && is_white_space(&layer.text[decoded.source_end()..end]);
             if !may_continue {
                 return Some(StreamText { decoded, format, inflated });
             }
@@ -341,7 +345,7 @@ impl Walker<'_, '_> {
     ) {
         let EncodedSpan { form, run, .. } = span;
         let end = span.end.unwrap_or(run.end);
-        let Some(mut at) = searched.next_unsearched(form, layer.text, span.at, end) else { return };
+        let Some(mut at) = searched.next_unsearched(form, layer.text, span.start, end) else { return };
         let is_near_searched = searched.ends_near(form, at);
         // Escapes, and digits that are text, may be few. Then little is decoded beyond them.
         let may_be_few = match form {
@@ -359,7 +363,7 @@ impl Walker<'_, '_> {
             let ahead_bytes = if ends_at_binary { 0 } else { CONTEXT_AHEAD_BYTES };
             let reach = at.saturating_sub(back_bytes)..border + ahead_bytes;
             let decoded = self.search_part(layer, form, at, border, reach, step < STEP_BYTES);
-            let next = decoded.next.max(at + 1);
+            let next = decoded.continue_at.max(at + 1);
             searched.add(DecodedRange { form, part: at..border, decoded });
             (at, back_bytes) = (next, BEFORE_SEARCH_BYTES);
         }
@@ -386,17 +390,17 @@ impl Walker<'_, '_> {
         if is_small {
             decoded = form.decode_text(layer.text, at, reach.clone(), border);
         }
-        self.search_layer(&layer.inner(&decoded.text, form, at, reach), 0..decoded.own);
+        self.search_layer(&layer.inner(&decoded.text, form, at, reach), 0..decoded.own_len);
         decoded
     }
 
     /// Whether an anchor or an encoded span begins in decoded text. `depth` is the depth of its layer.
     fn has_anchor_or_span(&self, decoded: &DecodedText, depth: usize) -> bool {
         let mut has_any = false;
-        let around = 0..decoded.own + MAX_ENCODED_ANCHOR_BYTES;
+        let around = 0..decoded.own_len + MAX_ENCODED_ANCHOR_BYTES;
         let blocks = self.rules.search(&decoded.text, around, |_| has_any = true);
         if !has_any && depth < MAX_DEPTH {
-            let around = 0..decoded.own + BEFORE_RUN_BYTES;
+            let around = 0..decoded.own_len + BEFORE_RUN_BYTES;
             encoded_spans(&decoded.text, &around, &blocks, |_| has_any = true);
         }
         has_any

@@ -8,7 +8,9 @@
 use super::file::{SHORTEST_ANCHOR, parse};
 use super::lookahead::RequiredBody;
 use super::model::Rule;
-use crate::decode::{EncodedSpan, Form, STREAM_MARKS, base64_alignments, encoded_spans, may_begin_stream};
+use crate::decode::{
+    Base64Literal, EncodedSpan, Form, STREAM_MARKS, base64_alignments, encoded_spans, may_begin_stream,
+};
 use crate::mistake::Mistake;
 use crate::prefilter::{EncodedBlocks, LiteralPrefilter, MIN_RUN_BYTES};
 use crate::text::{Encoding, begins_with};
@@ -335,7 +337,10 @@ fn spaced_hex(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
 
 /// A literal in base64 and in hexadecimal.
 fn base64_and_hex(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
-    let in_base64 = |(before, written)| Anchor { before, ..Anchor::new(written, kind, Form::Base64) };
+    let in_base64 = |literal: Base64Literal| Anchor {
+        before: literal.digits_before,
+        ..Anchor::new(literal.digits, kind, Form::Base64)
+    };
     let in_hex = [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")]
         .map(|digits| literal.iter().map(digits).collect::<String>())
         .map(|written| Anchor::new(written.into_bytes(), kind, Form::Hex));
@@ -464,10 +469,10 @@ mod tests {
             let start = head.len() + 4 * before + 4 * before / width * end.len();
             let blocks = set.search(&written, 0..written.len(), |_| {});
             let mut found = false;
-            encoded_spans(&written, &(0..written.len()), &blocks, |place| {
-                found |= place.form == Form::Base64
-                    && place.at < start + MIN_RUN_BYTES
-                    && start < place.end.unwrap_or(place.run.end);
+            encoded_spans(&written, &(0..written.len()), &blocks, |span| {
+                found |= span.form == Form::Base64
+                    && span.start < start + MIN_RUN_BYTES
+                    && start < span.end.unwrap_or(span.run.end);
             });
             assert!(found, "{before} by {width}, {behind} behind");
         }
