@@ -27,9 +27,10 @@ pub(crate) enum Difference {
     UnreadParent(ObjectId, Reason),
 }
 
-/// Compares the folder `path`: `tree` with `parents`. A folder that differs in the same way at many places is entered at
-/// `max_places` of them: trees may contain each other so often that visiting each place would never end. `is_excluded` gets a
-/// path and whether it is a folder.
+/// Compares the folder `path`: `tree` with `parents`. `is_excluded` gets a path and whether it is a folder.
+///
+/// A folder may differ in the same way at many places. It is entered at `max_places` of them, because trees may contain each
+/// other so often that a visit of each place would never end.
 pub(crate) fn diff(
     trees: &mut Trees<'_>,
     path: Vec<u8>,

@@ -47,8 +47,8 @@ impl Reader {
         self.buffer.shrink_to_fit();
     }
 
-    /// Has what is in the buffer looked at, and keeps of it what has to be seen with what follows. `look` returns where something
-    /// begins that needs more of the following bytes.
+    /// Shows the buffer to `look`, and keeps what has to be seen with the following bytes. `look` returns the first place where
+    /// something needs more of them.
     fn look(&mut self, is_end: bool, origin: &Origin<'_>, look: &mut dyn FnMut(&Blob<'_>) -> Option<usize>) {
         let filled = self.filled;
         let encoding = *self.encoding.get_or_insert_with(|| Encoding::guess(&self.buffer[..filled]));

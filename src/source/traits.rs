@@ -5,11 +5,11 @@ use crate::input::{Blob, Kind, Origin, Scope, Skip};
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// Takes what a source reads. Each thread of a source has a visitor of its own. Only what is for the progress has a default: a
-/// method that a visitor forgets could lose findings.
+/// Takes what a source reads. Each thread of a source has a visitor of its own. Only what is for the progress has a default. A
+/// default elsewhere could lose findings where a visitor forgets the method.
 pub trait Visitor {
-    /// Looks at a blob. If something begins in `blob.again` and needs more of the following bytes, returns the first such place:
-    /// the source shows the blob again from there, with more behind it.
+    /// Looks at a blob. Returns the first place in `blob.again` where something needs more of the following bytes. The source
+    /// shows the blob again from there, with more behind it.
     fn blob(&mut self, blob: &Blob<'_>) -> Option<usize>;
     /// Whether what begins with `head` ([`crate::input::HEAD`] bytes, or all of it) is to be handed over as a container.
     fn opens(&self, origin: &Origin<'_>, head: &[u8]) -> bool;
@@ -36,7 +36,7 @@ pub trait Visitor {
     /// Takes note of a remark for the user.
     fn note(&mut self, note: String);
 
-    /// Looks at bytes that are all of something. More never follow, so nothing is shown again.
+    /// Looks at all bytes of something. No more bytes follow, so the answer of [`Visitor::blob`] is not needed.
     fn whole(&mut self, origin: &Origin<'_>, bytes: &[u8]) {
         let _ = self.blob(&Blob::whole(origin, bytes));
     }
