@@ -1,139 +1,169 @@
-//! What a container may use up: members, bytes and memory.
+//! Limits for hostile containers: how many members, bytes and how much memory a container may use.
+//!
+//! One [`Budget`] belongs to an outermost container and everything nested in it. Decoders count what they really
+//! produced; sizes in headers are not trusted. Memory for dictionaries is reserved before a decoder starts.
 
-use super::failure::{Failure, LARGEST, too_much_memory};
+use super::failure::{Failure, MAX_DECODER_BYTES, too_much_memory};
 use crate::input::Reason;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Fewer bytes are no bomb, whatever they were made of.
-const HARMLESS: u64 = 8 << 20;
+/// The ratio limit applies only above this size. Short repetitive files compress well and harm nobody.
+const MIN_BOMB_BYTES: u64 = 8 << 20;
 
-/// What a decoder may remember without asking. xz asks for as much by default, and zstd for less.
-pub(super) const SMALL: u64 = 8 << 20;
+/// A decoder with a dictionary up to this size needs no reservation. It is the default of xz, and more than that of zstd.
+pub(super) const UNRESERVED_DECODER_BYTES: u64 = 8 << 20;
 
-/// However deep a user wants containers to be opened, they are opened no deeper: each takes a part of a thread's stack.
-const DEEPEST: u64 = 32;
+/// The upper bound of `--archive-depth`. Each level of nesting takes a part of the thread's stack.
+const MAX_DEPTH: u64 = 32;
 
-/// How much of containers is opened.
+/// How much of a container is read. A container that exceeds a limit is reported, and the scan is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How deep containers may lie in one another, at most 32; 0 opens none.
-    pub depth: u64,
-    /// How many times the size of what is read the members may have together.
-    pub ratio: u64,
-    /// How many members a file may have, those of its members included.
-    pub members: u64,
-    /// How many bytes a member may have.
-    pub member_size: u64,
-    /// How many bytes all members of a file may have, those of its members included.
-    pub total_size: u64,
+    /// Levels of nesting, at most 32. 0 opens no container.
+    pub max_depth: u64,
+    /// The bytes of all members together, as a multiple of the bytes read from the container.
+    pub max_ratio: u64,
+    /// The number of members of a file, including the members of nested containers.
+    pub max_members: u64,
+    /// The bytes of one member.
+    pub max_member_bytes: u64,
+    /// The bytes of all members of a file, including the members of nested containers.
+    pub max_total_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { depth: 3, ratio: 1000, members: 100_000, member_size: 4 << 30, total_size: 16 << 30 }
+        Limits {
+            max_depth: 3,
+            max_ratio: 1000,
+            max_members: 100_000,
+            max_member_bytes: 4 << 30,
+            max_total_bytes: 16 << 30,
+        }
     }
 }
 
 impl Limits {
-    /// Why a container is not opened that lies too deep.
+    /// The reason to report for a container that is nested too deep.
     pub(super) fn too_deep(&self) -> Reason {
-        let what = if self.depth == 1 { "level of containers" } else { "levels of containers" };
-        Reason::Archive { option: "--archive-depth", what, limit: self.depth }
+        let what = if self.max_depth == 1 { "level of containers" } else { "levels of containers" };
+        Reason::Archive { option: "--archive-depth", what, limit: self.max_depth }
     }
 }
 
-/// What an outermost container and all that is in it have used up.
+/// What an outermost container and everything nested in it have used up.
 #[derive(Debug)]
 pub struct Budget {
     pub(super) limits: Limits,
     members: AtomicU64,
-    pub(super) consumed: AtomicU64,
-    produced: AtomicU64,
-    spent: OnceLock<Reason>,
+    /// Bytes read from the outermost container.
+    pub(super) consumed_bytes: AtomicU64,
+    /// Bytes of all members, at all levels.
+    produced_bytes: AtomicU64,
+    /// The limit that ended the scan of this container, once one was reached.
+    exhausted: OnceLock<Reason>,
     has_large_decoder: AtomicBool,
 }
 
-/// The decoder that may remember much.
+/// Held by the one decoder of the whole process that may use more than [`UNRESERVED_DECODER_BYTES`].
 static LARGE_DECODER: Mutex<()> = Mutex::new(());
 
-/// The right to remember much, until it is dropped.
-pub(super) struct Memory<'b> {
-    flag: &'b AtomicBool,
-    _turn: MutexGuard<'static, ()>,
+/// Permission to use up to [`MAX_DECODER_BYTES`] of memory, until it is dropped.
+pub(super) struct MemoryReservation<'b> {
+    has_large_decoder: &'b AtomicBool,
+    _lock: MutexGuard<'static, ()>,
 }
 
-impl Drop for Memory<'_> {
+impl Drop for MemoryReservation<'_> {
     fn drop(&mut self) {
-        self.flag.store(false, Ordering::Relaxed);
+        self.has_large_decoder.store(false, Ordering::Relaxed);
     }
 }
 
 impl Budget {
-    /// Nothing is used up.
+    /// A budget with nothing used up. A depth limit above 32 is lowered to 32.
     #[must_use]
     pub fn new(limits: Limits) -> Budget {
         Budget {
-            limits: Limits { depth: limits.depth.min(DEEPEST), ..limits },
+            limits: Limits { max_depth: limits.max_depth.min(MAX_DEPTH), ..limits },
             members: AtomicU64::new(0),
-            consumed: AtomicU64::new(0),
-            produced: AtomicU64::new(0),
-            spent: OnceLock::new(),
+            consumed_bytes: AtomicU64::new(0),
+            produced_bytes: AtomicU64::new(0),
+            exhausted: OnceLock::new(),
             has_large_decoder: AtomicBool::new(false),
         }
     }
 
-    /// Why nothing more is read, if that is so. It has been told.
-    pub(super) fn is_spent(&self, depth: usize) -> Option<Failure> {
-        let reason = self.spent.get()?.clone();
-        Some(Failure { depth, reason, is_told: true })
+    /// The failure to return once a limit on all members was reached, or `None` while there is budget left. The limit
+    /// was reported when it was reached.
+    pub(super) fn exhausted_failure(&self, depth: usize) -> Option<Failure> {
+        let reason = self.exhausted.get()?.clone();
+        Some(Failure { depth, reason, is_reported: true })
     }
 
-    /// Ends it all.
-    fn spend(&self, option: &'static str, what: &'static str, limit: u64) -> Reason {
-        self.spent.get_or_init(|| Reason::Archive { option, what, limit }).clone()
+    /// Marks the budget as exhausted. Returns the reason of the first limit that was reached.
+    fn exhaust(&self, option: &'static str, what: &'static str, limit: u64) -> Reason {
+        self.exhausted.get_or_init(|| Reason::Archive { option, what, limit }).clone()
     }
 
-    /// Counts a member.
+    /// Counts a member. `Err` if there are too many; the budget is then exhausted.
     pub(super) fn count_member(&self) -> Result<(), Reason> {
-        if self.members.fetch_add(1, Ordering::Relaxed) < self.limits.members {
+        if self.members.fetch_add(1, Ordering::Relaxed) < self.limits.max_members {
             return Ok(());
         }
-        Err(self.spend("--archive-members", "members", self.limits.members))
+        Err(self.exhaust("--archive-members", "members", self.limits.max_members))
     }
 
-    /// Counts bytes of members: `here` are those of one member, `level` those of all members of its container, which were
-    /// made of `consumed`.
-    pub(super) fn produce(&self, more: u64, here: u64, level: u64, consumed: u64) -> Result<(), Reason> {
-        let all = self.produced.fetch_add(more, Ordering::Relaxed) + more;
-        let Limits { ratio, member_size, total_size, .. } = self.limits;
-        if here > member_size {
+    /// Counts `new_bytes` that a decoder produced. `Err` is the limit that they exceed. A member that is too large ends
+    /// only that member; the other limits exhaust the budget.
+    ///
+    /// `member_bytes` is the size of the member so far. `container_bytes` is the size of all members of its container so
+    /// far, and `container_input_bytes` is what was read of that container for them.
+    pub(super) fn add_produced_bytes(
+        &self,
+        new_bytes: u64,
+        member_bytes: u64,
+        container_bytes: u64,
+        container_input_bytes: u64,
+    ) -> Result<(), Reason> {
+        let total_bytes = self.produced_bytes.fetch_add(new_bytes, Ordering::Relaxed) + new_bytes;
+        let Limits { max_ratio, max_member_bytes, max_total_bytes, .. } = self.limits;
+        if member_bytes > max_member_bytes {
             return Err(Reason::Archive {
                 option: "--archive-member-size",
                 what: "bytes in a member",
-                limit: member_size,
+                limit: max_member_bytes,
             });
         }
-        if all > total_size {
-            return Err(self.spend("--archive-total-size", "bytes in all members", total_size));
+        if total_bytes > max_total_bytes {
+            return Err(self.exhaust("--archive-total-size", "bytes in all members", max_total_bytes));
         }
-        let is_bomb =
-            |produced: u64, of: u64| produced > HARMLESS && produced > ratio.saturating_mul(of.max(1));
-        if is_bomb(level, consumed) || is_bomb(all, self.consumed.load(Ordering::Relaxed)) {
-            return Err(self.spend("--archive-ratio", "times its size in members", ratio));
+        let is_bomb = |output: u64, input: u64| {
+            output > MIN_BOMB_BYTES && output > max_ratio.saturating_mul(input.max(1))
+        };
+        let outermost_input_bytes = self.consumed_bytes.load(Ordering::Relaxed);
+        if is_bomb(container_bytes, container_input_bytes) || is_bomb(total_bytes, outermost_input_bytes) {
+            return Err(self.exhaust("--archive-ratio", "times its size in members", max_ratio));
         }
         Ok(())
     }
 
-    /// Asks for the memory of a decoder. What is much is given to one of all threads at a time.
-    pub(super) fn reserve(&self, bytes: u64) -> Result<Option<Memory<'_>>, Reason> {
-        if bytes <= SMALL {
+    /// Reserves memory for the dictionary of a decoder. Returns `Ok(None)` if `bytes` is small enough to need no
+    /// reservation. Waits while another thread has a large decoder, so that the process has only one at a time.
+    ///
+    /// # Errors
+    /// `bytes` is above [`MAX_DECODER_BYTES`], or this container already has a large decoder open. Waiting for that one
+    /// would never end, because it is on the same thread.
+    pub(super) fn reserve_memory(&self, bytes: u64) -> Result<Option<MemoryReservation<'_>>, Reason> {
+        if bytes <= UNRESERVED_DECODER_BYTES {
             return Ok(None);
         }
-        if bytes > LARGEST || self.has_large_decoder.swap(true, Ordering::Relaxed) {
+        if bytes > MAX_DECODER_BYTES || self.has_large_decoder.swap(true, Ordering::Relaxed) {
             return Err(too_much_memory());
         }
-        let turn = LARGE_DECODER.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Some(Memory { flag: &self.has_large_decoder, _turn: turn }))
+        // A poisoned lock protects no data, so it is as good as any.
+        let lock = LARGE_DECODER.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Some(MemoryReservation { has_large_decoder: &self.has_large_decoder, _lock: lock }))
     }
 }

@@ -1,17 +1,20 @@
-//! Containers: archives, compressed files, and documents with compressed parts. A container is recognised by its first bytes,
-//! never by its name, and opened as a stream: a member is read while its container is, so that neither has to fit into
-//! memory. Nothing is written to disk, and a member's name is nothing but bytes.
+//! Reads containers: archives, compressed files, and documents with compressed parts.
 //!
-//! All of it is hostile. [`Limits`] bound what a container may become, by bytes that were really produced, and whatever
-//! cannot be read is told by a [`Reason`].
+//! [`Format::detect`] recognises a container by its first bytes, never by its name. [`open`] reads it as a stream and hands
+//! each member to a [`MemberVisitor`] as another stream. So neither the container nor a member has to fit into memory.
+//! Nothing is written to disk, and the name of a member is never used as a path.
+//!
+//! Every container may be hostile. [`Limits`] bound the bytes that decoders really produce, not the sizes that headers
+//! claim. What cannot be read is reported with a [`Reason`](crate::input::Reason). Nested containers are not opened here:
+//! the visitor recognises them and calls [`open`] again.
 
 mod budget;
 mod bz2;
 mod failure;
-mod feed;
 mod gzip;
-mod opening;
+mod open_container;
 mod pdf;
+mod peek_reader;
 mod png;
 mod seven_zip;
 mod tar;
@@ -21,20 +24,20 @@ mod zstd;
 
 pub use budget::{Budget, Limits};
 pub use failure::Failure;
-pub use opening::Members;
+pub use open_container::MemberVisitor;
 
 use crate::input::HEAD;
-use failure::wrong;
-use feed::{Feed, Level};
-use opening::Opening;
-use std::io::Read;
+use failure::error_with;
+use open_container::OpenContainer;
+use peek_reader::{ContainerState, PeekReader};
+use std::io::{self, Read};
 
 /// A kind of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// zip and all that is one: jar, wheel, docx, apk ...
+    /// zip, and the formats that are built on it: jar, wheel, docx, apk ...
     Zip,
-    /// A program or another beginning that a zip file may follow.
+    /// A program, a script or a Chrome extension that a zip file may follow.
     Stub,
     /// tar, of any dialect.
     Tar,
@@ -48,26 +51,29 @@ pub enum Format {
     Zstd,
     /// 7z.
     SevenZip,
-    /// PDF, of which the compressed streams are members.
+    /// PDF. Its compressed streams are its members.
     Pdf,
-    /// PNG, of which the texts are members.
+    /// PNG. Its text chunks are its members.
     Png,
 }
 
 impl Format {
-    /// The format of what begins with `head` ([`HEAD`] bytes, or all where it is shorter). More than a magic
-    /// number is checked, since what is taken for a container and is none counts as damaged.
+    /// The format of the file that begins with `head`, or `None` if it is no container. `head` is the first
+    /// [`HEAD`] bytes, or the whole file if it is shorter.
+    ///
+    /// Each format checks more than its magic number, because a file that is wrongly taken for a container is
+    /// reported as damaged.
     #[must_use]
-    pub fn of(head: &[u8]) -> Option<Format> {
+    pub fn detect(head: &[u8]) -> Option<Format> {
         let format = match head {
-            [b'P', b'K', ..] if zip::begins(head) => Format::Zip,
-            [0x1f, 0x8b, ..] if gzip::begins(head) => Format::Gzip,
-            [b'B', b'Z', b'h', ..] if bz2::begins(head) => Format::Bzip2,
-            [0xfd, b'7', b'z', ..] if xz::begins(head) => Format::Xz,
-            [_, _, 0x2f | 0x4d, 0xfd | 0x18, ..] if zstd::begins(head) => Format::Zstd,
-            [b'7', b'z', ..] if seven_zip::begins(head) => Format::SevenZip,
+            [b'P', b'K', ..] if zip::is_start(head) => Format::Zip,
+            [0x1f, 0x8b, ..] if gzip::is_start(head) => Format::Gzip,
+            [b'B', b'Z', b'h', ..] if bz2::is_start(head) => Format::Bzip2,
+            [0xfd, b'7', b'z', ..] if xz::is_start(head) => Format::Xz,
+            [_, _, 0x2f | 0x4d, 0xfd | 0x18, ..] if zstd::is_start(head) => Format::Zstd,
+            [b'7', b'z', ..] if seven_zip::is_start(head) => Format::SevenZip,
             [b'%', b'P', b'D', b'F', b'-', b'0'..=b'9', ..] => Format::Pdf,
-            [0x89, b'P', b'N', b'G', ..] if png::begins(head) => Format::Png,
+            [0x89, b'P', b'N', b'G', ..] if png::is_start(head) => Format::Png,
             [b'M', b'Z', ..]
             | [0x7f, b'E', b'L', b'F', ..]
             | [b'#', b'!', ..]
@@ -76,50 +82,64 @@ impl Format {
             {
                 Format::Stub
             }
-            _ if tar::begins(head) => Format::Tar,
+            _ if tar::is_start(head) => Format::Tar,
             _ => return None,
         };
         Some(format)
     }
 
-    /// Whether it is opened where no further nesting is: what it holds is mostly no container, and to leave it closed would
-    /// make an ordinary picture in an archive a reason to fail.
+    /// Whether members of this format are rarely containers themselves. Such a container is opened one level deeper
+    /// than others. Otherwise an ordinary picture in an archive would exceed the depth limit, and the scan would fail.
     fn is_leaf(self) -> bool {
         matches!(self, Format::Pdf | Format::Png | Format::Stub)
     }
 }
 
-/// Opens a container that lies `depth` deep. `name` is its file name, from which that of a single member is made.
+/// Reads the container in `input` and hands each of its members to `visitor`. Does nothing if `input` is no container.
+///
+/// `name` is the file name of the container; the name of a single compressed member is derived from it. `depth` is 1
+/// for an outermost container, and one more for each level of nesting. All containers that are nested in the same
+/// outermost one share `budget`.
 ///
 /// # Errors
-/// It could not be read to its end; what was read before has been handed over.
+/// The container could not be read to its end. The members before that point have been visited.
 pub fn open(
     name: &[u8],
     input: &mut dyn Read,
     depth: usize,
     budget: &Budget,
-    members: &mut dyn Members,
+    visitor: &mut dyn MemberVisitor,
 ) -> Result<(), Failure> {
-    let level = Level::new((depth == 1).then_some(&budget.consumed));
-    let mut feed = Feed::new(input, &level);
-    let mut opening = Opening { name, depth, budget, level: &level, members, is_sure: true };
-    let format = feed.peek(HEAD).map(Format::of);
-    let (above, most) = (depth as u64 - 1, budget.limits.depth);
-    let is_too_deep = |format: Format| above > most || above == most && !format.is_leaf();
-    let opened = format.and_then(|format| match format {
-        Some(Format::Stub) if above > most => Ok(()),
-        Some(format) if is_too_deep(format) => Err(wrong(budget.limits.too_deep())),
-        Some(Format::Zip) => zip::open(&mut feed, &mut opening),
-        Some(Format::Stub) => zip::open_behind(&mut feed, &mut opening),
-        Some(Format::Tar) => tar::open(&mut feed, &mut opening),
-        Some(Format::Gzip) => gzip::open(&mut feed, &mut opening),
-        Some(Format::Bzip2) => bz2::open(&mut feed, &mut opening),
-        Some(Format::Xz) => xz::open(&mut feed, &mut opening),
-        Some(Format::Zstd) => zstd::open(&mut feed, &mut opening),
-        Some(Format::SevenZip) => seven_zip::open(&mut feed, &mut opening),
-        Some(Format::Pdf) => pdf::open(&mut feed, &mut opening),
-        Some(Format::Png) => png::open(&mut feed, &mut opening),
-        None => Ok(()),
-    });
-    opened.map_err(|error| level.failure(&error, depth))
+    let state = ContainerState::new((depth == 1).then_some(&budget.consumed_bytes));
+    let mut input = PeekReader::new(input, &state);
+    let mut container = OpenContainer { name, depth, budget, state: &state, visitor, is_confirmed: true };
+    open_detected(&mut input, &mut container).map_err(|error| state.failure(&error, depth))
+}
+
+/// Detects the format of `input`, checks the depth limit and calls the reader of the format.
+fn open_detected(input: &mut PeekReader<'_>, container: &mut OpenContainer<'_>) -> io::Result<()> {
+    let Some(format) = Format::detect(input.peek(HEAD)?) else { return Ok(()) };
+    let limits = &container.budget.limits;
+    let enclosing_containers = container.depth as u64 - 1;
+    let is_above_limit = enclosing_containers > limits.max_depth;
+    let is_at_limit = enclosing_containers == limits.max_depth;
+    if is_above_limit && format == Format::Stub {
+        // Most programs hold no zip file: to leave one unopened is no skip.
+        return Ok(());
+    }
+    if is_above_limit || is_at_limit && !format.is_leaf() {
+        return Err(error_with(limits.too_deep()));
+    }
+    match format {
+        Format::Zip => zip::open(input, container),
+        Format::Stub => zip::open_after_stub(input, container),
+        Format::Tar => tar::open(input, container),
+        Format::Gzip => gzip::open(input, container),
+        Format::Bzip2 => bz2::open(input, container),
+        Format::Xz => xz::open(input, container),
+        Format::Zstd => zstd::open(input, container),
+        Format::SevenZip => seven_zip::open(input, container),
+        Format::Pdf => pdf::open(input, container),
+        Format::Png => png::open(input, container),
+    }
 }

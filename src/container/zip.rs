@@ -1,10 +1,13 @@
-//! zip (APPNOTE 6.3.10), read in one go: not by the directory at its end but by the header before each member. So what stands
-//! before the first member, between members or behind the directory is searched for members as well; those that a directory
-//! does not name are read too, and none is read twice, however the directory makes them overlap.
+//! zip (APPNOTE 6.3.10). The section numbers below are those of APPNOTE.
+//!
+//! The archive is read from front to back, by the local header before each member. The directory at the end is only a
+//! sign that nothing is cut off. So members are found that the directory hides: before the first member, between members
+//! and behind the directory. No member is read twice, even if the entries of the directory overlap.
 
 use super::failure::{cut_off, damaged, reason_of};
-use super::feed::{AHEAD, Exactly, Feed};
-use super::opening::Opening;
+use super::open_container::OpenContainer;
+use super::peek_reader::{ExactReader, MAX_PEEK_BYTES, PeekReader};
+use super::xz::Streams;
 use super::{xz, zstd};
 use crate::input::Reason;
 use flate2::Crc;
@@ -12,351 +15,447 @@ use flate2::bufread::DeflateDecoder;
 use lzma_rust2::LzmaReader;
 use memchr::memmem;
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
-const LOCAL: &[u8; 4] = b"PK\x03\x04";
-const DESCRIPTOR: &[u8; 4] = b"PK\x07\x08";
-const END: &[u8; 4] = b"PK\x05\x06";
+const LOCAL_HEADER: &[u8; 4] = b"PK\x03\x04";
+const DATA_DESCRIPTOR: &[u8; 4] = b"PK\x07\x08";
+const END_OF_DIRECTORY: &[u8; 4] = b"PK\x05\x06";
 
-/// The length of a header without name and further fields.
-const FIXED: usize = 30;
+/// The length of a local header without the name and the extra fields (4.3.7).
+const LOCAL_HEADER_BYTES: usize = 30;
 
+/// The length of a data descriptor with 64-bit sizes (4.3.9).
+const MAX_DESCRIPTOR_BYTES: usize = 24;
+
+// Compression methods (4.4.5).
 const STORED: u16 = 0;
 const DEFLATE: u16 = 8;
 const DEFLATE64: u16 = 9;
 const BZIP2: u16 = 12;
 const LZMA: u16 = 14;
-const ZSTD: [u16; 2] = [20, 93];
+const ZSTD_OLD: u16 = 20;
+const ZSTD: u16 = 93;
 const XZ: u16 = 95;
 
+// General purpose flags (4.4.4).
 const IS_ENCRYPTED: u16 = 1;
-const HAS_END_MARK: u16 = 1 << 1;
+const HAS_LZMA_END_MARK: u16 = 1 << 1;
 const HAS_DESCRIPTOR: u16 = 1 << 3;
+/// Bits 7 to 10, 14 and 15.
+const UNUSED_FLAGS: u16 = 0b1100_0111_1000_0000;
 
-/// Whether bytes begin with a member; also that of an archive that was to be cut into pieces.
-pub(super) fn begins(head: &[u8]) -> bool {
+/// Whether `head` begins with a member. Before it may be the signature of an archive that was made in several parts (8.5).
+pub(super) fn is_start(head: &[u8]) -> bool {
     let head = match head {
         [b'P', b'K', b'0', b'0', rest @ ..] | [b'P', b'K', 7, 8, rest @ ..] => rest,
         head => head,
     };
-    Header::of(head).is_some()
+    LocalHeader::parse(head).is_some()
 }
 
-/// Whether members may follow on what begins so: a program, a script that ends in its first line, an extension of Chrome.
+/// Whether a zip file may follow what `head` begins: a Windows or ELF program, a Chrome extension, or a script. In a
+/// script the first member must be in `head`. Otherwise every shell script would be searched.
 pub(super) fn may_follow(head: &[u8]) -> bool {
+    const DOS_HEADER_BYTES: usize = 64;
+    const ELF_HEADER_BYTES: usize = 52;
     match head {
-        [b'#', b'!', ..] => memmem::find_iter(head, LOCAL).any(|at| begins(&head[at..])),
-        [b'M', b'Z', ..] => head.len() > 64 && head[..64].contains(&0),
+        [b'#', b'!', ..] => memmem::find_iter(head, LOCAL_HEADER).any(|at| is_start(&head[at..])),
+        // Text that begins with "MZ" has no zero bytes.
+        [b'M', b'Z', ..] => head.len() > DOS_HEADER_BYTES && head[..DOS_HEADER_BYTES].contains(&0),
         [b'C', b'r', b'2', b'4', version, 0, 0, 0, ..] => *version < 8,
-        [0x7f, ..] => head.len() > 52,
+        [0x7f, ..] => head.len() > ELF_HEADER_BYTES,
         _ => false,
     }
 }
 
-/// The header before a member.
+/// The header before a member (4.3.7).
 #[derive(Clone, Copy)]
-struct Header {
+struct LocalHeader {
     flags: u16,
     method: u16,
     checksum: u32,
-    compressed: u32,
+    compressed_size: u32,
     size: u32,
-    name: u16,
-    extra: u16,
+    name_len: u16,
+    extra_len: u16,
 }
 
-impl Header {
-    fn of(bytes: &[u8]) -> Option<Header> {
-        let fields = bytes.get(..FIXED)?.strip_prefix(LOCAL)?;
-        let short = |at: usize| u16::from_le_bytes([fields[at], fields[at + 1]]);
-        let long = |at: usize| u32::from(short(at)) | u32::from(short(at + 2)) << 16;
-        let header = Header {
-            flags: short(2),
-            method: short(4),
-            checksum: long(10),
-            compressed: long(14),
-            size: long(18),
-            name: short(22),
-            extra: short(24),
+impl LocalHeader {
+    /// The header that `bytes` begin with. `None` if they do not, or if its values are implausible: the four bytes of the
+    /// signature also occur by chance.
+    fn parse(bytes: &[u8]) -> Option<LocalHeader> {
+        const MAX_VERSION: u8 = 63;
+        let fields = bytes.get(..LOCAL_HEADER_BYTES)?.strip_prefix(LOCAL_HEADER)?;
+        let u16_at = |at: usize| u16::from_le_bytes([fields[at], fields[at + 1]]);
+        let u32_at = |at: usize| u32::from(u16_at(at)) | u32::from(u16_at(at + 2)) << 16;
+        let header = LocalHeader {
+            flags: u16_at(2),
+            method: u16_at(4),
+            checksum: u32_at(10),
+            compressed_size: u32_at(14),
+            size: u32_at(18),
+            name_len: u16_at(22),
+            extra_len: u16_at(24),
         };
-        // Versions up to 6.3, flags that mean something, methods that ever were.
-        let is_plausible = fields[0] <= 63
-            && header.flags & 0b1100_0111_1000_0000 == 0
+        let is_plausible = fields[0] <= MAX_VERSION
+            && header.flags & UNUSED_FLAGS == 0
             && matches!(header.method, 0..=20 | 92..=99);
         is_plausible.then_some(header)
     }
+
+    /// Whether the checksum and the sizes follow the content in a data descriptor. They are then zero in the header, or
+    /// unreliable.
+    fn has_descriptor(&self) -> bool {
+        self.flags & HAS_DESCRIPTOR != 0
+    }
+
+    /// Whether this is a header even in a program, where the signature may be part of the code. It must have a printable
+    /// name and consistent sizes. `bytes` are the header and the name.
+    fn is_likely_in_program(&self, bytes: &[u8]) -> bool {
+        let name = bytes.get(LOCAL_HEADER_BYTES..).unwrap_or_default();
+        let name = name.get(..usize::from(self.name_len)).unwrap_or_default();
+        let is_name_printable = !name.is_empty() && !name.iter().any(u8::is_ascii_control);
+        let are_both_empty_or_not = (self.size == 0) == (self.compressed_size == 0);
+        let are_sizes_consistent = (self.has_descriptor() || are_both_empty_or_not)
+            && (self.method != STORED || self.size == self.compressed_size);
+        is_name_printable && are_sizes_consistent
+    }
 }
 
-/// A member that is about to be read.
+/// A member whose header was read. Its content follows.
 struct Member {
-    header: Header,
+    header: LocalHeader,
     name: Vec<u8>,
-    compressed: Option<u64>,
+    /// Bytes in the archive, if known before the content is read.
+    compressed_size: Option<u64>,
+    /// Bytes after decompression, if known before the content is read.
     size: Option<u64>,
 }
 
-/// Opens what may follow on another beginning. Of a script the next line was looked at; else nothing is certain until a
-/// member has the checksum that it says.
-pub(super) fn open_behind(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result<()> {
-    opening.is_sure = feed.peek(2)?.starts_with(b"#!");
-    open(feed, opening)
+/// Reads a zip file that may follow a program, a script or a Chrome extension. In a script a member was seen already. In
+/// others the first member with the right checksum confirms that there is a zip file.
+pub(super) fn open_after_stub(
+    input: &mut PeekReader<'_>,
+    container: &mut OpenContainer<'_>,
+) -> io::Result<()> {
+    container.is_confirmed = input.peek(2)?.starts_with(b"#!");
+    open(input, container)
 }
 
-pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result<()> {
-    // A directory is missed only behind members that could be read: of others that was told.
-    let mut misses_end = false;
+/// Reads all members.
+///
+/// # Errors
+/// The archive is cut off in a header, or behind a member that was read and is not followed by a directory.
+pub(super) fn open(input: &mut PeekReader<'_>, container: &mut OpenContainer<'_>) -> io::Result<()> {
+    // Set only by members that were read to their end: for others a failure was reported already.
+    let mut is_directory_missing = false;
     loop {
-        match find(feed)? {
-            Found::Member(header)
-                if !opening.is_sure && !is_likely(&header, feed.peek(FIXED + usize::from(header.name))?) =>
-            {
-                feed.consume(LOCAL.len());
-            }
-            Found::Member(header) => match begin(feed, header)? {
-                Some(member) => misses_end = read(feed, opening, &member)?,
-                None if opening.is_sure => return Err(cut_off()),
-                None => return Ok(()),
-            },
-            Found::End => misses_end = false,
-            Found::Nothing if opening.is_sure && misses_end => {
-                return Err(damaged("it is cut off: the directory at its end is missing"));
-            }
-            Found::Nothing => return Ok(()),
-        }
-    }
-}
-
-/// Whether what looks like a header is one, where it may stand by chance in a program: it has a name that is text, and sizes
-/// that can be.
-fn is_likely(header: &Header, there: &[u8]) -> bool {
-    let name = there.get(FIXED..FIXED + usize::from(header.name)).unwrap_or_default();
-    let is_text = !name.is_empty() && !name.iter().any(u8::is_ascii_control);
-    let has_sizes = header.flags & HAS_DESCRIPTOR != 0 || (header.size == 0) == (header.compressed == 0);
-    is_text && has_sizes && (header.method != STORED || header.size == header.compressed)
-}
-
-enum Found {
-    Member(Header),
-    End,
-    Nothing,
-}
-
-/// Goes to the next member, or over the end of a directory.
-fn find(feed: &mut Feed<'_>) -> io::Result<Found> {
-    loop {
-        let there = feed.peek(FIXED)?;
-        if there.is_empty() {
-            return Ok(Found::Nothing);
-        }
-        let Some(at) = memmem::find(there, b"PK") else {
-            // The last byte may begin a signature.
-            let clean = if there.len() < FIXED { there.len() } else { there.len() - 1 };
-            feed.consume(clean);
-            continue;
-        };
-        feed.consume(at);
-        let there = feed.peek(FIXED)?;
-        if let Some(header) = Header::of(there) {
-            return Ok(Found::Member(header));
-        }
-        let is_end = there.starts_with(END);
-        let over = there.len().min(2);
-        feed.consume(over);
-        if is_end {
-            return Ok(Found::End);
-        }
-    }
-}
-
-/// Reads what a header says; nothing if the file ends in it.
-fn begin(feed: &mut Feed<'_>, header: Header) -> io::Result<Option<Member>> {
-    feed.consume(FIXED);
-    let mut fields = vec![0; usize::from(header.name) + usize::from(header.extra)];
-    if let Err(error) = feed.read_exact(&mut fields) {
-        return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
-    }
-    let extra = fields.split_off(header.name.into());
-    let (size, compressed) = sizes(&header, &extra);
-    // Behind a member that was written in one go its sizes follow; before it they are zero, or not to be relied on.
-    let is_open = header.flags & HAS_DESCRIPTOR != 0 && compressed == 0;
-    let known = |size: u64| (!is_open).then_some(size);
-    Ok(Some(Member { header, name: fields, compressed: known(compressed), size: known(size) }))
-}
-
-/// The sizes of a member, uncompressed and compressed; those of more than 32 bits stand in a field of their own.
-fn sizes(header: &Header, mut extra: &[u8]) -> (u64, u64) {
-    const ZIP64: u16 = 1;
-    let (mut size, mut compressed) = (u64::from(header.size), u64::from(header.compressed));
-    while let [a, b, c, d, rest @ ..] = extra {
-        let length = usize::from(u16::from_le_bytes([*c, *d])).min(rest.len());
-        if u16::from_le_bytes([*a, *b]) == ZIP64 {
-            let mut numbers =
-                rest[..length].as_chunks::<8>().0.iter().map(|number| u64::from_le_bytes(*number));
-            for (field, stands_for) in [(header.size, &mut size), (header.compressed, &mut compressed)] {
-                if field == u32::MAX {
-                    *stands_for = numbers.next().unwrap_or(*stands_for);
+        match find_record(input)? {
+            Record::Member(header) => {
+                if !container.is_confirmed {
+                    let header_and_name = input.peek(LOCAL_HEADER_BYTES + usize::from(header.name_len))?;
+                    if !header.is_likely_in_program(header_and_name) {
+                        input.consume(LOCAL_HEADER.len());
+                        continue;
+                    }
+                }
+                match read_header(input, header)? {
+                    Some(member) => is_directory_missing = read_member(input, container, &member)?,
+                    None if container.is_confirmed => return Err(cut_off()),
+                    None => return Ok(()),
                 }
             }
+            Record::EndOfDirectory => is_directory_missing = false,
+            Record::EndOfFile if container.is_confirmed && is_directory_missing => {
+                return Err(damaged("it is cut off: the directory at its end is missing"));
+            }
+            Record::EndOfFile => return Ok(()),
         }
-        extra = &rest[length..];
     }
-    (size, compressed)
 }
 
-/// Reads a member, and goes to where the next one may begin; false if it could not be read.
-fn read(feed: &mut Feed<'_>, opening: &mut Opening<'_>, member: &Member) -> io::Result<bool> {
-    let Header { flags, method, .. } = member.header;
-    let is_folder = member.name.ends_with(b"/") && member.compressed == Some(0);
+/// What [`find_record`] has found.
+enum Record {
+    /// The input is at this header.
+    Member(LocalHeader),
+    EndOfDirectory,
+    EndOfFile,
+}
+
+/// Skips to the next local header, or over the start of the next end of a directory.
+fn find_record(input: &mut PeekReader<'_>) -> io::Result<Record> {
+    const SIGNATURE_START: &[u8] = b"PK";
+    loop {
+        let buffered = input.peek(LOCAL_HEADER_BYTES)?;
+        if buffered.is_empty() {
+            return Ok(Record::EndOfFile);
+        }
+        let Some(at) = memmem::find(buffered, SIGNATURE_START) else {
+            let is_last = buffered.len() < LOCAL_HEADER_BYTES;
+            // The last byte may be the "P" of a signature.
+            let searched_len = if is_last { buffered.len() } else { buffered.len() - 1 };
+            input.consume(searched_len);
+            continue;
+        };
+        input.consume(at);
+        let buffered = input.peek(LOCAL_HEADER_BYTES)?;
+        if let Some(header) = LocalHeader::parse(buffered) {
+            return Ok(Record::Member(header));
+        }
+        let is_end = buffered.starts_with(END_OF_DIRECTORY);
+        input.consume(SIGNATURE_START.len());
+        if is_end {
+            return Ok(Record::EndOfDirectory);
+        }
+    }
+}
+
+/// Reads the local header with the name and the sizes. `None` if the file ends in it.
+fn read_header(input: &mut PeekReader<'_>, header: LocalHeader) -> io::Result<Option<Member>> {
+    input.consume(LOCAL_HEADER_BYTES);
+    let mut name = vec![0; usize::from(header.name_len) + usize::from(header.extra_len)];
+    if let Err(error) = input.read_exact(&mut name) {
+        return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
+    }
+    let extra = name.split_off(header.name_len.into());
+    let sizes = Sizes::parse(&header, &extra);
+    let are_sizes_unknown = header.has_descriptor() && sizes.compressed == 0;
+    let if_known = |size: u64| (!are_sizes_unknown).then_some(size);
+    let (compressed_size, size) = (if_known(sizes.compressed), if_known(sizes.uncompressed));
+    Ok(Some(Member { header, name, compressed_size, size }))
+}
+
+/// The sizes of a member in bytes, as its header states them.
+struct Sizes {
+    uncompressed: u64,
+    compressed: u64,
+}
+
+impl Sizes {
+    /// Takes the sizes from the header, or from the zip64 field (4.5.3) if they need more than 32 bits. That field has
+    /// only the sizes that are 0xffffffff in the header, the uncompressed one first.
+    fn parse(header: &LocalHeader, mut extra: &[u8]) -> Sizes {
+        const ZIP64: u16 = 1;
+        let mut sizes = Sizes { uncompressed: header.size.into(), compressed: header.compressed_size.into() };
+        while let [id_low, id_high, len_low, len_high, rest @ ..] = extra {
+            let id = u16::from_le_bytes([*id_low, *id_high]);
+            let len = usize::from(u16::from_le_bytes([*len_low, *len_high])).min(rest.len());
+            let (field, next_fields) = rest.split_at(len);
+            if id == ZIP64 {
+                let mut numbers = field.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+                if header.size == u32::MAX {
+                    sizes.uncompressed = numbers.next().unwrap_or(sizes.uncompressed);
+                }
+                if header.compressed_size == u32::MAX {
+                    sizes.compressed = numbers.next().unwrap_or(sizes.compressed);
+                }
+            }
+            extra = next_fields;
+        }
+        sizes
+    }
+}
+
+/// Reads a member and moves to where the next one may begin. Returns false if it could not be read to its end, which is
+/// reported here.
+fn read_member(
+    input: &mut PeekReader<'_>,
+    container: &mut OpenContainer<'_>,
+    member: &Member,
+) -> io::Result<bool> {
+    let is_folder = member.name.ends_with(b"/") && member.compressed_size == Some(0);
     if is_folder {
         return Ok(true);
     }
-    if flags & IS_ENCRYPTED != 0 {
-        opening.unread(&member.name, Reason::Encrypted);
-        return feed.skip(member.compressed.unwrap_or(0)).map(|_| false);
+    let expected_checksum = (!member.header.has_descriptor()).then_some(member.header.checksum);
+    let mut reader = MemberReader { container, member, checksum: Crc::new(), expected_checksum };
+    let Outcome { is_complete, unread_bytes } = reader.decode(input)?;
+    let checksum = reader.checksum.sum();
+    // Deflate data has an end of its own. If the stated size is larger, the bytes behind that end may hide members.
+    let is_rest_searched = is_complete && matches!(member.header.method, DEFLATE | STORED);
+    if member.compressed_size.is_some() && !is_rest_searched {
+        input.skip(unread_bytes)?;
     }
-    let budget = opening.budget;
-    let expected = (flags & HAS_DESCRIPTOR == 0).then_some(member.header.checksum);
-    let known = member.compressed;
-    let mut rest = 0;
-    let mut checksum = Crc::new();
-    let is_read = match (method, known) {
-        (STORED, Some(left)) => {
-            let mut content = Exactly { feed, left };
-            let is_read = check(opening, member, &mut content, expected, &mut checksum)?;
-            rest = content.left;
-            is_read
-        }
-        (STORED, None) => check(opening, member, &mut UpToDescriptor::new(feed), expected, &mut checksum)?,
-        // It says itself where it ends, so that a size which is too large hides nothing behind it.
-        (DEFLATE, _) => {
-            let mut content = DeflateDecoder::new(feed.take(known.unwrap_or(u64::MAX)));
-            let is_read = check(opening, member, &mut content, expected, &mut checksum)?;
-            rest = content.into_inner().limit();
-            is_read
-        }
-        (DEFLATE64, _) => {
-            let mut content = deflate64::Deflate64Decoder::with_buffer(feed.take(known.unwrap_or(u64::MAX)));
-            let mut whole = Whole { content: &mut content, left: member.size };
-            let is_read = check(opening, member, &mut whole, expected, &mut checksum)?;
-            rest = content.into_inner().limit();
-            is_read
-        }
-        (BZIP2, _) => {
-            let mut content = bzip2::bufread::BzDecoder::new(feed.take(known.unwrap_or(u64::MAX)));
-            let is_read = check(opening, member, &mut content, expected, &mut checksum)?;
-            rest = content.into_inner().limit();
-            is_read
-        }
-        (method, _) if ZSTD.contains(&method) => {
-            // A frame says itself where it ends.
-            check(opening, member, &mut zstd::Content::new(feed, budget), expected, &mut checksum)?
-        }
-        (XZ, _) => {
-            let head = feed.peek(2048)?.to_vec();
-            let mut limited = feed.take(known.unwrap_or(u64::MAX));
-            let is_read = match xz::decoder(&mut limited, &head, false, budget) {
-                Ok((mut content, _memory)) => check(opening, member, &mut content, expected, &mut checksum)?,
-                Err(reason) => {
-                    opening.unread(&member.name, reason);
-                    false
-                }
-            };
-            rest = limited.limit();
-            is_read
-        }
-        (LZMA, Some(_)) => {
-            let mut limited = feed.take(known.unwrap_or(u64::MAX));
-            let is_read = match lzma(&mut limited, member) {
-                Ok((dictionary, content)) => match budget.reserve(dictionary) {
-                    Ok(_memory) => match content() {
-                        Ok(mut content) => check(opening, member, &mut content, expected, &mut checksum)?,
-                        Err(error) => {
-                            opening.unread(&member.name, reason_of(&error));
-                            false
-                        }
-                    },
-                    Err(reason) => {
-                        opening.unread(&member.name, reason);
-                        false
-                    }
-                },
-                Err(error) if opening.level.has_failed() => return Err(error),
-                Err(error) => {
-                    opening.unread(&member.name, reason_of(&error));
-                    false
-                }
-            };
-            rest = limited.limit();
-            is_read
-        }
-        (method, _) => {
-            let reason = Reason::Unsupported(format!("the compression method {method} of zip"));
-            opening.unread(&member.name, reason);
-            return feed.skip(known.unwrap_or(0)).map(|_| false);
-        }
-    };
-    // The rest of a deflated member that was read is no part of it, whatever its size says: it is searched for members.
-    if known.is_some() && (!is_read || !matches!(method, DEFLATE | STORED)) {
-        feed.skip(rest)?;
-    }
-    if is_read {
-        let is_right = expected.is_some() || has_descriptor(feed, checksum.sum())?;
-        if is_right {
-            opening.is_sure = true;
+    if is_complete {
+        // A checksum in the header was compared while the content was read.
+        if expected_checksum.is_some() || is_at_descriptor(input, checksum)? {
+            container.is_confirmed = true;
         } else {
-            opening.unread(&member.name, Reason::Damaged("its checksum is wrong".to_owned()));
+            container.skip_member(&member.name, Reason::Damaged("its checksum is wrong".to_owned()));
         }
     }
-    Ok(is_read)
+    Ok(is_complete)
 }
 
-/// Hands a member over, with a look at its checksum where that is known.
-fn check(
-    opening: &mut Opening<'_>,
-    member: &Member,
-    content: &mut dyn Read,
-    expected: Option<u32>,
-    checksum: &mut Crc,
-) -> io::Result<bool> {
-    let mut checked = Checked { content, checksum, expected };
-    opening.member(&member.name, &mut checked)
+/// Whether a data descriptor with this checksum follows. Its signature may be missing (4.3.9.3).
+fn is_at_descriptor(input: &mut PeekReader<'_>, checksum: u32) -> io::Result<bool> {
+    let buffered = input.peek(8)?;
+    let fields = buffered.strip_prefix(DATA_DESCRIPTOR).unwrap_or(buffered);
+    Ok(fields.starts_with(&checksum.to_le_bytes()))
 }
 
-/// Whether what follows says of the member that has just been read that it has this checksum.
-fn has_descriptor(feed: &mut Feed<'_>, checksum: u32) -> io::Result<bool> {
-    let there = feed.peek(8)?;
-    let there = there.strip_prefix(DESCRIPTOR).unwrap_or(there);
-    Ok(there.starts_with(&checksum.to_le_bytes()))
+/// How reading a member ended.
+struct Outcome {
+    /// Whether the member was read to its end. If not, that was reported.
+    is_complete: bool,
+    /// How many of its compressed bytes are left in the input, if its compressed size is known.
+    unread_bytes: u64,
 }
 
-/// What a member of the method LZMA says before its data (APPNOTE 5.8.8): the size of its dictionary, and its decoder.
-fn lzma<'l, R: Read + 'l>(
-    mut input: R,
-    member: &Member,
-) -> io::Result<(u64, impl FnOnce() -> io::Result<LzmaReader<R>> + 'l)> {
-    let mut start = [0; 9];
-    input.read_exact(&mut start)?;
-    let [_, _, 5, 0, properties, a, b, c, d] = start else { return Err(damaged("its properties are wrong")) };
-    let size = member.size.unwrap_or(u64::MAX);
-    // Nothing refers to what is farther away than the content is long.
-    let dictionary = u64::from(u32::from_le_bytes([a, b, c, d])).min(size.max(4096));
-    let size = if member.header.flags & HAS_END_MARK != 0 { u64::MAX } else { size };
-    let small = u32::try_from(dictionary).unwrap_or(u32::MAX);
-    Ok((dictionary, move || LzmaReader::new_with_props(input, size, properties, small, None)))
+/// Reads one member: decodes it, and hands it to the visitor with a check of its checksum.
+struct MemberReader<'r, 'o> {
+    container: &'r mut OpenContainer<'o>,
+    member: &'r Member,
+    /// The checksum of the bytes that were read so far.
+    checksum: Crc,
+    expected_checksum: Option<u32>,
 }
 
-/// Content whose checksum is compared at its end.
-struct Checked<'c> {
+impl MemberReader<'_, '_> {
+    /// Reads the member with the decoder of its compression method.
+    fn decode(&mut self, input: &mut PeekReader<'_>) -> io::Result<Outcome> {
+        let LocalHeader { flags, method, .. } = self.member.header;
+        let compressed_size = self.member.compressed_size;
+        if flags & IS_ENCRYPTED != 0 {
+            let is_complete = self.skip(Reason::Encrypted);
+            return Ok(Outcome { is_complete, unread_bytes: compressed_size.unwrap_or(0) });
+        }
+        match (method, compressed_size) {
+            (STORED, Some(remaining_bytes)) => {
+                let mut content = ExactReader { input, remaining_bytes };
+                let is_complete = self.read(&mut content)?;
+                Ok(Outcome { is_complete, unread_bytes: content.remaining_bytes })
+            }
+            (STORED, None) => {
+                let is_complete = self.read(&mut DescriptorTerminated::new(input))?;
+                Ok(Outcome { is_complete, unread_bytes: 0 })
+            }
+            // The frames have an end of their own, so the size is not needed.
+            (ZSTD | ZSTD_OLD, _) => {
+                let budget = self.container.budget;
+                let is_complete = self.read(&mut zstd::ZstdFrames::new(input, budget))?;
+                Ok(Outcome { is_complete, unread_bytes: 0 })
+            }
+            (XZ, _) => self.decode_xz(input),
+            _ => {
+                let mut limited = input.take(compressed_size.unwrap_or(u64::MAX));
+                let is_complete = self.decode_limited(&mut limited)?;
+                Ok(Outcome { is_complete, unread_bytes: limited.limit() })
+            }
+        }
+    }
+
+    /// Reads the member from `input`, which ends with the compressed data if its size is known. Returns whether it was
+    /// read to its end.
+    fn decode_limited(&mut self, input: &mut dyn BufRead) -> io::Result<bool> {
+        match self.member.header.method {
+            DEFLATE => self.read(&mut DeflateDecoder::new(input)),
+            DEFLATE64 => {
+                let mut content = deflate64::Deflate64Decoder::with_buffer(input);
+                self.read(&mut SizedReader { content: &mut content, remaining_bytes: self.member.size })
+            }
+            BZIP2 => self.read(&mut bzip2::bufread::BzDecoder::new(input)),
+            LZMA if self.member.compressed_size.is_some() => self.decode_lzma(input),
+            method => {
+                let what = format!("the compression method {method} of zip");
+                Ok(self.skip(Reason::Unsupported(what)))
+            }
+        }
+    }
+
+    /// Reads a member of the method xz.
+    fn decode_xz(&mut self, input: &mut PeekReader<'_>) -> io::Result<Outcome> {
+        let head = input.peek(xz::MAX_HEADER_BYTES)?.to_vec();
+        let mut limited = input.take(self.member.compressed_size.unwrap_or(u64::MAX));
+        let is_complete = match xz::decoder(&mut limited, &head, Streams::One, self.container.budget) {
+            Ok((mut content, _memory)) => self.read(&mut content)?,
+            Err(reason) => self.skip(reason),
+        };
+        Ok(Outcome { is_complete, unread_bytes: limited.limit() })
+    }
+
+    /// Reads a member of the method LZMA. Returns whether it was read to its end.
+    fn decode_lzma(&mut self, mut input: &mut dyn BufRead) -> io::Result<bool> {
+        let properties = match LzmaProperties::read(&mut input, self.member) {
+            Ok(properties) => properties,
+            Err(error) => return self.skip_or_fail(error),
+        };
+        let _memory = match self.container.budget.reserve_memory(properties.dictionary_bytes.into()) {
+            Ok(memory) => memory,
+            Err(reason) => return Ok(self.skip(reason)),
+        };
+        let LzmaProperties { size, code, dictionary_bytes } = properties;
+        match LzmaReader::new_with_props(input, size, code, dictionary_bytes, None) {
+            Ok(mut content) => self.read(&mut content),
+            Err(error) => self.skip_or_fail(error),
+        }
+    }
+
+    /// Hands `content` to the visitor and checks its checksum, if that is known. Returns whether it was read to its end.
+    fn read(&mut self, content: &mut dyn Read) -> io::Result<bool> {
+        let expected = self.expected_checksum;
+        let mut checked = ChecksumReader { content, checksum: &mut self.checksum, expected };
+        self.container.read_member(&self.member.name, &mut checked)
+    }
+
+    /// Reports that the member cannot be read. Returns false: it was not read to its end.
+    fn skip(&mut self, reason: Reason) -> bool {
+        self.container.skip_member(&self.member.name, reason);
+        false
+    }
+
+    /// Reports the member for an error of its decoder. An error of the archive's own bytes is returned instead.
+    fn skip_or_fail(&mut self, error: io::Error) -> io::Result<bool> {
+        if self.container.state.has_input_failed() {
+            return Err(error);
+        }
+        Ok(self.skip(reason_of(&error)))
+    }
+}
+
+/// What precedes the data of a member of the method LZMA (5.8.8).
+struct LzmaProperties {
+    /// The size of the content, or `u64::MAX` if a mark ends it.
+    size: u64,
+    /// The LZMA parameters `lc`, `lp` and `pb` in one byte.
+    code: u8,
+    dictionary_bytes: u32,
+}
+
+impl LzmaProperties {
+    /// Reads the properties: a version of two bytes, their length (5), the parameters and the size of the dictionary.
+    fn read(input: &mut dyn Read, member: &Member) -> io::Result<LzmaProperties> {
+        const MIN_DICTIONARY_BYTES: u64 = 4096;
+        let mut bytes = [0; 9];
+        input.read_exact(&mut bytes)?;
+        let [_, _, 5, 0, code, a, b, c, d] = bytes else {
+            return Err(damaged("its LZMA properties are invalid"));
+        };
+        let size = member.size.unwrap_or(u64::MAX);
+        // A dictionary larger than the content is of no use.
+        let useful_bytes = size.max(MIN_DICTIONARY_BYTES);
+        let dictionary_bytes =
+            u32::from_le_bytes([a, b, c, d]).min(u32::try_from(useful_bytes).unwrap_or(u32::MAX));
+        let has_end_mark = member.header.flags & HAS_LZMA_END_MARK != 0;
+        let size = if has_end_mark { u64::MAX } else { size };
+        Ok(LzmaProperties { size, code, dictionary_bytes })
+    }
+}
+
+/// Content with a checksum. A wrong checksum is an error at its end.
+struct ChecksumReader<'c> {
     content: &'c mut dyn Read,
     checksum: &'c mut Crc,
     expected: Option<u32>,
 }
 
-impl Read for Checked<'_> {
+impl Read for ChecksumReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(out)?;
         self.checksum.update(&out[..read]);
+        let is_at_end = read == 0 && !out.is_empty();
         match self.expected {
-            Some(expected) if read == 0 && !out.is_empty() && self.checksum.sum() != expected => {
+            Some(expected) if is_at_end && self.checksum.sum() != expected => {
                 Err(damaged("its checksum is wrong"))
             }
             _ => Ok(read),
@@ -364,18 +463,21 @@ impl Read for Checked<'_> {
     }
 }
 
-/// Content that has to have a size, where that is known: a decoder that does not tell a cut from an end.
-struct Whole<'w> {
-    content: &'w mut dyn Read,
-    left: Option<u64>,
+/// Content of a known size. An end before that is an error. The decoder of Deflate64 reports none for data that is
+/// cut off.
+struct SizedReader<'s> {
+    content: &'s mut dyn Read,
+    /// `None` if the size is unknown.
+    remaining_bytes: Option<u64>,
 }
 
-impl Read for Whole<'_> {
+impl Read for SizedReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(out)?;
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(read as u64);
-            if read == 0 && !out.is_empty() && *left > 0 {
+        if let Some(remaining) = &mut self.remaining_bytes {
+            *remaining = remaining.saturating_sub(read as u64);
+            let is_at_end = read == 0 && !out.is_empty();
+            if is_at_end && *remaining > 0 {
                 return Err(cut_off());
             }
         }
@@ -383,55 +485,57 @@ impl Read for Whole<'_> {
     }
 }
 
-/// A stored member of unknown size: it ends before the descriptor that says so.
-struct UpToDescriptor<'u, 'f> {
-    feed: &'u mut Feed<'f>,
-    before: u64,
-    is_over: bool,
+/// A stored member of unknown size. It ends before the first data descriptor that states the number of bytes before it.
+struct DescriptorTerminated<'d, 'p> {
+    input: &'d mut PeekReader<'p>,
+    read_bytes: u64,
+    is_at_end: bool,
 }
 
-impl<'u, 'f> UpToDescriptor<'u, 'f> {
-    fn new(feed: &'u mut Feed<'f>) -> UpToDescriptor<'u, 'f> {
-        UpToDescriptor { feed, before: 0, is_over: false }
+impl<'d, 'p> DescriptorTerminated<'d, 'p> {
+    fn new(input: &'d mut PeekReader<'p>) -> DescriptorTerminated<'d, 'p> {
+        DescriptorTerminated { input, read_bytes: 0, is_at_end: false }
     }
 }
 
-impl Read for UpToDescriptor<'_, '_> {
+impl Read for DescriptorTerminated<'_, '_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        /// The length of a descriptor with sizes of 64 bits.
-        const LONGEST: usize = 24;
-        if self.is_over || out.is_empty() {
+        if self.is_at_end || out.is_empty() {
             return Ok(0);
         }
-        let there = self.feed.peek(AHEAD)?;
-        let is_last = there.len() < AHEAD;
-        let mut plain = if is_last { there.len() } else { there.len() - LONGEST };
-        let mut ends = false;
-        for at in memmem::find_iter(there, DESCRIPTOR) {
-            let size = self.before + at as u64;
-            let says = |field: &[u8]| {
-                let mut bytes = [0; 8];
-                bytes[..field.len()].copy_from_slice(field);
-                u64::from_le_bytes(bytes) == size
-            };
-            let is_end = there.get(at + 8..at + 12).is_some_and(says)
-                && there.get(at + 12..at + 16).is_some_and(says)
-                || there.get(at + 8..at + 16).is_some_and(says)
-                    && there.get(at + 16..at + 24).is_some_and(says);
-            if is_end && at <= plain {
-                (plain, ends) = (at, true);
-                break;
+        let buffered = self.input.peek(MAX_PEEK_BYTES)?;
+        let is_last = buffered.len() < MAX_PEEK_BYTES;
+        // A descriptor that begins behind this may be incomplete in the buffer.
+        let searched_len = if is_last { buffered.len() } else { buffered.len() - MAX_DESCRIPTOR_BYTES };
+        let descriptor = find_descriptor(buffered, self.read_bytes).filter(|&at| at <= searched_len);
+        let count = descriptor.unwrap_or(searched_len).min(out.len());
+        out[..count].copy_from_slice(&buffered[..count]);
+        self.input.consume(count);
+        self.read_bytes += count as u64;
+        if count == 0 {
+            if descriptor.is_none() {
+                return Err(cut_off());
             }
-        }
-        let count = plain.min(out.len());
-        out[..count].copy_from_slice(&there[..count]);
-        self.feed.consume(count);
-        self.before += count as u64;
-        if count == 0 && ends {
-            self.is_over = true;
-        } else if count == 0 {
-            return Err(cut_off());
+            self.is_at_end = true;
         }
         Ok(count)
     }
+}
+
+/// The position of the first data descriptor in `buffered` whose sizes match its position. `bytes_before` bytes of the
+/// member precede `buffered`. The signature alone may be part of the content.
+fn find_descriptor(buffered: &[u8], bytes_before: u64) -> Option<usize> {
+    memmem::find_iter(buffered, DATA_DESCRIPTOR)
+        .find(|&at| has_both_sizes(&buffered[at..], bytes_before + at as u64))
+}
+
+/// Whether both sizes in a data descriptor are `size`. They follow the signature and the checksum, with 32 or 64 bits.
+fn has_both_sizes(descriptor: &[u8], size: u64) -> bool {
+    let is_size = |field: Range<usize>| {
+        let Some(field) = descriptor.get(field) else { return false };
+        let mut number = [0; 8];
+        number[..field.len()].copy_from_slice(field);
+        u64::from_le_bytes(number) == size
+    };
+    is_size(8..12) && is_size(12..16) || is_size(8..16) && is_size(16..24)
 }

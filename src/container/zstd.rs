@@ -1,55 +1,109 @@
-//! Zstandard (RFC 8878), several frames in a row and skippable ones included.
+//! Zstandard (RFC 8878). Several frames in a row are one member, and skippable frames between them are skipped.
+//!
+//! The window size is read from the header of each frame first, so that memory can be reserved for it. The section
+//! numbers below are those of RFC 8878.
 
-use super::budget::{Budget, Memory};
-use super::failure::{LARGEST, cut_off, damaged, wrong};
-use super::feed::Feed;
-use super::opening::Opening;
+use super::budget::{Budget, MemoryReservation};
+use super::failure::{MAX_DECODER_BYTES, cut_off, damaged, error_with};
+use super::open_container::OpenContainer;
+use super::peek_reader::PeekReader;
 use crate::input::Reason;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::{self, Read};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Of a frame's header so much can be needed.
-const LONGEST_HEADER: usize = 18;
+/// The longest frame header, with the magic number (3.1.1.1).
+const MAX_FRAME_HEADER_BYTES: usize = 18;
 
-/// Whether bytes begin as a frame does, or as a skippable one that a frame follows.
-pub(super) fn begins(head: &[u8]) -> bool {
-    match skippable(head) {
-        Some(length) => {
-            let next = usize::try_from(length).ok().and_then(|length| head.get(length..));
-            next.is_some_and(begins_frame)
+/// The longest block (3.1.1.2.4).
+const MAX_BLOCK_BYTES: u64 = 128 << 10;
+
+/// The frame header descriptor: the byte after the magic number (3.1.1.1.1).
+#[derive(Clone, Copy)]
+struct Descriptor(u8);
+
+impl Descriptor {
+    /// The position of the descriptor in a frame.
+    const OFFSET: usize = 4;
+
+    /// The descriptor of the frame that `head` begins with.
+    fn parse(head: &[u8]) -> Option<Descriptor> {
+        head.get(Descriptor::OFFSET).copied().map(Descriptor)
+    }
+
+    /// Whether the frame is decoded into one buffer. Then it has no window size, and its content size is the window.
+    fn is_single_segment(self) -> bool {
+        self.0 & 0x20 != 0
+    }
+
+    fn has_reserved_bit(self) -> bool {
+        self.0 & 0x08 != 0
+    }
+
+    fn has_unused_bit(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+
+    /// The length of the field with the id of the dictionary.
+    fn dictionary_id_len(self) -> usize {
+        [0, 1, 2, 4][usize::from(self.0 & 3)]
+    }
+
+    /// The length of the field with the content size.
+    fn content_size_len(self) -> usize {
+        match self.0 >> 6 {
+            0 => usize::from(self.is_single_segment()),
+            code => 1 << code,
         }
-        None => begins_frame(head),
+    }
+
+    /// Where the content size begins in a frame. Before it are the window size, one byte, and the id of the dictionary.
+    fn content_size_offset(self) -> usize {
+        let window_len = usize::from(!self.is_single_segment());
+        Descriptor::OFFSET + 1 + window_len + self.dictionary_id_len()
+    }
+
+    /// The length of the frame header, with the magic number.
+    fn header_len(self) -> usize {
+        self.content_size_offset() + self.content_size_len()
     }
 }
 
-/// Whether bytes begin with a frame's header and that of a block, and what is reserved in them is not used.
-fn begins_frame(head: &[u8]) -> bool {
-    const LARGEST_BLOCK: u64 = 128 << 10;
-    let (true, Some(window)) = (head.starts_with(&MAGIC), window(head)) else { return false };
-    let Some([a, b, c, ..]) = head.get(header_length(head[4])..) else { return false };
-    let block = u32::from_le_bytes([*a, *b, *c, 0]);
-    let size = u64::from(block >> 3);
-    head[4] & 0x18 == 0
-        && block >> 1 & 3 != 3
-        && size <= LARGEST_BLOCK
-        && (size <= window || block >> 1 & 3 == 2)
+/// Whether `head` begins with a frame, or with a skippable frame that is followed by a frame within `head`.
+pub(super) fn is_start(head: &[u8]) -> bool {
+    let Some(skippable_len) = skippable_frame_len(head) else { return is_frame_start(head) };
+    let next_frame = usize::try_from(skippable_len).ok().and_then(|len| head.get(len..));
+    next_frame.is_some_and(is_frame_start)
 }
 
-/// The length of a frame's header, by its first byte behind the magic number.
-fn header_length(descriptor: u8) -> usize {
-    let is_single = descriptor & 0x20 != 0;
-    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
-    let size = match descriptor >> 6 {
-        0 => usize::from(is_single),
-        code => 1 << code,
+/// Whether `head` begins with a valid frame header and a valid block header. The magic number alone would also match
+/// other files.
+fn is_frame_start(head: &[u8]) -> bool {
+    const RESERVED_BLOCK: u32 = 3;
+    const COMPRESSED_BLOCK: u32 = 2;
+    if !head.starts_with(&MAGIC) {
+        return false;
+    }
+    let (Some(descriptor), Some(window)) = (Descriptor::parse(head), window_bytes(head)) else {
+        return false;
     };
-    5 + usize::from(!is_single) + dictionary + size
+    let Some([a, b, c, ..]) = head.get(descriptor.header_len()..) else { return false };
+    // A block header (3.1.1.2): 1 bit for the last block, 2 bits for the type, 21 bits for the size.
+    let block_header = u32::from_le_bytes([*a, *b, *c, 0]);
+    let block_type = block_header >> 1 & 3;
+    let block_bytes = u64::from(block_header >> 3);
+    let fits_window = block_bytes <= window || block_type == COMPRESSED_BLOCK;
+    !descriptor.has_reserved_bit()
+        && !descriptor.has_unused_bit()
+        && block_type != RESERVED_BLOCK
+        && block_bytes <= MAX_BLOCK_BYTES
+        && fits_window
 }
 
-/// The length of a skippable frame, its header included.
-fn skippable(head: &[u8]) -> Option<u64> {
+/// The length of the skippable frame that `head` begins with, including its header of 8 bytes (3.1.2). `None` if `head`
+/// does not begin with one.
+fn skippable_frame_len(head: &[u8]) -> Option<u64> {
     match head {
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, ..] => {
             Some(u64::from(u32::from_le_bytes([*a, *b, *c, *d])) + 8)
@@ -58,110 +112,116 @@ fn skippable(head: &[u8]) -> Option<u64> {
     }
 }
 
-/// How much a frame asks to remember; nothing if its header is none.
-fn window(head: &[u8]) -> Option<u64> {
-    let descriptor = *head.get(4)?;
-    if descriptor & 0x08 != 0 {
+/// The memory that a decoder of the frame needs for earlier output, in bytes. `None` if the frame header is invalid.
+fn window_bytes(head: &[u8]) -> Option<u64> {
+    let descriptor = Descriptor::parse(head)?;
+    if descriptor.has_reserved_bit() {
         return None;
     }
-    let is_single = descriptor & 0x20 != 0;
-    if !is_single {
-        let window = *head.get(5)?;
-        let base = 1u64 << (10 + (window >> 3));
-        return Some(base + base / 8 * u64::from(window & 7));
+    if !descriptor.is_single_segment() {
+        // 5 bits of exponent, 3 bits of mantissa (3.1.1.1.2): 0x51 is 1 << 20 plus one eighth.
+        let code = *head.get(Descriptor::OFFSET + 1)?;
+        let base = 1u64 << (10 + (code >> 3));
+        return Some(base + base / 8 * u64::from(code & 7));
     }
-    let start = 5 + [0, 1, 2, 4][usize::from(descriptor & 3)];
-    let length = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+    let (offset, len) = (descriptor.content_size_offset(), descriptor.content_size_len());
     let mut size = [0; 8];
-    size[..length].copy_from_slice(head.get(start..start + length)?);
-    Some(u64::from_le_bytes(size) + if length == 2 { 256 } else { 0 })
+    size[..len].copy_from_slice(head.get(offset..offset + len)?);
+    // Two bytes count from 256, because smaller sizes fit in one byte (3.1.1.1.4).
+    Some(u64::from_le_bytes(size) + if len == 2 { 256 } else { 0 })
 }
 
-pub(super) fn open(feed: &mut Feed<'_>, opening: &mut Opening<'_>) -> io::Result<()> {
-    let name = opening.stem(&[(".zst", ""), (".tzst", ".tar"), (".tzs", ".tar"), (".zstd", "")]);
-    opening.member(&name, &mut Content::new(feed, opening.budget)).map(drop)
+/// Reads the content as one member.
+pub(super) fn open(input: &mut PeekReader<'_>, container: &mut OpenContainer<'_>) -> io::Result<()> {
+    let endings = [(".zst", ""), (".tzst", ".tar"), (".tzs", ".tar"), (".zstd", "")];
+    let name = container.single_member_name(&endings);
+    container.read_member(&name, &mut ZstdFrames::new(input, container.budget)).map(drop)
 }
 
-/// What the frames hold.
-pub(super) struct Content<'c, 'f, 'b> {
-    state: State<'c, 'f>,
+/// The decoded bytes of all frames that follow one another. After the end, the input is behind the last frame.
+pub(super) struct ZstdFrames<'c, 'p, 'b> {
+    position: Position<'c, 'p>,
     budget: &'b Budget,
-    memory: Option<Memory<'b>>,
+    /// The reservation for the window of the current frame.
+    memory: Option<MemoryReservation<'b>>,
 }
 
-enum State<'c, 'f> {
-    Between(&'c mut Feed<'f>),
-    Frame(Box<StreamingDecoder<&'c mut Feed<'f>, FrameDecoder>>),
-    Over,
+/// Where a [`ZstdFrames`] is in its input.
+enum Position<'c, 'p> {
+    BetweenFrames(&'c mut PeekReader<'p>),
+    InFrame(Box<StreamingDecoder<&'c mut PeekReader<'p>, FrameDecoder>>),
+    End,
 }
 
-impl<'c, 'f, 'b> Content<'c, 'f, 'b> {
-    pub(super) fn new(feed: &'c mut Feed<'f>, budget: &'b Budget) -> Content<'c, 'f, 'b> {
-        Content { state: State::Between(feed), budget, memory: None }
+impl<'c, 'p, 'b> ZstdFrames<'c, 'p, 'b> {
+    pub(super) fn new(input: &'c mut PeekReader<'p>, budget: &'b Budget) -> ZstdFrames<'c, 'p, 'b> {
+        ZstdFrames { position: Position::BetweenFrames(input), budget, memory: None }
     }
 
-    /// Begins the next frame.
-    fn next(&mut self, feed: &'c mut Feed<'f>) -> io::Result<State<'c, 'f>> {
-        loop {
-            let head = feed.peek(LONGEST_HEADER)?;
-            if let Some(length) = skippable(head) {
-                if !feed.skip(length)? {
-                    return Err(cut_off());
-                }
-                continue;
+    /// Skips skippable frames and opens the next frame. The end is where no frame follows.
+    ///
+    /// # Errors
+    /// The frame header is invalid, or its window is too large.
+    fn open_next_frame(&mut self, input: &'c mut PeekReader<'p>) -> io::Result<Position<'c, 'p>> {
+        while let Some(len) = skippable_frame_len(input.peek(MAX_FRAME_HEADER_BYTES)?) {
+            if !input.skip(len)? {
+                return Err(cut_off());
             }
-            if !head.starts_with(&MAGIC) {
-                return Ok(State::Over);
-            }
-            self.memory = None;
-            let window = window(head).ok_or_else(|| damaged("a frame of it has no good header"))?;
-            self.memory = self.budget.reserve(window).map_err(wrong)?;
-            let mut decoder = FrameDecoder::new();
-            decoder.set_max_window_size(LARGEST);
-            let decoder = StreamingDecoder::new_with_decoder(feed, decoder);
-            let decoder = decoder.map_err(|error| translated(io::Error::other(error)))?;
-            return Ok(State::Frame(Box::new(decoder)));
         }
+        let head = input.peek(MAX_FRAME_HEADER_BYTES)?;
+        if !head.starts_with(&MAGIC) {
+            return Ok(Position::End);
+        }
+        // Give back the memory of the last frame before asking for more.
+        self.memory = None;
+        let window = window_bytes(head).ok_or_else(|| damaged("a frame header in it is invalid"))?;
+        self.memory = self.budget.reserve_memory(window).map_err(error_with)?;
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(MAX_DECODER_BYTES);
+        let decoder = StreamingDecoder::new_with_decoder(input, decoder)
+            .map_err(|error| with_reason(io::Error::other(error)))?;
+        Ok(Position::InFrame(Box::new(decoder)))
     }
 }
 
-impl Read for Content<'_, '_, '_> {
+impl Read for ZstdFrames<'_, '_, '_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);
         }
         loop {
-            match std::mem::replace(&mut self.state, State::Over) {
-                State::Over => return Ok(0),
-                State::Between(feed) => self.state = self.next(feed)?,
-                State::Frame(mut decoder) => {
-                    let read = match decoder.read(out) {
-                        Ok(read) => read,
-                        Err(error) => return Err(translated(error)),
-                    };
+            match std::mem::replace(&mut self.position, Position::End) {
+                Position::End => return Ok(0),
+                Position::BetweenFrames(input) => self.position = self.open_next_frame(input)?,
+                Position::InFrame(mut decoder) => {
+                    let read = decoder.read(out).map_err(with_reason)?;
                     if read > 0 {
-                        self.state = State::Frame(decoder);
+                        self.position = Position::InFrame(decoder);
                         return Ok(read);
                     }
-                    let (feed, decoder) = decoder.into_parts();
-                    if let (Some(written), Some(counted)) =
-                        (decoder.get_checksum_from_data(), decoder.get_calculated_checksum())
-                        && written != counted
-                    {
-                        return Err(damaged("its checksum is wrong"));
-                    }
-                    self.state = State::Between(feed);
+                    let (input, decoder) = decoder.into_parts();
+                    check_checksum(&decoder)?;
+                    self.position = Position::BetweenFrames(input);
                 }
             }
         }
     }
 }
 
-fn translated(error: io::Error) -> io::Error {
+/// Compares the checksum at the end of a frame with that of the decoded bytes. A frame may have none.
+fn check_checksum(decoder: &FrameDecoder) -> io::Result<()> {
+    match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
+        (Some(expected), Some(computed)) if expected != computed => Err(damaged("its checksum is wrong")),
+        _ => Ok(()),
+    }
+}
+
+/// The error to report for an error of the decoder. A missing dictionary is no damage, so it gets its own reason.
+fn with_reason(error: io::Error) -> io::Error {
     use ruzstd::decoding::errors::FrameDecoderError;
     match error.get_ref().and_then(|inner| inner.downcast_ref::<FrameDecoderError>()) {
         Some(FrameDecoderError::DictNotProvided { .. }) => {
-            wrong(Reason::Unsupported("it needs a dictionary of its own".to_owned()))
+            error_with(Reason::Unsupported("it needs a dictionary of its own".to_owned()))
         }
         _ => error,
     }

@@ -2,7 +2,7 @@
 
 use super::gatherer::Gatherer;
 use super::listing::{LISTED_PER_FILE, Listing};
-use crate::container::{Budget, Failure, Members, open};
+use crate::container::{Budget, Failure, MemberVisitor, open};
 use crate::detect::detect;
 use crate::finding::Finding;
 use crate::input::{Blob, Origin, Reason, Skip};
@@ -49,8 +49,8 @@ impl Gatherer<'_> {
         self.open.secrets.truncate(depth - 1);
         match opened {
             Ok(Ok(())) => {}
-            Ok(Err(Failure { depth: at, reason, is_told })) => {
-                if at == depth && !is_told {
+            Ok(Err(Failure { depth: at, reason, is_reported })) => {
+                if at == depth && !is_reported {
                     self.unread(origin.to_owned(), reason);
                 }
             }
@@ -101,8 +101,8 @@ struct MemberSink<'k, 'g> {
     origin: &'k Origin<'k>,
 }
 
-impl Members for MemberSink<'_, '_> {
-    fn member(&mut self, name: &[u8], content: &mut dyn Read) {
+impl MemberVisitor for MemberSink<'_, '_> {
+    fn visit_member(&mut self, name: &[u8], content: &mut dyn Read) {
         let origin = self.origin.member(name);
         self.gatherer.name_of_member(&origin, name);
         let mut reader = self.gatherer.open.readers.pop().unwrap_or_default();
@@ -111,7 +111,7 @@ impl Members for MemberSink<'_, '_> {
         self.gatherer.open.readers.push(reader);
     }
 
-    fn unread(&mut self, name: &[u8], reason: Reason) {
+    fn skip_member(&mut self, name: &[u8], reason: Reason) {
         self.gatherer.unread(self.origin.member(name), reason);
     }
 }

@@ -57,7 +57,7 @@ impl Visitor for Gatherer<'_> {
             Kind::File | Kind::Stdin | Kind::Index | Kind::Blob | Kind::Object => true,
             Kind::Link | Kind::Message | Kind::Name | Kind::Commit | Kind::Tag | Kind::Ref => false,
         };
-        self.archives.depth > 0 && is_content && Format::of(head).is_some()
+        self.archives.max_depth > 0 && is_content && Format::detect(head).is_some()
     }
 
     fn container(&mut self, origin: &Origin<'_>, content: &mut dyn Read) -> io::Result<()> {

@@ -7,7 +7,7 @@ use crate::support::repo::{Repo, fresh_key, shows, skips, watched};
 use crate::support::{FORMATS, Project, Run, findings, paths};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::Value;
-use sf_scan::container::{Budget, Format, Limits, Members, open};
+use sf_scan::container::{Budget, Format, Limits, MemberVisitor, open};
 use sf_scan::input::{HEAD, Reason};
 use std::io::Read;
 
@@ -645,18 +645,18 @@ fn clean_containers_give_no_finding() {
 /// Reads everything to its end.
 struct Drain(usize);
 
-impl Members for Drain {
-    fn member(&mut self, _: &[u8], content: &mut dyn Read) {
+impl MemberVisitor for Drain {
+    fn visit_member(&mut self, _: &[u8], content: &mut dyn Read) {
         self.0 += 1;
         let mut room = [0; 4096];
         while let Ok(1..) = content.read(&mut room) {}
     }
 
-    fn unread(&mut self, _: &[u8], _: Reason) {}
+    fn skip_member(&mut self, _: &[u8], _: Reason) {}
 }
 
 fn drain(bytes: &[u8]) {
-    let budget = Budget::new(Limits { total_size: 64 << 20, ..Limits::default() });
+    let budget = Budget::new(Limits { max_total_bytes: 64 << 20, ..Limits::default() });
     let _ = open(b"a.gz", &mut &bytes[..], 1, &budget, &mut Drain(0));
 }
 
@@ -680,7 +680,7 @@ proptest! {
             drain(&damaged);
             let head = [&whole[..whole.len().min(64)], &bytes].concat();
             drain(&head);
-            let _ = Format::of(&head[..head.len().min(HEAD)]);
+            let _ = Format::detect(&head[..head.len().min(HEAD)]);
         }
         drain(&bytes);
     }

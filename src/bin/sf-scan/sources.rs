@@ -116,14 +116,17 @@ fn processors() -> usize {
 
 /// How much of containers is opened: as the arguments say, else as the configuration does.
 pub(crate) fn archives(args: &Args, config: &Config) -> Archives {
-    let Archives { depth, ratio, members, member_size, total_size } = Archives::default();
+    let default = Archives::default();
     let archive = &config.archive;
     Archives {
-        depth: args.archive_depth.or(archive.depth).unwrap_or(depth),
-        ratio: args.archive_ratio.or(archive.ratio).unwrap_or(ratio),
-        members: args.archive_members.or(archive.members).unwrap_or(members),
-        member_size: args.archive_member_size.or(archive.member_size).unwrap_or(member_size),
-        total_size: args.archive_total_size.or(archive.total_size).unwrap_or(total_size),
+        max_depth: args.archive_depth.or(archive.depth).unwrap_or(default.max_depth),
+        max_ratio: args.archive_ratio.or(archive.ratio).unwrap_or(default.max_ratio),
+        max_members: args.archive_members.or(archive.members).unwrap_or(default.max_members),
+        max_member_bytes: args
+            .archive_member_size
+            .or(archive.member_size)
+            .unwrap_or(default.max_member_bytes),
+        max_total_bytes: args.archive_total_size.or(archive.total_size).unwrap_or(default.max_total_bytes),
     }
 }
 
