@@ -317,20 +317,19 @@ impl Walker<'_, '_> {
     /// ASCII text reads the same in both orders, one byte apart: `61 00 70 00` is `ap` in little endian at 0, and `p` in big endian at
     /// 1. The byte order of the file decides. In other files it is the order whose units begin at a multiple of their length.
     fn is_other_endianness(&self, layer: &Layer<'_>, rule: usize, at: usize, encoding: Encoding) -> bool {
-        let (other, is_low_first) = encoding.other_order();
         let is_expected = match (layer.is_outermost(), layer.encoding) {
             (true, Encoding::Utf8) => (layer.unit_shift + at).is_multiple_of(encoding.unit()),
             (true, file_encoding) => file_encoding == encoding,
-            (false, _) => is_low_first,
+            (false, _) => encoding.is_low_first(),
         };
         if is_expected {
             return false;
         }
         let shift = encoding.unit() - 1;
-        let other_at = if is_low_first { at.checked_sub(shift) } else { Some(at + shift) };
+        let other_at = if encoding.is_low_first() { at.checked_sub(shift) } else { Some(at + shift) };
         other_at.filter(|&at| at <= layer.text.len()).is_some_and(|at| {
             let reach = at..at + 2 * MAX_MATCH_BYTES;
-            let decoded = Form::Wide(other).decode_text(layer.text, at, reach, at);
+            let decoded = Form::Wide(encoding.other_order()).decode_text(layer.text, at, reach, at);
             matches_at(&self.rules.rules()[rule], &decoded.text, 0).next().is_some()
         })
     }

@@ -1,7 +1,7 @@
 //! Reads a rule file in TOML. A mistake is reported with its line and with advice.
 //!
-//! Everything that can be wrong is checked here, so that the rest of the program can rely on a [`Rule`]. Whether its examples are
-//! found is checked in `detect`.
+//! The code checks everything that may be wrong, so that the rest of the program can rely on a [`Rule`]. It does not run the examples:
+//! `detect` does.
 
 use super::model::{BodyFilter, Confidence, Context, Level, Require, Rule};
 use super::pattern::Pattern;
@@ -14,9 +14,13 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 use toml::Spanned;
 
-/// A shorter anchor would be in every file.
-pub(super) const SHORTEST_ANCHOR: usize = 4;
+/// The minimum length of an anchor. A shorter one would be in every file.
+pub(super) const MIN_ANCHOR_BYTES: usize = 4;
 
+/// The maximum number of lines that count as near.
+const MAX_NEAR_LINES: usize = 20;
+
+/// A rule file as written. `rules/README.md` explains the keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleFile {
@@ -174,7 +178,7 @@ impl From<BodyTable> for BodyFilter {
     }
 }
 
-/// Checks parts of one file. An error has the place of the wrong part.
+/// Checks the values of one file. An error points at the wrong value.
 struct Reader<'a> {
     name: &'a str,
     text: &'a str,
@@ -182,16 +186,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A mistake that points at `span` of the file.
     fn mistake(&self, message: impl Into<String>, span: std::ops::Range<usize>) -> Mistake {
         Mistake::new(message).at(self.name, self.text, span)
     }
 
+    /// An id is snake case and equal to the file's name.
     fn check_id(&self, id: &Spanned<String>) -> Result<(), Mistake> {
         let stem = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
         let stem = stem.strip_suffix(".toml").unwrap_or(stem);
-        let snake_case =
+        let is_snake_case =
             |id: &str| id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if id.get_ref().is_empty() || !snake_case(id.get_ref()) {
+        if id.get_ref().is_empty() || !is_snake_case(id.get_ref()) {
             return Err(self
                 .mistake("a rule's id is snake case: lower case letters, digits and _", id.span())
                 .help("for example `acme_api_key`"));
@@ -207,25 +213,27 @@ impl Reader<'_> {
     /// Text for people: not empty, and without control characters that a terminal would obey.
     fn check_words(&self, words: &Spanned<String>) -> Result<(), Mistake> {
         let text = words.get_ref().trim();
-        if text.is_empty() || text.contains(|one: char| one != '\n' && is_hidden(one)) {
+        if text.is_empty() || text.contains(|character: char| character != '\n' && is_hidden(character)) {
             return Err(self.mistake("this is shown to people: plain text that is not empty", words.span()));
         }
         Ok(())
     }
 
+    /// A level, a confidence or another value with a few names.
     fn word<T: FromStr<Err = String>>(&self, word: &Spanned<String>) -> Result<T, Mistake> {
         word.get_ref().parse().map_err(|error: String| self.mistake(error, word.span()))
     }
 
     fn lines(&self, lines: &Spanned<usize>) -> Result<usize, Mistake> {
-        if *lines.get_ref() > 20 {
-            return Err(self.mistake("more than 20 lines are not near", lines.span()));
+        if *lines.get_ref() > MAX_NEAR_LINES {
+            return Err(self.mistake(format!("more than {MAX_NEAR_LINES} lines are not near"), lines.span()));
         }
         Ok(*lines.get_ref())
     }
 
-    /// Each pattern takes a while to compile. Rules may come with what is scanned, and must not keep anybody waiting.
-    fn check_length(&self, items: &[Spanned<String>]) -> Result<(), Mistake> {
+    /// Limits the number of patterns, because each takes a while to compile. Rules may come from the scanned repository, and must not
+    /// make anybody wait.
+    fn check_item_count(&self, items: &[Spanned<String>]) -> Result<(), Mistake> {
         const MAX_ITEMS: usize = 500;
         match items.get(MAX_ITEMS) {
             Some(item) => {
@@ -235,23 +243,25 @@ impl Reader<'_> {
         }
     }
 
+    /// The anchors as bytes: at least one, all ASCII, none too short.
     fn anchors(&self, anchors: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Vec<u8>>, Mistake> {
         if anchors.get_ref().is_empty() {
             return Err(self.mistake("a rule needs an anchor", anchors.span()).help(
                 "a literal that every match begins with, such as \"acme_\"; it makes the search fast",
             ));
         }
-        self.check_length(anchors.get_ref())?;
-        let long_enough = |anchor: &Spanned<String>| {
-            if anchor.get_ref().len() < SHORTEST_ANCHOR || !anchor.get_ref().is_ascii() {
-                let message = format!("an anchor has at least {SHORTEST_ANCHOR} characters, all ASCII");
+        self.check_item_count(anchors.get_ref())?;
+        let checked = |anchor: &Spanned<String>| {
+            if anchor.get_ref().len() < MIN_ANCHOR_BYTES || !anchor.get_ref().is_ascii() {
+                let message = format!("an anchor has at least {MIN_ANCHOR_BYTES} characters, all ASCII");
                 return Err(self.mistake(message, anchor.span()));
             }
             Ok(anchor.get_ref().clone().into_bytes())
         };
-        anchors.get_ref().iter().map(long_enough).collect()
+        anchors.get_ref().iter().map(checked).collect()
     }
 
+    /// The pattern in `text`. A user's pattern is compiled, to find mistakes.
     fn pattern(&self, text: &str, span: std::ops::Range<usize>) -> Result<Pattern, Mistake> {
         if !self.builtin {
             Pattern::compile(text).map_err(|error| {
@@ -263,18 +273,19 @@ impl Reader<'_> {
     }
 
     fn patterns(&self, texts: &[Spanned<String>]) -> Result<Vec<Pattern>, Mistake> {
-        self.check_length(texts)?;
+        self.check_item_count(texts)?;
         texts.iter().map(|text| self.pattern(text.get_ref(), text.span())).collect()
     }
 
-    /// Patterns that are tried at an anchor. Each has a group `secret`.
+    /// The patterns that run at an anchor. Each one matches only there and has a group `secret`.
     fn secret_patterns(&self, texts: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Pattern>, Mistake> {
         if texts.get_ref().is_empty() {
             return Err(self.mistake("a rule needs a pattern", texts.span()));
         }
-        self.check_length(texts.get_ref())?;
-        let with_secret = |text: &Spanned<String>| {
-            // In verbose mode a pattern may end with a comment, which needs a line feed. In other modes it would be matched.
+        self.check_item_count(texts.get_ref())?;
+        let checked = |text: &Spanned<String>| {
+            // In verbose mode a pattern may end with a comment, and a line feed has to end the comment. In other modes the line feed would
+            // have to be matched.
             let end = if text.get_ref().contains("(?x") { "\n" } else { "" };
             let pattern = self.pattern(&format!("\\A(?:{}{end})", text.get_ref()), text.span())?;
             if !text.get_ref().contains("(?P<secret>") && !text.get_ref().contains("(?<secret>") {
@@ -284,11 +295,12 @@ impl Reader<'_> {
             }
             Ok(pattern)
         };
-        texts.get_ref().iter().map(with_secret).collect()
+        texts.get_ref().iter().map(checked).collect()
     }
 
+    /// The texts of examples. Limits their size with all placeholders filled in.
     fn examples(&self, examples: Vec<Example>) -> Result<Vec<String>, Mistake> {
-        /// Rules may come with what is scanned, and must not keep anybody waiting.
+        /// Rules may come from the scanned repository, and must not make anybody wait.
         const MAX_EXAMPLES_BYTES: usize = 1 << 20;
         let mut bytes = 0_usize;
         let mut checked = Vec::new();
@@ -307,6 +319,7 @@ impl Reader<'_> {
         Ok(checked)
     }
 
+    /// The files that a rule is for. `None` if there are no globs, for all files.
     fn paths(&self, globs: &[Spanned<String>]) -> Result<Option<ignore::gitignore::Gitignore>, Mistake> {
         if globs.is_empty() {
             return Ok(None);

@@ -1,36 +1,41 @@
 //! Lookahead: whether the body of a secret can follow an anchor.
 //!
 //! Code is full of names that begin as a secret does, such as `api_version`. Before anything is decoded or matched, the bytes
-//! behind an anchor decide: enough bytes of the body's alphabet follow, or the secret may continue elsewhere. A secret continues
-//! behind a string literal, a line end, markup or a variable, because `detect::concat` reads it through these. The check
-//! lets through whatever could be a secret and looks at nothing that it does not have to.
+//! behind an anchor decide: enough bytes of the body's alphabet follow, or the secret may continue elsewhere. A secret may continue
+//! behind a string literal, a line end, markup or a variable, because `detect::concat` reads it through these.
+//!
+//! The check accepts everything that may be a secret. A property test compares it with `detect::concat`.
 
 use super::prefix::PatternPrefix;
 
-/// Shorter secrets are not put together from pieces: too much text would be one.
+/// The minimum length of a secret that is put together from pieces. Too much other text would look like a shorter one.
 pub(crate) const MIN_CONCAT_BYTES: usize = 16;
 
-/// Bytes behind a piece at which another piece may follow. Bytes that are not ASCII count too: they may be invisible characters.
+/// Bytes behind a piece that may begin a joint to another piece. Bytes that are not ASCII may do so too, as invisible characters.
 pub(crate) const JOINERS: &[u8] = b"\n\r;`\\<\x1B&${";
 
-/// Quotation marks. Behind one, a piece may follow unless the next byte is one of `LITERAL_ENDS`.
+/// Quotation marks. Behind one a piece may follow, unless the next byte is one of [`LITERAL_ENDS`].
 pub(crate) const QUOTES: &[u8] = b"\"'";
+
+/// Bytes behind a quotation mark that join nothing: brackets, comparisons, assignments.
 pub(crate) const LITERAL_ENDS: &[u8] = b"][=>?!*%:";
 
-/// Signs that continue a line, if the next byte is one of `LINE_CONTINUATIONS`.
+/// Signs that join, if the next byte is one of [`BEHIND_CONTINUATION_SIGNS`]: `=` and `^` before a line end, `#{`.
 pub(crate) const CONTINUATION_SIGNS: &[u8] = b"=^#";
-const LINE_CONTINUATIONS: &[u8] = b"\r\n\\{";
 
-/// A variable follows, as in `%NAME%`.
+/// See [`CONTINUATION_SIGNS`].
+const BEHIND_CONTINUATION_SIGNS: &[u8] = b"\r\n\\{";
+
+/// Signs before a variable, as in `%NAME%`.
 const VARIABLE_SIGNS: &[u8] = b"%";
 
-/// What a comment, or the end of the line, begins with behind a blank.
+/// Bytes behind a blank that begin a comment or end the line.
 const COMMENT_STARTS: &[u8] = b" \t\r\n#;/";
 
-/// What is before a value that is not a literal, as in `PREFIX=api_ `.
+/// Signs before a value that is not a literal, as in `PREFIX=api_ `.
 const ASSIGNMENT_SIGNS: &[u8] = b"=:,>?-<";
 
-/// The bytes that are in one of some lists.
+/// The set of the bytes that are in one of the lists.
 pub(crate) const fn byte_set(lists: &[&[u8]]) -> [bool; 256] {
     let mut set = [false; 256];
     let mut list = 0;
@@ -45,48 +50,50 @@ pub(crate) const fn byte_set(lists: &[&[u8]]) -> [bool; 256] {
     set
 }
 
-/// What has to follow an anchor for a secret to begin with it.
+/// The body that has to follow an anchor of a rule.
 #[derive(Debug)]
 pub(super) struct RequiredBody {
-    /// The bytes that a body has.
+    /// The bytes that a body may have.
     alphabet: [bool; 256],
     /// The length of the shortest body.
     min_len: usize,
 }
 
 impl RequiredBody {
-    /// What has to follow an anchor of `anchor_len` bytes. `None` if bodies may be so short that the check would reject little.
+    /// The body behind an anchor of `anchor_len` bytes. `None` if bodies may be so short that the check would reject little.
     pub(super) fn new(prefix: &PatternPrefix, anchor_len: usize) -> Option<RequiredBody> {
         let is_selective = prefix.min_len >= MIN_CONCAT_BYTES.max(anchor_len);
         is_selective.then(|| RequiredBody { alphabet: prefix.alphabet, min_len: prefix.min_len - anchor_len })
     }
 
-    /// Whether a body may follow the anchor at `at`: in one piece, or as a first piece that may continue elsewhere.
+    /// Whether a body may follow the anchor at `at`: in one piece, or as a first piece that may continue elsewhere. True if the text ends
+    /// too early to know.
     #[inline]
     pub(super) fn can_match(&self, text: &[u8], at: usize, anchor_len: usize) -> bool {
         let body = &text[at + anchor_len..];
-        let is_in = |&&byte: &&u8| self.alphabet[usize::from(byte)];
-        let length = body.iter().take(self.min_len).take_while(is_in).count();
-        length == self.min_len
-            || body[length..].first_chunk().is_none_or(|&[end, next]| {
-                can_continue(end, next) || matches!(end, b' ' | b')') && is_assigned(text, at)
-            })
+        let is_in_alphabet = |&&byte: &&u8| self.alphabet[usize::from(byte)];
+        let length = body.iter().take(self.min_len).take_while(is_in_alphabet).count();
+        if length == self.min_len {
+            return true;
+        }
+        let Some(&[end, next]) = body[length..].first_chunk() else { return true };
+        can_continue(end, next) || matches!(end, b' ' | b')') && is_assigned(text, at)
     }
 }
 
 /// Whether a secret may continue behind a piece that is followed by the bytes `end` and `next`.
 #[inline]
 fn can_continue(end: u8, next: u8) -> bool {
-    const ALWAYS: [bool; 256] = byte_set(&[JOINERS, VARIABLE_SIGNS]);
+    const IN_ANY_CASE: [bool; 256] = byte_set(&[JOINERS, VARIABLE_SIGNS]);
     match end {
         b'"' | b'\'' => !LITERAL_ENDS.contains(&next),
-        b'=' | b'^' | b'#' => LINE_CONTINUATIONS.contains(&next),
+        b'=' | b'^' | b'#' => BEHIND_CONTINUATION_SIGNS.contains(&next),
         b' ' => COMMENT_STARTS.contains(&next),
-        _ => ALWAYS[usize::from(end)] || !end.is_ascii(),
+        _ => IN_ANY_CASE[usize::from(end)] || !end.is_ascii(),
     }
 }
 
-/// Whether the value at `at` is assigned to something.
+/// Whether an assignment sign is directly before the value at `at`.
 fn is_assigned(text: &[u8], at: usize) -> bool {
     text[..at].last().is_some_and(|before| ASSIGNMENT_SIGNS.contains(before))
 }
@@ -96,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matches_where_a_secret_may_continue() {
+    fn accepts_bodies_that_end_where_a_secret_may_continue() {
         let body = |letters: &[u8]| {
             let mut alphabet = [false; 256];
             letters.iter().for_each(|&byte| alphabet[usize::from(byte)] = true);
@@ -124,14 +131,14 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as usize % below
         };
-        let mut seen = [0; 2];
+        let mut counts = [0; 2];
         for _ in 0..300 {
             let text: Vec<u8> = (0..100).flat_map(|_| parts[random(parts.len())]).copied().collect();
             let mut at = 0;
             while at < text.len() {
                 let which = random(2);
-                let own = if which == 0 { &b"ab"[..] } else { b"abc" };
-                let length = text[at..].iter().take_while(|byte| own.contains(byte)).count();
+                let alphabet = if which == 0 { &b"ab"[..] } else { b"abc" };
+                let length = text[at..].iter().take_while(|byte| alphabet.contains(byte)).count();
                 let next = text.get(at + length + 1);
                 let is_assigned = at > 0 && ASSIGNMENT_SIGNS.contains(&text[at - 1]);
                 let continues = match text.get(at + length) {
@@ -143,13 +150,13 @@ mod tests {
                     _ => false,
                 };
                 let may_be = bodies[which].can_match(&text, at, 0);
-                // Where the text ends it may go on.
+                // The text may continue behind its end.
                 let expected = length >= 20 || continues || next.is_none();
                 assert_eq!(may_be, expected, "{at} in {}", text.escape_ascii());
-                seen[usize::from(may_be)] += 1;
+                counts[usize::from(may_be)] += 1;
                 at += random(30);
             }
         }
-        assert!(seen.iter().all(|&count| count > 1000), "{seen:?}");
+        assert!(counts.iter().all(|&count| count > 1000), "{counts:?}");
     }
 }

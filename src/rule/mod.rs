@@ -1,7 +1,7 @@
-//! A rule: one kind of secret. Rules are data (`rules/*.toml`); this module defines what the data means.
+//! A rule: one kind of secret. Rules are data (`rules/*.toml`), and this module reads them and searches for their anchors.
 //!
-//! `model` is a rule in memory, `file` reads a rule, `set` searches for the anchors of all rules at once with the prefilter, `prefix` and `lookahead` reject
-//! anchors that begin no secret. Nothing here decides what a finding is: that is `detect`.
+//! `model` is a rule in memory, and `file` reads one. `set` searches for the anchors of all rules at once with the prefilter. `prefix`
+//! and `lookahead` reject anchors that begin no secret. `detect` decides what is a finding.
 
 mod file;
 pub(crate) mod lookahead;

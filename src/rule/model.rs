@@ -1,4 +1,6 @@
-//! What the data of a rule means.
+//! A rule in memory: what a secret looks like, and when a match of it counts.
+//!
+//! `rules/README.md` explains the fields to authors of rules. `detect` applies them.
 
 use super::pattern::Pattern;
 use super::prefix::PatternPrefix;
@@ -132,7 +134,7 @@ impl Rule {
         self.context.as_ref().map_or(self.level, |context| self.level.max(context.level))
     }
 
-    /// The length of the shortest match.
+    /// The length of the shortest match, in bytes.
     #[must_use]
     pub(crate) fn min_match_len(&self) -> usize {
         self.patterns.iter().map(Pattern::min_len).min().unwrap_or(0)
@@ -143,7 +145,7 @@ impl Rule {
         self.prefix.get_or_init(|| PatternPrefix::from_patterns(&self.patterns, &self.anchors)).as_ref()
     }
 
-    /// The length of the anchor that `secret` begins with, or 0.
+    /// The length of the longest anchor that `secret` begins with, in bytes. 0 if it begins with none.
     #[must_use]
     pub fn anchor_len(&self, secret: &[u8]) -> usize {
         self.anchors.iter().filter(|anchor| begins_with(secret, anchor)).map(Vec::len).max().unwrap_or(0)
@@ -165,7 +167,7 @@ pub struct BodyFilter {
     pub max_words: usize,
 }
 
-/// Text that has to be near a match.
+/// Text that has to be near a match for it to count.
 #[derive(Debug)]
 pub struct Require {
     /// Any of these.

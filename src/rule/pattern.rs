@@ -1,4 +1,6 @@
 //! A regular expression of a rule.
+//!
+//! Built-in patterns are compiled on first use, because compiling all of them takes longer than scanning a small file.
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
@@ -12,15 +14,15 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern whose text was compiled before, here or in the tests.
+    /// A pattern whose text is known to compile: it was compiled when a user's rule was read, or in the tests.
     pub(super) fn trusted(text: String) -> Pattern {
         Pattern { text, regex: OnceLock::new() }
     }
 
-    /// Compiles now.
+    /// Compiles a pattern, within limits on its size.
     ///
     /// # Errors
-    /// The message of the `regex` crate.
+    /// If the text is not a regular expression, or is over a limit.
     pub(super) fn compile(text: &str) -> Result<Regex, regex::Error> {
         RegexBuilder::new(text)
             .unicode(false)
@@ -30,7 +32,7 @@ impl Pattern {
             .build()
     }
 
-    /// The length of the shortest match.
+    /// The length of the shortest match, in bytes. 0 if unknown.
     pub(super) fn min_len(&self) -> usize {
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
         parser.parse(&self.text).ok().and_then(|hir| hir.properties().minimum_len()).unwrap_or(0)

@@ -1,21 +1,21 @@
-//! What the secrets of a rule begin with, read from its patterns without running them.
+//! The common prefix of a rule's secrets, read from its patterns without running them.
 //!
-//! The walk follows a pattern from its start as long as there is one way, and collects the bytes that may be at each place. It stops
-//! at what it cannot follow, such as `x?`: the prefix is then shorter, never wrong.
+//! The code reads a pattern from its start and collects the bytes that may be at each position. It stops at the first part of varying
+//! length, such as `x?`. The prefix is then shorter, never wrong.
 
 use super::pattern::Pattern;
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-/// Longer prefixes reject no more.
+/// The maximum length of a prefix. A longer one would reject no more text.
 const MAX_PREFIX_BYTES: usize = 128;
 
-/// What all secrets of a rule have in common that begin with one of its anchors.
+/// What all secrets of a rule begin with.
 #[derive(Debug)]
 pub(crate) struct PatternPrefix {
     /// Every secret begins with at least this many letters, digits, `_` and `-`, the anchor included.
     pub(crate) min_len: usize,
-    /// The bytes behind the anchor, as a set.
+    /// The set of the bytes that may follow the anchor, up to `min_len`.
     pub(crate) alphabet: [bool; 256],
     /// The length of the shortest anchor.
     pub(crate) min_anchor_len: usize,
@@ -24,129 +24,158 @@ pub(crate) struct PatternPrefix {
 impl PatternPrefix {
     /// The prefix of the secrets that match one of `patterns`. `None` if every secret begins behind its match's start.
     pub(super) fn from_patterns(patterns: &[Pattern], anchors: &[Vec<u8>]) -> Option<PatternPrefix> {
-        let anchor = anchors.iter().map(Vec::len).min().unwrap_or(0);
-        let prefixes: Vec<Vec<[bool; 256]>> = patterns.iter().filter_map(places_of).collect();
+        let min_anchor_len = anchors.iter().map(Vec::len).min().unwrap_or(0);
+        let prefixes: Vec<Vec<[bool; 256]>> = patterns.iter().filter_map(first_bytes).collect();
         let min_len = prefixes.iter().map(Vec::len).min()?;
         let mut alphabet = [false; 256];
-        for allowed in prefixes.iter().flat_map(|places| &places[anchor.min(min_len)..min_len]) {
-            unite(&mut alphabet, allowed);
+        for prefix in &prefixes {
+            let body = &prefix[min_anchor_len.min(min_len)..min_len];
+            body.iter().for_each(|allowed| unite(&mut alphabet, allowed));
         }
-        Some(PatternPrefix { min_len, alphabet, min_anchor_len: anchor })
+        Some(PatternPrefix { min_len, alphabet, min_anchor_len })
     }
 
     /// Whether the text, which begins with an anchor, may begin with a secret.
     pub(crate) fn can_match(&self, text: &[u8]) -> bool {
         let body = text.get(self.min_anchor_len.min(self.min_len)..self.min_len);
-        // From the end: a name that begins like a secret is often shorter, so its end decides sooner.
+        // The comparison starts at the end. A name that begins as a secret does is often shorter, so its end decides sooner.
         body.is_some_and(|body| body.iter().rev().all(|&byte| self.alphabet[usize::from(byte)]))
     }
 }
 
-fn unite(all: &mut [bool; 256], more: &[bool; 256]) {
-    all.iter_mut().zip(more).for_each(|(all, more)| *all |= more);
+/// Adds the bytes of `more` to `set`.
+fn unite(set: &mut [bool; 256], more: &[bool; 256]) {
+    set.iter_mut().zip(more).for_each(|(is_in, is_more)| *is_in |= is_more);
 }
 
-/// The bytes that may be at each of the first places of a pattern's secret. `None` if the secret begins behind the match's start.
-fn places_of(pattern: &Pattern) -> Option<Vec<[bool; 256]>> {
+/// The bytes that may be at each of the first positions of a pattern's secret. `None` if the secret begins behind the match's start.
+fn first_bytes(pattern: &Pattern) -> Option<Vec<[bool; 256]>> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
     let Ok(hir) = parser.parse(&pattern.text) else { return Some(Vec::new()) };
-    let mut walk = Walk { places: Vec::new(), is_behind: None };
-    let goes_on = walk.over(&hir);
-    if walk.is_behind.unwrap_or(goes_on || !walk.places.is_empty()) {
+    let mut reader = PrefixReader::default();
+    let flow = reader.read(&hir);
+    let is_read_to_end = flow == Flow::Continue;
+    // A pattern that is read to its end without a group `secret` has no secret at its start.
+    let begins_behind = reader.secret_begins_behind.unwrap_or(is_read_to_end || !reader.positions.is_empty());
+    if begins_behind {
         return None;
     }
-    let is_word = |places: &[bool; 256]| {
-        places
-            .iter()
-            .zip(0u8..=255)
-            .all(|(allowed, byte)| !allowed || byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    };
-    let known = walk.places.iter().take(MAX_PREFIX_BYTES).take_while(|places| is_word(places)).count();
-    walk.places.truncate(known);
-    Some(walk.places)
+    let mut positions = reader.positions;
+    let known_len = positions.iter().take(MAX_PREFIX_BYTES).take_while(|allowed| is_word(allowed)).count();
+    positions.truncate(known_len);
+    Some(positions)
 }
 
-/// The walk through a pattern from its start, as far as there is one way.
-struct Walk {
-    places: Vec<[bool; 256]>,
-    /// Whether the secret begins behind the match's start, once that is known.
-    is_behind: Option<bool>,
+/// Whether a set has only letters, digits, `_` and `-`.
+fn is_word(allowed: &[bool; 256]) -> bool {
+    let mut bytes = allowed.iter().zip(0u8..=255);
+    bytes.all(|(is_in, byte)| !is_in || byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
-impl Walk {
-    /// Walks over a part of the pattern. Returns whether the walk can continue behind it.
-    fn over(&mut self, hir: &Hir) -> bool {
-        if self.places.len() >= MAX_PREFIX_BYTES {
-            return false;
+/// Whether the prefix continues behind a part of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    /// What follows is at different positions in different matches.
+    Stop,
+}
+
+/// Reads a pattern from its start, as long as every match has the same length there.
+#[derive(Default)]
+struct PrefixReader {
+    /// The bytes that may be at each position of the match.
+    positions: Vec<[bool; 256]>,
+    /// Whether the secret begins behind the match's start. `None` while that is not known.
+    secret_begins_behind: Option<bool>,
+}
+
+impl PrefixReader {
+    /// Reads a part of the pattern and appends its positions.
+    fn read(&mut self, part: &Hir) -> Flow {
+        if self.positions.len() >= MAX_PREFIX_BYTES {
+            return Flow::Stop;
         }
-        match hir.kind() {
-            HirKind::Empty | HirKind::Look(_) => true,
+        match part.kind() {
+            HirKind::Empty | HirKind::Look(_) => Flow::Continue,
             HirKind::Literal(literal) => {
-                self.places.extend(literal.0.iter().map(|&byte| {
-                    let mut one = [false; 256];
-                    one[usize::from(byte)] = true;
-                    one
-                }));
-                true
+                for &byte in &literal.0 {
+                    let mut allowed = [false; 256];
+                    allowed[usize::from(byte)] = true;
+                    self.positions.push(allowed);
+                }
+                Flow::Continue
             }
             HirKind::Class(Class::Bytes(class)) => {
                 let mut allowed = [false; 256];
                 for range in class.iter() {
                     allowed[usize::from(range.start())..=usize::from(range.end())].fill(true);
                 }
-                self.places.push(allowed);
-                true
+                self.positions.push(allowed);
+                Flow::Continue
             }
-            HirKind::Class(Class::Unicode(_)) => self.stop(hir),
-            HirKind::Repetition(repetition) => {
-                if holds_secret(hir) {
-                    return self.stop(hir);
-                }
-                (0..repetition.min).all(|_| self.over(&repetition.sub))
-                    && repetition.max == Some(repetition.min)
-            }
+            HirKind::Class(Class::Unicode(_)) => Flow::Stop,
+            HirKind::Repetition(repetition) => self.read_repetition(part, repetition),
             HirKind::Capture(capture) => {
                 if capture.name.as_deref() == Some("secret") {
-                    self.is_behind = self.is_behind.or(Some(!self.places.is_empty()));
+                    self.note_secret();
                 }
-                self.over(&capture.sub)
+                self.read(&capture.sub)
             }
-            HirKind::Concat(parts) => parts.iter().all(|part| self.over(part)),
-            HirKind::Alternation(ways) => {
-                if holds_secret(hir) {
-                    return self.stop(hir);
-                }
-                let mut heads = ways.iter().map(|way| {
-                    let mut walk = Walk { places: Vec::new(), is_behind: None };
-                    walk.over(way);
-                    walk.places
-                });
-                let mut all = heads.next().unwrap_or_default();
-                for head in heads {
-                    all.truncate(head.len());
-                    all.iter_mut().zip(&head).for_each(|(all, more)| unite(all, more));
-                }
-                self.places.extend(all);
-                false
-            }
+            HirKind::Concat(parts) => self.read_all(parts.iter()),
+            HirKind::Alternation(branches) => self.read_alternation(part, branches),
         }
     }
 
-    /// Ends the walk before a part. If the secret is in it, where it begins depends on what was walked before.
-    fn stop(&mut self, part: &Hir) -> bool {
-        if holds_secret(part) {
-            self.is_behind = self.is_behind.or(Some(!self.places.is_empty()));
+    /// Reads parts that follow each other, until one stops.
+    fn read_all<'h>(&mut self, mut parts: impl Iterator<Item = &'h Hir>) -> Flow {
+        if parts.all(|part| self.read(part) == Flow::Continue) { Flow::Continue } else { Flow::Stop }
+    }
+
+    /// Reads the repetitions that every match has.
+    fn read_repetition(&mut self, part: &Hir, repetition: &Repetition) -> Flow {
+        if has_secret_group(part) {
+            self.note_secret();
+            return Flow::Stop;
         }
-        false
+        let min = repetition.min;
+        let flow = self.read_all((0..min).map(|_| &*repetition.sub));
+        if repetition.max == Some(min) { flow } else { Flow::Stop }
+    }
+
+    /// Reads as many positions as all branches have. They may differ in length, so nothing is known behind them.
+    fn read_alternation(&mut self, part: &Hir, branches: &[Hir]) -> Flow {
+        if has_secret_group(part) {
+            self.note_secret();
+            return Flow::Stop;
+        }
+        let mut prefixes = branches.iter().map(|branch| {
+            let mut reader = PrefixReader::default();
+            reader.read(branch);
+            reader.positions
+        });
+        let mut common = prefixes.next().unwrap_or_default();
+        for prefix in prefixes {
+            common.truncate(prefix.len());
+            common.iter_mut().zip(&prefix).for_each(|(allowed, more)| unite(allowed, more));
+        }
+        self.positions.extend(common);
+        Flow::Stop
+    }
+
+    /// Notes that the secret begins here, or in a part that begins here. The first group of several counts.
+    fn note_secret(&mut self) {
+        self.secret_begins_behind = self.secret_begins_behind.or(Some(!self.positions.is_empty()));
     }
 }
 
-/// Whether the capture group `secret` is in this part.
-fn holds_secret(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Capture(capture) => capture.name.as_deref() == Some("secret") || holds_secret(&capture.sub),
-        HirKind::Repetition(repetition) => holds_secret(&repetition.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(holds_secret),
+/// Whether the capture group `secret` is in this part of a pattern.
+fn has_secret_group(part: &Hir) -> bool {
+    match part.kind() {
+        HirKind::Capture(capture) => {
+            capture.name.as_deref() == Some("secret") || has_secret_group(&capture.sub)
+        }
+        HirKind::Repetition(repetition) => has_secret_group(&repetition.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_secret_group),
         _ => false,
     }
 }
@@ -164,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_all_secrets_begin_with() {
-        for (patterns, least, alphabet) in [
+    fn reads_the_common_prefix_of_all_patterns() {
+        for (patterns, min_len, alphabet) in [
             (&["(?P<secret>ab_[0-3]{8})"][..], 11, "0123"),
             (&["(?P<secret>ab_[0-3]{8,})"], 11, "0123"),
             (&["(?P<secret>ab_x?[0-3]{8})"], 3, ""),
@@ -176,7 +205,7 @@ mod tests {
             (&["(?:x(?P<secret>ab_[0-3]{8})|(y))"], 0, ""),
             (&["name=(?P<secret>ab_)", "(?P<secret>ab_[0-3]{8})"], 11, "0123"),
         ] {
-            assert_eq!(prefix_of(patterns, "ab_"), Some((least, alphabet.to_owned())), "{patterns:?}");
+            assert_eq!(prefix_of(patterns, "ab_"), Some((min_len, alphabet.to_owned())), "{patterns:?}");
         }
     }
 

@@ -1,11 +1,11 @@
 //! The rules of a scan, and the search for the anchors of all of them.
 //!
 //! An anchor is a literal that begins every match of a rule, in one of the forms that are read: plain, in UTF-16, with escapes, cut
-//! by a line end. All forms of all rules go into one [`LiteralPrefilter`], so that a text is searched once. Of a form only the
-//! bytes that are certain are searched for; the rest of the anchor is compared where they are. What follows an anchor is checked
-//! by [`RequiredBody`]. Decoding and matching are the business of `detect`.
+//! by a line end. All forms of all rules go into one [`LiteralPrefilter`], so that a text is searched once. The prefilter searches for
+//! the core of each form, and the rest of the anchor is compared where the core is. [`RequiredBody`] checks what follows an anchor.
+//! `detect` decodes and matches.
 
-use super::file::{SHORTEST_ANCHOR, parse};
+use super::file::{MIN_ANCHOR_BYTES, parse};
 use super::lookahead::RequiredBody;
 use super::model::Rule;
 use crate::decode::{
@@ -14,12 +14,13 @@ use crate::decode::{
 use crate::mistake::Mistake;
 use crate::prefilter::{EncodedBlocks, LiteralPrefilter, MIN_RUN_BYTES};
 use crate::text::{Encoding, begins_with};
+use std::cmp::Reverse;
 use std::ops::Range;
 
-/// The rules that came with sf-scan: file name and text.
+/// The rules that came with sf-scan: the name and the text of each file.
 const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_rules.rs"));
 
-/// What an anchor begins.
+/// What begins with an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnchorKind {
     /// A match of the rule with this index in [`RuleSet::rules`].
@@ -33,14 +34,14 @@ pub enum AnchorKind {
 /// The tag of a comment that allows a finding.
 pub const ALLOW_TAG: &str = "sf-scan:allow";
 
-/// A literal in one of the forms that are read.
+/// A literal that begins a match, in one of the forms that are read.
 #[derive(Debug)]
 pub struct Anchor {
-    /// The bytes before `written` that are decoded in the same group.
-    before: usize,
+    /// The number of digits before `written` that belong to the same base64 group. 0 for other forms.
+    digits_before: usize,
     /// The bytes as written.
     written: Vec<u8>,
-    /// The part of `written` that is searched for.
+    /// The part of `written` that the prefilter searches for.
     core: Range<usize>,
     /// What begins with it.
     pub kind: AnchorKind,
@@ -51,23 +52,32 @@ pub struct Anchor {
 /// An anchor in a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Hit<'a> {
-    /// Where it begins.
+    /// The offset in the text at which the anchor, with its whole group, begins.
     pub at: usize,
     /// The anchor.
     pub anchor: &'a Anchor,
 }
 
-/// The rules of a run.
+/// The rules of a scan, with a prefilter for all their anchors.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
     anchors: Vec<Anchor>,
-    /// For each literal of the prefilter: the anchors that may be where it is, and whether it is all of the anchor.
-    candidates: Vec<Vec<(usize, bool)>>,
     prefilter: LiteralPrefilter,
-    /// For each anchor what has to follow it, if that is known.
+    /// For each literal of the prefilter, the anchors that may be where the literal is.
+    anchors_of_literal: Vec<Vec<AnchorOfLiteral>>,
+    /// For each anchor, the body that has to follow it. `None` if that is not known.
     bodies: Vec<Option<RequiredBody>>,
     max_anchor_len: usize,
+}
+
+/// An anchor whose core begins with a literal.
+#[derive(Debug)]
+struct AnchorOfLiteral {
+    /// The index of the anchor.
+    anchor: usize,
+    /// Whether the literal is all of the anchor, so that nothing else has to be compared.
+    is_whole: bool,
 }
 
 impl RuleSet {
@@ -82,55 +92,37 @@ impl RuleSet {
     /// A set of these rules, in the order of their ids.
     ///
     /// # Errors
-    /// Two rules of the same id.
+    /// If two rules have the same id.
     pub fn new(mut rules: Vec<Rule>) -> Result<RuleSet, Mistake> {
         rules.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(Mistake::new(format!("there are two rules with the id `{}`", pair[0].id)));
         }
-        let tag = ALLOW_TAG.as_bytes();
-        let mut anchors = vec![Anchor::new(tag.to_vec(), AnchorKind::Allow, Form::Plain)];
-        anchors.extend(STREAM_MARKS.map(|(form, mark)| Anchor::new(mark.to_vec(), AnchorKind::Stream, form)));
-        for (at, rule) in rules.iter().enumerate() {
-            for literal in &rule.anchors {
-                let kind = AnchorKind::Match(at);
-                anchors.push(Anchor::new(literal.clone(), kind, Form::Plain));
-                anchors.extend(wide(literal, kind, if rule.token { &[2, 4] } else { &[2] }));
-                if rule.token {
-                    anchors.extend(encoded(literal, kind, rule.min_match_len()));
-                }
-            }
-        }
-        // Of two anchors with the same core, the one that begins earlier is visited first.
-        anchors.sort_by_key(|anchor| std::cmp::Reverse(anchor.before + anchor.core.start));
-        let mut literals: Vec<&[u8]> = anchors.iter().map(Anchor::core).collect();
-        literals.sort_unstable();
-        literals.dedup();
-        // Literals that begin alike become one: the prefilter is faster with fewer literals.
-        let mut shared: Vec<&[u8]> = Vec::new();
-        for literal in literals {
-            let common = |last: &&[u8]| last.iter().zip(literal).take_while(|(a, b)| a == b).count();
-            match shared.last_mut() {
-                Some(last) if common(last) >= SHORTEST_ANCHOR => *last = &literal[..common(last)],
-                _ => shared.push(literal),
-            }
-        }
-        let anchors_at = |literal: &&[u8]| {
+        let mut anchors = all_anchors(&rules);
+        // If two anchors have the same core, the one that begins earlier is visited first.
+        anchors.sort_by_key(|anchor| Reverse(anchor.core_offset()));
+        let literals = literals_to_search(&anchors);
+        let anchors_of = |literal: &&[u8]| {
             let anchors = anchors.iter().enumerate();
             let anchors = anchors.filter(|(_, anchor)| anchor.core().starts_with(literal));
-            anchors.map(|(at, anchor)| (at, anchor.written == *literal)).collect()
+            anchors
+                .map(|(index, anchor)| AnchorOfLiteral {
+                    anchor: index,
+                    is_whole: anchor.written == *literal,
+                })
+                .collect()
         };
-        let candidates: Vec<Vec<(usize, bool)>> = shared.iter().map(anchors_at).collect();
-        let body = |anchor: &Anchor| match anchor.kind {
-            AnchorKind::Match(rule) if anchor.form == Form::Plain => rules[rule]
-                .pattern_prefix()
-                .and_then(|prefix| RequiredBody::new(prefix, anchor.written_len())),
+        let anchors_of_literal = literals.iter().map(anchors_of).collect();
+        let required_body = |anchor: &Anchor| match anchor.kind {
+            AnchorKind::Match(rule) if anchor.form == Form::Plain => {
+                RequiredBody::new(rules[rule].pattern_prefix()?, anchor.written_len())
+            }
             _ => None,
         };
-        let bodies = anchors.iter().map(body).collect();
-        let prefilter = LiteralPrefilter::new(&shared);
+        let bodies = anchors.iter().map(required_body).collect();
+        let prefilter = LiteralPrefilter::new(&literals);
         let max_anchor_len = anchors.iter().map(Anchor::written_len).max().unwrap_or(0);
-        Ok(RuleSet { prefilter, rules, candidates, bodies, max_anchor_len, anchors })
+        Ok(RuleSet { prefilter, rules, anchors_of_literal, bodies, max_anchor_len, anchors })
     }
 
     /// The rules, in the order of their ids.
@@ -139,20 +131,20 @@ impl RuleSet {
         &self.rules
     }
 
-    /// The rule called `id`.
+    /// The rule with this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| &*rule.id == id)
     }
 
-    /// The number of bytes behind a byte that may decide whether it could be part of a finding: those of an anchor or of a run.
+    /// The number of bytes before or behind a byte that may decide whether the byte is part of a finding: those of an anchor or of a run.
     #[must_use]
     pub fn reach(&self) -> usize {
         self.max_anchor_len.max(2 * MIN_RUN_BYTES) - 1
     }
 
-    /// Whether a finding may have a part in this stretch of `bytes`: an anchor overlaps it, or a span that may be encoded text. For
-    /// an empty stretch: whether one is across it.
+    /// Whether a part of a finding may be in `stretch` of `bytes`: an anchor overlaps the stretch, or a run that may be encoded text. An
+    /// empty stretch is overlapped by what begins before it and ends behind it.
     #[must_use]
     pub fn may_contain_finding(&self, bytes: &[u8], stretch: &Range<usize>) -> bool {
         let reach = self.reach();
@@ -169,23 +161,23 @@ impl RuleSet {
         may_contain
     }
 
-    /// Calls `visit` for each anchor that begins within `own`, except those that no secret's body follows. Returns the blocks for
-    /// [`encoded_spans`].
+    /// Calls `visit` for each anchor that begins in `own`, if the body of a secret may follow it. Returns the blocks that may hold encoded
+    /// text, for [`encoded_spans`].
     pub(crate) fn search<'s>(
         &'s self,
         bytes: &[u8],
         own: Range<usize>,
         mut visit: impl FnMut(Hit<'s>),
     ) -> EncodedBlocks {
-        self.for_each_anchor(bytes, own, |number, hit| {
-            let body = self.bodies[number].as_ref();
+        self.for_each_anchor(bytes, own, |index, hit| {
+            let body = self.bodies[index].as_ref();
             if body.is_none_or(|body| body.can_match(bytes, hit.at, hit.anchor.written_len())) {
                 visit(hit);
             }
         })
     }
 
-    /// Calls `visit` with each anchor that begins within `own` and its index.
+    /// Calls `visit` with the index of each anchor that begins in `own`, and where it is. Returns the blocks that may hold encoded text.
     fn for_each_anchor<'s>(
         &'s self,
         bytes: &[u8],
@@ -194,18 +186,17 @@ impl RuleSet {
     ) -> EncodedBlocks {
         let end = bytes.len().min(own.end + self.max_anchor_len);
         self.prefilter.for_each(bytes, own.start.min(end)..end, |literal, start| {
-            for &(number, is_whole) in &self.candidates[literal] {
-                let anchor = &self.anchors[number];
-                let before = anchor.before + anchor.core.start;
-                let Some(at) = start.checked_sub(before).filter(|at| own.contains(at)) else {
+            for &AnchorOfLiteral { anchor: index, is_whole } in &self.anchors_of_literal[literal] {
+                let anchor = &self.anchors[index];
+                let Some(at) = start.checked_sub(anchor.core_offset()).filter(|at| own.contains(at)) else {
                     continue;
                 };
                 // The marks of streams are short, so most of them are chance.
-                let is_chance =
-                    anchor.kind == AnchorKind::Stream && !may_begin_stream(anchor.form, bytes, at);
-                let is_there = || is_whole || begins_with(&bytes[at + anchor.before..], &anchor.written);
-                if !is_chance && is_there() {
-                    visit(number, Hit { at, anchor });
+                if anchor.kind == AnchorKind::Stream && !may_begin_stream(anchor.form, bytes, at) {
+                    continue;
+                }
+                if is_whole || begins_with(&bytes[at + anchor.digits_before..], &anchor.written) {
+                    visit(index, Hit { at, anchor });
                 }
             }
         })
@@ -213,84 +204,123 @@ impl RuleSet {
 }
 
 impl Anchor {
+    /// An anchor that is searched for as a whole.
     fn new(written: Vec<u8>, kind: AnchorKind, form: Form) -> Anchor {
-        Anchor { before: 0, core: 0..written.len(), written, kind, form }
+        Anchor { digits_before: 0, core: 0..written.len(), written, kind, form }
     }
 
-    /// The bytes that are searched for.
+    /// The bytes that the prefilter searches for.
     fn core(&self) -> &[u8] {
         &self.written[self.core.clone()]
     }
 
-    /// Its length as written.
+    /// The offset of the core in the anchor, with the digits before it.
+    fn core_offset(&self) -> usize {
+        self.digits_before + self.core.start
+    }
+
+    /// The length of the anchor as written, with the digits before it.
     #[must_use]
     pub fn written_len(&self) -> usize {
-        self.before + self.written.len()
+        self.digits_before + self.written.len()
     }
 }
 
-/// A literal in the forms that [`encoded_spans`] may not report, for secrets of at least `min_len` bytes.
-fn encoded(literal: &[u8], kind: AnchorKind, min_len: usize) -> Vec<Anchor> {
-    let mut anchors = spaced_hex(literal, kind);
-    anchors.extend(escaped(literal, kind));
-    if min_len < MIN_RUN_BYTES {
-        anchors.extend(quoted_printable_wrapped(literal, kind));
-    }
-    if min_len * 4 / 3 < MIN_RUN_BYTES {
-        anchors.extend(base64_and_hex(literal, kind));
-    }
-    anchors
-}
-
-/// A literal in UTF-16 and UTF-32 with units of these lengths, in both byte orders.
-fn wide(literal: &[u8], kind: AnchorKind, units: &[usize]) -> Vec<Anchor> {
-    use Encoding::{Utf16Be, Utf16Le, Utf32Be, Utf32Le};
-    let encodings = [(Utf16Le, true), (Utf16Be, false), (Utf32Le, true), (Utf32Be, false)];
-    let in_units = encodings.into_iter().filter(|(encoding, _)| units.contains(&encoding.unit()));
-    in_units
-        .map(|(encoding, low_first)| {
-            let zeros = encoding.unit() - 1;
-            let mut written = Vec::with_capacity(literal.len() * encoding.unit());
-            for &byte in literal {
-                written.extend(std::iter::repeat_n(0, if low_first { 0 } else { zeros }));
-                written.push(byte);
-                written.extend(std::iter::repeat_n(0, if low_first { zeros } else { 0 }));
+/// The anchors of all rules in all forms, of allowing comments, and of compressed streams.
+fn all_anchors(rules: &[Rule]) -> Vec<Anchor> {
+    let mut anchors = vec![Anchor::new(ALLOW_TAG.into(), AnchorKind::Allow, Form::Plain)];
+    anchors.extend(STREAM_MARKS.map(|(form, mark)| Anchor::new(mark.to_vec(), AnchorKind::Stream, form)));
+    for (index, rule) in rules.iter().enumerate() {
+        let kind = AnchorKind::Match(index);
+        for literal in &rule.anchors {
+            anchors.push(Anchor::new(literal.clone(), kind, Form::Plain));
+            anchors.extend(wide_anchors(literal, kind, if rule.token { &[2, 4] } else { &[2] }));
+            if rule.token {
+                anchors.extend(encoded_anchors(literal, kind, rule.min_match_len()));
             }
-            // Both byte orders have the same core: from the first letter to the last. So no literal begins with a zero, which
-            // files are full of.
-            let start = if low_first { 0 } else { zeros };
-            let core = start..start + written.len() - zeros;
-            Anchor { core, ..Anchor::new(written, kind, Form::Wide(encoding)) }
-        })
-        .collect()
-}
-
-/// A literal in which characters that are neither letters nor digits are escaped: `api%5F`.
-fn escaped(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
-    let mut anchors = Vec::new();
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
-    let mut words: Vec<&[u8]> = literal.split(|byte| !is_word(byte)).collect();
-    // Behind the last word comes the body of the secret, not an escape.
-    words.pop();
-    let longest = words.into_iter().rev().max_by_key(|word| word.len()).unwrap_or_default();
-    if longest.len() + 1 >= SHORTEST_ANCHOR {
-        for (form, opener) in [
-            (Form::Percent, b'%'),
-            (Form::Backslash, b'\\'),
-            (Form::Entity, b'&'),
-            (Form::QuotedPrintable, b'='),
-        ] {
-            anchors.push(Anchor::new([longest, &[opener]].concat(), kind, form));
         }
     }
     anchors
 }
 
+/// The literals that the prefilter searches for: the cores of the anchors. Cores that begin alike share one literal, because the
+/// prefilter is faster with fewer literals.
+fn literals_to_search(anchors: &[Anchor]) -> Vec<&[u8]> {
+    let mut cores: Vec<&[u8]> = anchors.iter().map(Anchor::core).collect();
+    cores.sort_unstable();
+    cores.dedup();
+    let mut literals: Vec<&[u8]> = Vec::new();
+    for core in cores {
+        let common_len = |last: &[u8]| last.iter().zip(core).take_while(|(a, b)| a == b).count();
+        match literals.last_mut() {
+            Some(last) if common_len(last) >= MIN_ANCHOR_BYTES => *last = &core[..common_len(last)],
+            _ => literals.push(core),
+        }
+    }
+    literals
+}
+
+/// A literal in the forms that [`encoded_spans`] may not report, for secrets of at least `min_len` bytes.
+fn encoded_anchors(literal: &[u8], kind: AnchorKind, min_len: usize) -> Vec<Anchor> {
+    let mut anchors = spaced_hex_anchors(literal, kind);
+    anchors.extend(escaped_anchors(literal, kind));
+    if min_len < MIN_RUN_BYTES {
+        anchors.extend(wrapped_quoted_printable_anchors(literal, kind));
+    }
+    if min_len * 4 / 3 < MIN_RUN_BYTES {
+        anchors.extend(base64_and_hex_anchors(literal, kind));
+    }
+    anchors
+}
+
+/// A literal in UTF-16 and UTF-32, in both byte orders. `unit_lens` are the lengths of the units: 2 for UTF-16, 4 for UTF-32.
+fn wide_anchors(literal: &[u8], kind: AnchorKind, unit_lens: &[usize]) -> Vec<Anchor> {
+    let mut anchors = Vec::new();
+    for encoding in [Encoding::Utf16Le, Encoding::Utf16Be, Encoding::Utf32Le, Encoding::Utf32Be] {
+        if !unit_lens.contains(&encoding.unit()) {
+            continue;
+        }
+        let zero_count = encoding.unit() - 1;
+        let zeros_before = if encoding.is_low_first() { 0 } else { zero_count };
+        let mut written = Vec::with_capacity(literal.len() * encoding.unit());
+        for &byte in literal {
+            written.extend(std::iter::repeat_n(0, zeros_before));
+            written.push(byte);
+            written.extend(std::iter::repeat_n(0, zero_count - zeros_before));
+        }
+        // The core reaches from the first letter to the last, so it is the same in both byte orders. It does not begin with a zero
+        // byte, because files are full of them.
+        let core = zeros_before..zeros_before + written.len() - zero_count;
+        anchors.push(Anchor { core, ..Anchor::new(written, kind, Form::Wide(encoding)) });
+    }
+    anchors
+}
+
+/// A literal in which characters that are neither letters nor digits are escaped: `api%5F`. The anchor is the longest word before an
+/// escape, and the first byte of the escape.
+fn escaped_anchors(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
+    let mut words: Vec<&[u8]> = literal.split(|byte| !byte.is_ascii_alphanumeric()).collect();
+    // Behind the last word comes the body of the secret, not an escape.
+    words.pop();
+    let longest = words.into_iter().rev().max_by_key(|word| word.len()).unwrap_or_default();
+    if longest.len() + 1 < MIN_ANCHOR_BYTES {
+        return Vec::new();
+    }
+    let forms = [
+        (Form::Percent, b'%'),
+        (Form::Backslash, b'\\'),
+        (Form::Entity, b'&'),
+        (Form::QuotedPrintable, b'='),
+    ];
+    let anchor = |(form, opener)| Anchor::new([longest, &[opener]].concat(), kind, form);
+    forms.map(anchor).into()
+}
+
 /// A literal with a soft line break of quoted-printable in it: in a mail, in a mail that is a string of a program, and in a string
 /// of such a string.
-fn quoted_printable_wrapped(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
+fn wrapped_quoted_printable_anchors(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
     let mut anchors = Vec::new();
-    for (form, end) in [
+    for (form, line_break) in [
         (Form::QuotedPrintable, &b"=\n"[..]),
         (Form::QuotedPrintable, b"=\r\n"),
         (Form::Backslash, b"=\\n"),
@@ -301,22 +331,23 @@ fn quoted_printable_wrapped(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
         for cut in 1..literal.len() {
             let (before, behind) = literal.split_at(cut);
             // Some mail programs also escape what is neither a letter nor a digit.
-            let word = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            let escaped = [&behind[..word], b"="].concat();
-            let mut ways = vec![if word == 0 && form == Form::Backslash { &[] } else { behind }];
-            if (1..behind.len()).contains(&word) {
-                ways.push(&escaped);
+            let word_len = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let escaped = [&behind[..word_len], b"="].concat();
+            let mut spellings = vec![if word_len == 0 && form == Form::Backslash { &[] } else { behind }];
+            if (1..behind.len()).contains(&word_len) {
+                spellings.push(&escaped);
             }
-            for behind in ways {
-                let anchor = Anchor::new([before, end, behind].concat(), kind, form);
-                // The core is the longer part, with as much of the line end as the shortest anchor needs.
+            for behind in spellings {
+                let anchor = Anchor::new([before, line_break, behind].concat(), kind, form);
+                // The core ends with the part behind the line break, unless the part before it is longer. It has as much of the line
+                // break as the shortest literal needs.
                 let length = anchor.written.len();
-                let core = if cut > behind.len() {
-                    0..length
+                let core_start = if before.len() > behind.len() {
+                    0
                 } else {
-                    (length - behind.len() - 1).min(length.saturating_sub(SHORTEST_ANCHOR))..length
+                    (length - behind.len() - 1).min(length.saturating_sub(MIN_ANCHOR_BYTES))
                 };
-                anchors.push(Anchor { core, ..anchor });
+                anchors.push(Anchor { core: core_start..length, ..anchor });
             }
         }
     }
@@ -324,7 +355,7 @@ fn quoted_printable_wrapped(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
 }
 
 /// A literal in hexadecimal bytes with a gap between them: `61 70 69`.
-fn spaced_hex(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
+fn spaced_hex_anchors(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
     let mut anchors = Vec::new();
     for gap in [" ", ", 0x"] {
         for digits in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
@@ -336,9 +367,9 @@ fn spaced_hex(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
 }
 
 /// A literal in base64 and in hexadecimal.
-fn base64_and_hex(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
+fn base64_and_hex_anchors(literal: &[u8], kind: AnchorKind) -> Vec<Anchor> {
     let in_base64 = |literal: Base64Literal| Anchor {
-        before: literal.digits_before,
+        digits_before: literal.digits_before,
         ..Anchor::new(literal.digits, kind, Form::Base64)
     };
     let in_hex = [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")]
@@ -357,13 +388,13 @@ mod tests {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         assert!(set.rules().len() >= 3);
         for (name, text) in BUILTIN {
-            // As a user's rule every pattern is compiled at once.
+            // A user's rule is read, because there every pattern is compiled at once.
             parse(name, text, &[], false).unwrap_or_else(|mistake| panic!("{name}: {mistake:?}"));
         }
     }
 
     #[test]
-    fn finds_each_form_of_an_anchor_in_its_own_part() {
+    fn finds_each_anchor_in_exactly_one_of_two_parts() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
         let text = b"..api_\n.a\0p\0i\0_\0..\0a\0p\0i\0_..api_";
         let hits = |own: Range<usize>| {
@@ -410,9 +441,9 @@ mod tests {
             text.extend(neighbours.concat().repeat(before % 3));
             for part in [0..text.len(), run.clone(), run.start / 2..run.start + 1] {
                 let blocks = set.search(&text, part.clone(), |_| {});
-                let mut has = false;
-                encoded_spans(&text, &part, &blocks, |span| has |= span.run.start == run.start);
-                assert!(has, "{part:?} of {}", text.escape_ascii());
+                let mut is_found = false;
+                encoded_spans(&text, &part, &blocks, |span| is_found |= span.run.start == run.start);
+                assert!(is_found, "{part:?} of {}", text.escape_ascii());
             }
         }
     }
@@ -420,13 +451,13 @@ mod tests {
     #[test]
     fn reports_escapes_at_the_ends_of_a_long_run() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
-        let name = "a_name_that_says_nothing_".repeat(12);
-        // Where the text begins, and with either end of the run where what is looked at together does.
-        let together = 64 * BLOCK_BYTES;
-        let places = (0..BLOCK_BYTES).chain((together - BLOCK_BYTES..together).step_by(5));
-        let places = places.chain((together - 4 * BLOCK_BYTES..together - 2 * BLOCK_BYTES).step_by(9));
+        let name = "a_name_without_any_text__".repeat(12);
+        // The run begins near the start of the text, or one of its ends is near the end of a batch of blocks.
+        let batch = 64 * BLOCK_BYTES;
+        let starts = (0..BLOCK_BYTES).chain((batch - BLOCK_BYTES..batch).step_by(5));
+        let starts = starts.chain((batch - 4 * BLOCK_BYTES..batch - 2 * BLOCK_BYTES).step_by(9));
         for (before, length) in
-            places.flat_map(|before| (150..150 + BLOCK_BYTES).map(move |length| (before, length)))
+            starts.flat_map(|before| (150..150 + BLOCK_BYTES).map(move |length| (before, length)))
         {
             for run in [format!("{}%61", &name[..length]), format!("%61{}", &name[..length])] {
                 let text = format!("{}{run} ", " ".repeat(before));
@@ -443,12 +474,12 @@ mod tests {
     }
 
     #[test]
-    fn reports_text_that_a_line_end_cuts() {
+    fn reports_text_that_is_cut_by_a_line_end() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
-        // Text among bytes that are none, in lines of base64, at each place in them.
+        // Encoded text amid other digits, in lines of base64, at each column.
         let text = "aG9ibm9iaG9ibm9iaG9ibm9iaG9ibm9iaG9ibm9iaG9ibm9i";
         let mut state = 1u32;
-        // None of these is the third of four characters that say text, and of those above only each third is.
+        // No digit of the noise may be the third of a group of ASCII text.
         let alphabet = b"CDGHKLabef";
         let noise: String = (0..20_000)
             .map(|_| {
@@ -457,7 +488,7 @@ mod tests {
             })
             .collect();
         let lines = [48, 52, 64, 76].iter().flat_map(|width| (0..400).map(move |before| (*width, before)));
-        // Much follows, or the last line is short.
+        // Many digits follow the text, or the last line is short.
         for ((width, before), behind) in lines.flat_map(|line| [9000, 0, 8, 28].map(|behind| (line, behind)))
         {
             let digits =
@@ -481,13 +512,13 @@ mod tests {
     #[test]
     fn reports_no_encoded_text_in_names() {
         let set = RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set");
-        let name = "a_name_that_is_as_long_as_a_run_but_says_nothing_at_all";
+        let name = "a_name_that_is_as_long_as_a_run_but_decodes_to_no_text";
         let names = format!("{name}(and a few words);\n").repeat(100);
         for text in [names.clone(), names[..4 * 1024].to_owned(), name.repeat(200), name.repeat(2)] {
             for length in text.len().saturating_sub(BLOCK_BYTES)..text.len() {
                 let text = &text.as_bytes()[..length];
                 let blocks = set.search(text, 0..length, |_| {});
-                encoded_spans(text, &(0..length), &blocks, |place| panic!("{place:?} of {length}"));
+                encoded_spans(text, &(0..length), &blocks, |span| panic!("{span:?} of {length}"));
             }
         }
     }

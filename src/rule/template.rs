@@ -1,5 +1,7 @@
-//! Templates: text with placeholders such as `{key}`, which are filled with random text from a seed. Examples and tests are written
-//! in them, so that no file of the project has a key in it, not even an invented one.
+//! Templates: text with placeholders such as `{key}`, which are filled with random text from a seed.
+//!
+//! Examples and tests are templates, so no file of the project has a key in it, not even an invented one. The same template and seed
+//! always give the same text.
 
 use memchr::memchr;
 use std::ops::Range;
@@ -9,11 +11,11 @@ const BASE62: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 /// Fills in the placeholders of `template`. The same seed gives the same text, and the same placeholder the same value.
 ///
-/// | place | filled with |
+/// | placeholder | filled with |
 /// |---|---|
 /// | `{key}`, `{key:2}` | an API key: `api_` and 32 letters and digits; another one for each number |
 /// | `{webhook_secret}` | `sk_whsec_` and 64 hexadecimal digits |
-/// | `{base62:N}` `{base64:N}` `{base32:N}` `{hex:N}` `{HEX:N}` `{digits:N}` `{lower:N}` `{upper:N}` | N random characters, new ones at each place |
+/// | `{base62:N}` `{base64:N}` `{base32:N}` `{hex:N}` `{HEX:N}` `{digits:N}` `{lower:N}` `{upper:N}` | N random characters, new ones for each placeholder |
 /// | `{base64:key}` | the key in base64 |
 /// | `{uuid}` | a random UUID |
 /// | `{repeat:TEXT:N}` | TEXT again and again, N characters in all |
@@ -30,28 +32,28 @@ pub fn expand(template: &str, seed: u64) -> String {
 pub fn expand_and_mark(template: &str, seed: u64) -> (String, Vec<Range<usize>>) {
     let mut random = Random::new(seed);
     let mut out = String::with_capacity(template.len() + 64);
-    let mut filled_places = Vec::new();
+    let mut filled = Vec::new();
     let mut rest = template;
-    while let Some((before, place, after)) = split_at_place(rest) {
+    while let Some(Split { before, placeholder, after }) = split_at_placeholder(rest) {
         out.push_str(before);
-        let text = place.fill(seed, &mut random);
+        let text = placeholder.fill(seed, &mut random);
         if !text.is_empty() {
-            filled_places.push(out.len()..out.len() + text.len());
+            filled.push(out.len()..out.len() + text.len());
         }
         out.push_str(&text);
         rest = after;
     }
     out.push_str(rest);
-    (out, filled_places)
+    (out, filled)
 }
 
-/// The most bytes that `template` may expand to. A number that is too large for this machine counts as the largest one.
+/// The maximum number of bytes that `template` expands to. A number that is too large for this machine counts as the largest one.
 #[must_use]
 pub fn expanded_max_bytes(template: &str) -> usize {
     let mut rest = template;
     let mut bytes = 0_usize;
-    while let Some((before, place, after)) = split_at_place(rest) {
-        bytes = bytes.saturating_add(before.len()).saturating_add(place.max_bytes());
+    while let Some(Split { before, placeholder, after }) = split_at_placeholder(rest) {
+        bytes = bytes.saturating_add(before.len()).saturating_add(placeholder.max_bytes());
         rest = after;
     }
     bytes.saturating_add(rest.len())
@@ -70,55 +72,70 @@ pub fn webhook_secret(seed: u64) -> String {
     format!("sk_whsec_{}", Random::new(seed ^ 0x5ec2_e700).text(b"0123456789abcdef", 64))
 }
 
-/// A place in a template.
-enum Place<'t> {
+/// A placeholder in a template.
+enum Placeholder<'t> {
     Nothing,
     Key(u64),
     WebhookSecret,
     Base64Key,
     Uuid,
-    /// The text, and how many characters.
-    Repeat(&'t str, usize),
-    /// The alphabet, and how many characters.
-    Random(&'static [u8], usize),
+    /// A text that is repeated, up to a length in characters.
+    Repeat {
+        text: &'t str,
+        length: usize,
+    },
+    /// Random characters of an alphabet.
+    Random {
+        alphabet: &'static [u8],
+        length: usize,
+    },
 }
 
-/// The text before the first place, the place, and the text after it. `None` if there is no place.
-fn split_at_place(template: &str) -> Option<(&str, Place<'_>, &str)> {
-    /// A longer one is text. Without a bound, a text of open braces would be searched again from each of them.
-    const MAX_PLACE_BYTES: usize = 1024;
-    let mut from = 0;
+/// The maximum length of a placeholder. Without a limit, a text of open braces would be searched again from each of them.
+const MAX_PLACEHOLDER_BYTES: usize = 1024;
+
+/// A template, split at its first placeholder.
+struct Split<'t> {
+    before: &'t str,
+    placeholder: Placeholder<'t>,
+    after: &'t str,
+}
+
+/// Splits a template at its first placeholder. `None` if there is no placeholder. Braces around other text are text.
+fn split_at_placeholder(template: &str) -> Option<Split<'_>> {
+    let mut searched_to = 0;
     loop {
-        let open = from + template[from..].find('{')?;
-        let inside = &template.as_bytes()[open + 1..];
-        let close = memchr(b'}', &inside[..inside.len().min(MAX_PLACE_BYTES)]);
-        if let Some(close) = close.map(|close| open + 1 + close)
-            && let Some(place) = Place::parse(&template[open + 1..close])
+        let start = searched_to + template[searched_to..].find('{')? + 1;
+        let inside = &template.as_bytes()[start..];
+        if let Some(length) = memchr(b'}', &inside[..inside.len().min(MAX_PLACEHOLDER_BYTES)])
+            && let Some(placeholder) = Placeholder::parse(&template[start..start + length])
         {
-            return Some((&template[..open], place, &template[close + 1..]));
+            let (before, after) = (&template[..start - 1], &template[start + length + 1..]);
+            return Some(Split { before, placeholder, after });
         }
-        from = open + 1;
+        searched_to = start;
     }
 }
 
-impl<'t> Place<'t> {
-    fn parse(place: &'t str) -> Option<Place<'t>> {
-        let (word, argument) = place.split_once(':').unwrap_or((place, ""));
+impl<'t> Placeholder<'t> {
+    /// The placeholder whose braces enclose `inside`. `None` if it is none.
+    fn parse(inside: &'t str) -> Option<Placeholder<'t>> {
+        let (word, argument) = inside.split_once(':').unwrap_or((inside, ""));
         match (word, argument) {
-            ("-", "") => return Some(Place::Nothing),
-            ("key", "") => return Some(Place::Key(0)),
-            ("webhook_secret", "") => return Some(Place::WebhookSecret),
-            ("base64", "key") => return Some(Place::Base64Key),
-            ("uuid", "") => return Some(Place::Uuid),
+            ("-", "") => return Some(Placeholder::Nothing),
+            ("key", "") => return Some(Placeholder::Key(0)),
+            ("webhook_secret", "") => return Some(Placeholder::WebhookSecret),
+            ("base64", "key") => return Some(Placeholder::Base64Key),
+            ("uuid", "") => return Some(Placeholder::Uuid),
             ("repeat", argument) => {
                 let (text, length) = argument.rsplit_once(':')?;
-                return Some(Place::Repeat(text, number(length)?));
+                return Some(Placeholder::Repeat { text, length: number(length)? });
             }
             _ => {}
         }
         let length = number(argument)?;
         let alphabet: &[u8] = match word {
-            "key" => return Some(Place::Key(length as u64)),
+            "key" => return Some(Placeholder::Key(length as u64)),
             "base62" => BASE62,
             "base64" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
             "base32" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
@@ -129,51 +146,56 @@ impl<'t> Place<'t> {
             "upper" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
             _ => return None,
         };
-        Some(Place::Random(alphabet, length))
+        Some(Placeholder::Random { alphabet, length })
     }
 
+    /// The maximum number of bytes that it is filled with.
     fn max_bytes(&self) -> usize {
         match self {
-            Place::Nothing => 0,
-            Place::Key(_) => 36,
-            Place::WebhookSecret => 73,
-            Place::Base64Key => 48,
-            Place::Uuid => 36,
-            Place::Repeat(text, length) => {
+            Placeholder::Nothing => 0,
+            Placeholder::Key(_) => 36,
+            Placeholder::WebhookSecret => 73,
+            Placeholder::Base64Key => 48,
+            Placeholder::Uuid => 36,
+            Placeholder::Repeat { text, length } => {
                 length.saturating_mul(text.chars().map(char::len_utf8).max().unwrap_or(0))
             }
-            Place::Random(_, length) => *length,
+            Placeholder::Random { length, .. } => *length,
         }
     }
 
+    /// The text that replaces it. A key depends on the seed alone, other text on what was filled before.
     fn fill(&self, seed: u64, random: &mut Random) -> String {
         match self {
-            Place::Nothing => String::new(),
-            Place::Key(number) => key(seed, *number),
-            Place::WebhookSecret => webhook_secret(seed),
-            Place::Base64Key => base64(key(seed, 0).as_bytes()),
-            Place::Uuid => [8, 4, 4, 4, 12].map(|length| random.text(b"0123456789abcdef", length)).join("-"),
-            Place::Repeat(text, length) => text.chars().cycle().take(*length).collect(),
-            Place::Random(alphabet, length) => random.text(alphabet, *length),
+            Placeholder::Nothing => String::new(),
+            Placeholder::Key(number) => key(seed, *number),
+            Placeholder::WebhookSecret => webhook_secret(seed),
+            Placeholder::Base64Key => base64(key(seed, 0).as_bytes()),
+            Placeholder::Uuid => {
+                [8, 4, 4, 4, 12].map(|length| random.text(b"0123456789abcdef", length)).join("-")
+            }
+            Placeholder::Repeat { text, length } => text.chars().cycle().take(*length).collect(),
+            Placeholder::Random { alphabet, length } => random.text(alphabet, *length),
         }
     }
 }
 
-/// A number in a place. One that is too large for this machine is the largest one, and not text.
+/// The number in a placeholder. A number that is too large for this machine becomes the largest one. `None` if it is not a number.
 fn number(digits: &str) -> Option<usize> {
     let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(usize::MAX))
 }
 
+/// The bytes in base64 with padding (RFC 4648).
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
         let word =
             chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = (word >> (18 - 6 * place)) & 63;
-            out.push(if place <= chunk.len() { char::from(ALPHABET[digit as usize]) } else { '=' });
+        for number in 0..4 {
+            let digit = (word >> (18 - 6 * number)) & 63;
+            out.push(if number <= chunk.len() { char::from(ALPHABET[digit as usize]) } else { '=' });
         }
     }
     out
@@ -196,6 +218,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// Random characters of an alphabet.
     fn text(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length).map(|_| char::from(alphabet[(self.next() % alphabet.len() as u64) as usize])).collect()
     }
@@ -206,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_filled_and_other_braces_kept() {
+    fn fills_placeholders_and_keeps_other_braces() {
         let text = expand("a {x} ${Y} {key} {key} {key:2} {hex:4} {repeat:ab:5} {-}{ {uuid}", 7);
         let words: Vec<_> = text.split(' ').collect();
         assert_eq!(&words[..3], ["a", "{x}", "${Y}"]);
@@ -254,13 +277,13 @@ mod tests {
     }
 
     #[test]
-    fn text_of_open_braces_takes_no_time() {
+    fn expands_many_open_braces_in_linear_time() {
         let text = format!("{}}}", "{".repeat(1 << 20));
         assert_eq!(expand(&text, 1), text);
     }
 
     #[test]
-    fn base64_is_the_standard_one() {
+    fn base64_matches_rfc_4648() {
         assert_eq!(
             ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())),
             ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]

@@ -1,8 +1,16 @@
-//! Encodings of whole files: UTF-16 and UTF-32 are guessed, and read as UTF-8.
+//! Encodings of whole files: guesses UTF-16 and UTF-32, and decodes them to UTF-8.
+//!
+//! A guess adds a decoded text and never replaces the bytes as they are. So a wrong guess moves lines and columns, and hides no key.
 
 use super::source_map::View;
 
-/// How a file's text is written, as far as counting lines needs to know.
+/// The number of first bytes of a file that are read for a guess.
+const GUESS_BYTES: usize = 1024;
+
+/// The number of units that are checked for ASCII together.
+const ASCII_BLOCK_UNITS: usize = 16;
+
+/// The encoding of a file's text. Other encodings than UTF-16 and UTF-32 are not distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8, ASCII, Latin-1, or no text at all.
@@ -18,8 +26,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Guesses from the first bytes of a file: by the byte order mark, else by what the bytes decode to.
-    /// One kilobyte is enough. A wrong guess moves lines and columns; it never hides a key.
+    /// Guesses the encoding from the first bytes of a file: by the byte order mark, or else by what the bytes decode to.
     #[must_use]
     pub fn guess(head: &[u8]) -> Encoding {
         match head {
@@ -31,8 +38,8 @@ impl Encoding {
             [_, _, b'\r', b'\n', ..] => return Encoding::Utf8,
             _ => {}
         }
-        let head = &head[..head.len().min(1024)];
-        // Where 40 % of the units are ASCII, a fifth of the bytes is zero. Few other files have that many.
+        let head = &head[..head.len().min(GUESS_BYTES)];
+        // If 40 % of the units are ASCII, a fifth of the bytes is zero. Few other files have that many.
         let zeros = memchr::memchr_iter(0, head).count();
         if head.len() < 8 || zeros * 5 < head.len() {
             return Encoding::Utf8;
@@ -50,23 +57,25 @@ impl Encoding {
     /// in odd units. In a table of 32-bit numbers, only one half of each number looks like ASCII.
     fn is_plausible(self, bytes: &[u8]) -> bool {
         let units = bytes.len() / self.unit();
-        let (mut ascii, mut no_text) = ([0, 0], 0);
+        // The ASCII characters in even and in odd units.
+        let mut ascii_counts = [0, 0];
+        let mut non_text_count = 0;
         for (at, unit) in self.units(bytes).enumerate() {
             match unit {
                 // Control characters that occur in text: BEL to CR, and ESC, as in `file` (encoding.c).
-                0x07..=0x0D | 0x1B | 0x20..=0x7E => ascii[at % 2] += 1,
-                0x00..=0x9F | 0xE000..=0xF8FF | 0xFFFE..=0xFFFF | 0x11_0000.. => no_text += 1,
+                0x07..=0x0D | 0x1B | 0x20..=0x7E => ascii_counts[at % 2] += 1,
+                0x00..=0x9F | 0xE000..=0xF8FF | 0xFFFE..=0xFFFF | 0x11_0000.. => non_text_count += 1,
                 _ => {}
             }
-            if no_text * 20 > units {
+            if non_text_count * 20 > units {
                 return false;
             }
         }
-        let [even, odd] = ascii.map(|count: usize| count * 100 / units);
+        let [even, odd] = ascii_counts.map(|count: usize| count * 100 / units);
         even + odd >= 40 && even.min(odd) >= 5
     }
 
-    /// How many bytes each unit of the text has.
+    /// The length of a unit in bytes: 1, 2 or 4.
     #[must_use]
     pub fn unit(self) -> usize {
         match self {
@@ -76,88 +85,102 @@ impl Encoding {
         }
     }
 
-    /// The encoding with the bytes of each unit the other way round, and whether this one has the low one first.
+    /// The encoding with the bytes of each unit in the other order.
     #[must_use]
-    pub fn other_order(self) -> (Encoding, bool) {
-        let other = match self {
+    pub fn other_order(self) -> Encoding {
+        match self {
             Encoding::Utf8 => Encoding::Utf8,
             Encoding::Utf16Le => Encoding::Utf16Be,
             Encoding::Utf16Be => Encoding::Utf16Le,
             Encoding::Utf32Le => Encoding::Utf32Be,
             Encoding::Utf32Be => Encoding::Utf32Le,
-        };
-        (other, self.is_low_first())
+        }
     }
 
-    /// Whether the bytes of a unit stand with the low one first.
-    fn is_low_first(self) -> bool {
+    /// Whether the low byte of a unit comes first (little endian).
+    #[must_use]
+    pub fn is_low_first(self) -> bool {
         matches!(self, Encoding::Utf16Le | Encoding::Utf32Le)
     }
 
-    /// The units of text that is not in UTF-8.
+    /// The offset of the low byte in a unit.
+    fn low_byte(self) -> usize {
+        if self.is_low_first() { 0 } else { self.unit() - 1 }
+    }
+
+    /// The units of text, as numbers.
     pub(super) fn units(self, bytes: &[u8]) -> impl Iterator<Item = u32> {
         bytes.chunks_exact(self.unit()).map(move |unit| {
-            let add = |value: u32, &byte: &u8| value << 8 | u32::from(byte);
-            if self.is_low_first() { unit.iter().rev().fold(0, add) } else { unit.iter().fold(0, add) }
+            let append = |value: u32, &byte: &u8| value << 8 | u32::from(byte);
+            if self.is_low_first() { unit.iter().rev().fold(0, append) } else { unit.iter().fold(0, append) }
         })
     }
 
-    /// What `bytes` say, which begin at a whole unit: the text of [`Encoding::view`]. Then how much of it begins before the
-    /// byte `border`, and where what follows that begins.
+    /// Decodes `bytes`, which begin at a whole unit, to the text of [`Encoding::view`]. Returns the text, the length of the text whose
+    /// source begins before the byte `border`, and the offset of the source of the text behind that.
     #[must_use]
     pub fn text(self, bytes: &[u8], border: usize) -> (Vec<u8>, usize, usize) {
-        /// How many units are looked at together.
-        const TOGETHER: usize = 16;
         if self == Encoding::Utf8 {
-            let own = border.min(bytes.len());
-            return (bytes.to_vec(), own, own);
+            let own_len = border.min(bytes.len());
+            return (bytes.to_vec(), own_len, own_len);
         }
+        let block_len = ASCII_BLOCK_UNITS * self.unit();
         let mut text = Vec::with_capacity(bytes.len() / self.unit());
-        let mut own = None;
+        let mut own_end = None;
         let mut at = 0;
         while at + self.unit() <= bytes.len() {
-            if own.is_none() && at >= border {
-                own = Some((text.len(), at));
+            if own_end.is_none() && at >= border {
+                own_end = Some((text.len(), at));
             }
-            // Nearly all of it is ASCII.
-            let block = bytes[at..].get(..TOGETHER * self.unit());
-            let is_whole = own.is_some() || at + TOGETHER * self.unit() <= border;
-            if let Some(block) = block.filter(|block| is_whole && self.is_ascii(block)) {
-                let low = if self.is_low_first() { 0 } else { self.unit() - 1 };
-                text.extend(block.iter().skip(low).step_by(self.unit()));
-                at += block.len();
+            // Nearly all text is ASCII. A block across the border is decoded unit by unit.
+            let is_on_one_side = own_end.is_some() || at + block_len <= border;
+            if is_on_one_side
+                && let Some(block) = bytes[at..].get(..block_len)
+                && self.is_ascii(block)
+            {
+                text.extend(block.iter().skip(self.low_byte()).step_by(self.unit()));
+                at += block_len;
                 continue;
             }
-            let mut units = self.units(&bytes[at..]);
-            let (character, count) = match self {
-                Encoding::Utf16Le | Encoding::Utf16Be => {
-                    let units = units.map(|unit| u16::try_from(unit).unwrap_or_default());
-                    let character = char::decode_utf16(units).next().and_then(Result::ok);
-                    (character, character.map_or(1, char::len_utf16))
-                }
-                _ => (units.next().and_then(char::from_u32), 1),
-            };
-            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            let (character, unit_count) = self.first_character(&bytes[at..]);
             text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            at += count * self.unit();
+            at += unit_count * self.unit();
         }
-        let (own, next) = own.unwrap_or((text.len(), at));
-        (text, own, next)
+        let (own_len, next) = own_end.unwrap_or((text.len(), at));
+        (text, own_len, next)
+    }
+
+    /// The first character of `bytes`, and the number of its units. U+FFFD if the first unit is not text.
+    fn first_character(self, bytes: &[u8]) -> (char, usize) {
+        let mut units = self.units(bytes);
+        let character = match self {
+            Encoding::Utf16Le | Encoding::Utf16Be => {
+                let units = units.map(|unit| u16::try_from(unit).unwrap_or_default());
+                char::decode_utf16(units).next().and_then(Result::ok)
+            }
+            _ => units.next().and_then(char::from_u32),
+        };
+        match character {
+            Some(character) if self.unit() == 2 => (character, character.len_utf16()),
+            Some(character) => (character, 1),
+            None => (char::REPLACEMENT_CHARACTER, 1),
+        }
     }
 
     /// Whether all units are ASCII characters.
     fn is_ascii(self, bytes: &[u8]) -> bool {
-        let or = |place: usize| bytes.iter().skip(place).step_by(self.unit()).fold(0, |all, byte| all | byte);
-        let low = if self.is_low_first() { 0 } else { self.unit() - 1 };
-        (0..self.unit()).all(|place| or(place) <= if place == low { 0x7F } else { 0 })
+        (0..self.unit()).all(|offset| {
+            let all_bits = bytes.iter().skip(offset).step_by(self.unit()).fold(0, |all, byte| all | byte);
+            all_bits <= if offset == self.low_byte() { 0x7F } else { 0 }
+        })
     }
 
-    /// Reads `bytes`, which begin at a whole unit. What is no text becomes U+FFFD.
+    /// Decodes `bytes`, which begin at a whole unit, with a source map. Units that are not text become U+FFFD.
     #[must_use]
     pub fn view(self, bytes: &[u8]) -> View {
         let mut view = View::with_capacity(bytes.len() / self.unit());
         let mut at = 0;
-        let mut add = |character: Result<char, _>, units: usize| {
+        let mut push = |character: Result<char, _>, units: usize| {
             let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
             let end = at + units * self.unit();
             view.push_char(character, &(at..end));
@@ -169,11 +192,11 @@ impl Encoding {
                 let units = self.units(bytes).map(|unit| u16::try_from(unit).unwrap_or_default());
                 char::decode_utf16(units).for_each(|character| {
                     let units = character.as_ref().map_or(1, |character| character.len_utf16());
-                    add(character.map_err(drop), units);
+                    push(character.map_err(drop), units);
                 });
             }
             Encoding::Utf32Le | Encoding::Utf32Be => {
-                self.units(bytes).for_each(|unit| add(char::try_from(unit).map_err(drop), 1));
+                self.units(bytes).for_each(|unit| push(char::try_from(unit).map_err(drop), 1));
             }
         }
         view
@@ -185,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encodings_are_guessed_from_marks_and_zeros() {
+    fn guesses_encodings_from_marks_and_zeros() {
         assert_eq!(Encoding::guess(b"plain"), Encoding::Utf8);
         assert_eq!(Encoding::guess(b"\xFF\xFEa\0"), Encoding::Utf16Le);
         assert_eq!(Encoding::guess(b"\xFE\xFF\0a"), Encoding::Utf16Be);
@@ -213,7 +236,7 @@ mod tests {
         [numbers().flat_map(u32::to_le_bytes).collect(), numbers().flat_map(u32::to_be_bytes).collect()]
     }
 
-    /// Numbers without a pattern, the same in each run.
+    /// A pseudo-random number for each seed.
     fn scattered(seed: u32) -> u32 {
         let mixed = seed.wrapping_mul(0x9E37_79B9) ^ seed.wrapping_mul(0x85EB_CA6B).rotate_left(13);
         (mixed ^ mixed >> 15).wrapping_mul(0xC2B2_AE35)
@@ -252,10 +275,10 @@ mod tests {
 
     #[test]
     fn takes_no_table_of_numbers_for_wide_text() {
-        let mut wrong = Vec::new();
+        let mut wrong_guesses = Vec::new();
         let mut check = |name: &str, bytes: &[u8]| match Encoding::guess(bytes) {
             Encoding::Utf8 => {}
-            other => wrong.push(format!("{name}: {other:?}")),
+            other => wrong_guesses.push(format!("{name}: {other:?}")),
         };
         for (name, step) in [("bytes", 1), ("words", 4), ("members", 0x137), ("pages", 0x1000)] {
             for high in 0..=0xFF {
@@ -275,10 +298,10 @@ mod tests {
             check(&format!("random from {high:#x}0000, big"), &table[1]);
         }
         let floats: [fn(f32) -> f32; 4] = [|n| n, |n| n / 256.0, |n| n * 1000.5, f32::sqrt];
-        for (place, float) in floats.into_iter().enumerate() {
+        for (number, float) in floats.into_iter().enumerate() {
             let table = tables(|at| float(at as f32).to_bits());
-            check(&format!("floats {place}, little"), &table[0]);
-            check(&format!("floats {place}, big"), &table[1]);
+            check(&format!("floats {number}, little"), &table[0]);
+            check(&format!("floats {number}, big"), &table[1]);
         }
         // Samples of sound and indices: numbers of 16 bits, most of them small.
         for bits in 4..=16 {
@@ -292,7 +315,7 @@ mod tests {
                 &samples.flat_map(u16::to_be_bytes).collect::<Vec<_>>(),
             );
         }
-        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(wrong_guesses.is_empty(), "{wrong_guesses:#?}");
     }
 
     #[test]
@@ -315,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_text_is_read_with_the_way_back() {
+    fn decodes_wide_text_with_source_map() {
         let view = Encoding::Utf16Le.view(b"a\0\x3D\xD8\x00\xDE\xe9\0\x00\xD8");
         assert_eq!(view.text, "a\u{1f600}é\u{fffd}".as_bytes());
         assert_eq!((view.written(&(0..1)), view.written(&(1..5)), view.written(&(5..7))), (0..2, 2..6, 6..8));
@@ -324,9 +347,13 @@ mod tests {
         let long: Vec<u8> = long.flat_map(u16::to_le_bytes).collect();
         for border in 0..long.len() + 2 {
             let view = Encoding::Utf16Le.view(&long);
-            let (text, own, next) = Encoding::Utf16Le.text(&long, border);
+            let (text, own_len, next) = Encoding::Utf16Le.text(&long, border);
             let position = view.position(border);
-            assert_eq!((text, own, next), (view.text.clone(), position, view.start(position)), "{border}");
+            assert_eq!(
+                (text, own_len, next),
+                (view.text.clone(), position, view.start(position)),
+                "{border}"
+            );
         }
         assert_eq!(Encoding::Utf32Be.view(b"\0\0\0a\0\x01\xf6\0").text, "a\u{1f600}".as_bytes());
         assert_eq!(Encoding::Utf32Le.view(b"a\0\0\0b\0\0").text, b"a");
