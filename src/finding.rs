@@ -1,4 +1,6 @@
-//! A finding: one secret of one rule at one place.
+//! A finding: one secret of one rule at one place, with what commits say about it.
+//!
+//! The types hold data for reports. They have no byte of a secret except those that its mask shows.
 
 use crate::date::Time;
 use crate::input::{Kind, ObjectId, Origin};
@@ -7,66 +9,66 @@ use crate::secret::{Fingerprint, Secret};
 use crate::text::Mark;
 use std::sync::Arc;
 
-/// One secret of one rule at one place. It holds no byte of the secret but those that the mask shows.
+/// One secret of one rule at one place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Where it was read.
+    /// The file or object in which it is.
     pub origin: Origin<'static>,
-    /// The bytes that are the secret, as they are written.
+    /// The place of the secret as written: encoded, if it is encoded.
     pub region: Region,
     /// The rule that found it.
     pub rule: RuleId,
-    /// How bad it is.
+    /// How serious it is.
     pub level: Level,
-    /// How sure it is.
+    /// How certain it is.
     pub confidence: Confidence,
-    /// What is kept of the secret.
+    /// The mask and the fingerprint of the secret.
     pub secret: Secret,
-    /// Why it was taken for a secret, for people: "bound to SIXTYFOUR_API_KEY".
+    /// Why it is reported, for people: "bound to SIXTYFOUR_API_KEY".
     pub evidence: String,
-    /// How the secret is written, where that is not plainly, from the outside in: "base64, then gzip".
+    /// How the secret is encoded, from the outside in: "base64, then gzip". `None` if it is plain.
     pub reading: Option<String>,
-    /// The line that it stands in, masked.
+    /// The line that it is on, masked.
     pub excerpt: Excerpt,
     /// The comment that allows it, if there is one.
     pub allowed: Option<Allow>,
-    /// How it came into the repository, where that is known.
+    /// Which commits have it. `None` if commits were not read.
     pub history: Option<Box<History>>,
 }
 
-/// What commits say of a secret at a path.
+/// What the commits of a repository say about a secret at a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct History {
-    /// The commits that brought it there, the oldest first; of very many the oldest.
+    /// The commits that introduced it at this path, the oldest first. If there are very many, only the oldest.
     pub introduced: Vec<Introduction>,
-    /// How many commits brought it there.
+    /// The number of commits that introduced it at this path.
     pub introductions: u64,
-    /// Who has it, and who removed it; unknown where only a part of the history was read.
+    /// Which refs and files still have it. `None` if only a part of the history was read.
     pub reach: Option<Reach>,
-    /// When a commit first brought it into the repository, at whatever path.
+    /// When a commit first introduced it in the repository, at any path.
     pub since: Option<Time>,
-    /// The last moment at which it could be valid, if it is one that expires: the vendor's keys live for 730 days at
-    /// most (docs.sixtyfour.ai, API keys), and it was there when it was introduced.
+    /// The latest time at which it may still be valid. `None` if the rule has no lifetime. The vendor's keys expire after at most 730 days
+    /// (docs.sixtyfour.ai, API keys), and the key existed when it was introduced.
     pub live_until: Option<Time>,
 }
 
-/// A commit that brought a secret to a path where none of its parents has it.
+/// A commit that introduced a secret: it has the secret at a path, and no parent has it there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Introduction {
     /// The commit.
     pub commit: Commit,
-    /// The line that the secret stands in there.
+    /// The line of the secret in that commit.
     pub line: u64,
 }
 
-/// A commit, as far as people want to know. All text is printable and keys in it are masked.
+/// A commit, for reports. All text is printable, and keys in it are masked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Commit {
-    /// When it was committed; authors may have written it before.
+    /// When it was committed. The author may have written it earlier.
     pub committed: Time,
     /// Its id.
     pub id: ObjectId,
-    /// Who wrote it, by the repository's mailmap.
+    /// The author's name, by the repository's mailmap.
     pub author: String,
     /// The author's e-mail address, by the repository's mailmap. For programs only.
     pub email: String,
@@ -76,24 +78,24 @@ pub struct Commit {
     pub subject: String,
 }
 
-/// Which part of a repository holds a secret at a path.
+/// Which part of a repository has a secret at a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reach {
-    /// How many commits have it at this path.
+    /// The number of commits that have it at this path.
     pub commits: u64,
-    /// At how many paths some commit has it.
+    /// The number of paths at which a commit has it.
     pub paths: u64,
     /// The last commit that removed it from the path.
     pub removed: Option<Commit>,
     /// Whether the files of `HEAD` still have it at this path.
     pub at_head: bool,
-    /// The way to it that the most people have.
+    /// The most public way to reach it.
     pub exposure: Exposure,
-    /// Refs that lead to it, a few of each sort.
+    /// Refs from which it can be reached, a few of each kind.
     pub refs: Vec<String>,
 }
 
-/// How a secret in a repository can be come by, the most open way first.
+/// From where a secret in a repository can be reached, the most public first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exposure {
     /// From `HEAD`.
@@ -112,7 +114,7 @@ pub enum Exposure {
     Index,
     /// From the log of a ref only.
     Reflog,
-    /// From nowhere: it lies in the object database until git prunes it.
+    /// From no ref: it is in the object database until git prunes it.
     Dangling,
 }
 
@@ -134,19 +136,19 @@ impl Exposure {
     }
 }
 
-/// A stretch of a file, from its first character to behind its last.
+/// A range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Region {
-    /// Where it begins.
+    /// The position of its first character.
     pub start: Point,
-    /// Where the next character would stand.
+    /// The position behind its last character.
     pub end: Point,
 }
 
-/// A place in a file, as people count: lines and columns from 1.
+/// A position in a file, as people count: lines and columns from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
-    /// Bytes before it in the file.
+    /// The number of bytes before it in the file.
     pub offset: u64,
     /// The line.
     pub line: u64,
@@ -162,28 +164,28 @@ impl From<Mark> for Point {
     }
 }
 
-/// A line for people to see, or the part of a long one around the secret: printable, and every key in it masked.
+/// A line for people, or the part of a long line around the secret. It is printable, and all keys in it are masked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Excerpt {
     /// The text.
     pub text: String,
     /// Where the mask of this finding's secret begins in `text`, in bytes.
     pub start: usize,
-    /// How long the mask is, in bytes.
+    /// The length of the mask, in bytes.
     pub length: usize,
 }
 
 impl Excerpt {
-    /// Takes the e-mail addresses out that git writes behind a name (`Ada <ada@example.org>`), unless the secret stands in
-    /// one.
+    /// Removes e-mail addresses that git writes behind a name (`Ada <ada@example.org>`), except one with the secret in it. `start` follows
+    /// the mask.
     pub fn hide_addresses(&mut self) {
         let mut at = 0;
         while let Some(open) = self.text[at..].find('<').map(|open| at + open + 1) {
             let Some(length) = self.text[open..].find('>') else { return };
             at = open;
             let is_address = self.text[open..open + length].contains('@');
-            let is_apart = open + length <= self.start || self.start + self.length <= open;
-            if is_address && is_apart {
+            let is_outside_mask = open + length <= self.start || self.start + self.length <= open;
+            if is_address && is_outside_mask {
                 self.text.replace_range(open..open + length, "…");
                 if open < self.start {
                     self.start = self.start + '…'.len_utf8() - length;
@@ -193,7 +195,7 @@ impl Excerpt {
     }
 }
 
-/// Which secret it is, whatever its place: its rule and its fingerprint.
+/// The identity of a secret, independent of its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretId {
     /// The rule that found it.
@@ -203,20 +205,19 @@ pub struct SecretId {
 }
 
 impl Finding {
-    /// Which secret it is.
+    /// The identity of its secret.
     #[must_use]
     pub fn secret_id(&self) -> SecretId {
         SecretId { rule: self.rule.clone(), fingerprint: self.secret.fingerprint().clone() }
     }
 }
 
-/// A secret that was seen in an object of a repository of which it is not yet known where it belongs. There may be as many
-/// as there are versions of a file, so it is small.
+/// A secret in an object of a history, before its commits and paths are known. There may be one for each version of a file, so it is small.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sighting {
     /// The object.
     pub object: ObjectId,
-    /// What of it was read.
+    /// Which part of the object was read.
     pub kind: Kind,
     /// The secret.
     pub secret: Arc<SecretId>,
@@ -227,7 +228,7 @@ pub struct Sighting {
 pub struct Allow {
     /// The line of the comment.
     pub line: u64,
-    /// The words behind the tag, if any.
+    /// The words behind the tag. May be empty.
     pub reason: String,
 }
 
@@ -236,15 +237,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_hidden_and_the_mask_stays_where_it_is() {
-        let hidden = |text: &str, mask: &str| {
+    fn hides_addresses_and_keeps_the_range_of_the_mask() {
+        let hide_addresses = |text: &str, mask: &str| {
             let start = text.find(mask).expect("the mask");
             let mut excerpt = Excerpt { text: text.to_owned(), start, length: mask.len() };
             excerpt.hide_addresses();
             assert_eq!(&excerpt.text[excerpt.start..excerpt.start + excerpt.length], mask);
             excerpt.text
         };
-        assert_eq!(hidden("A <a@b.c> 1 +0000 KEY <d@e> x", "KEY"), "A <…> 1 +0000 KEY <…> x");
-        assert_eq!(hidden("A <KEY@b.c> <x> <y", "KEY"), "A <KEY@b.c> <x> <y");
+        assert_eq!(hide_addresses("A <a@b.c> 1 +0000 KEY <d@e> x", "KEY"), "A <…> 1 +0000 KEY <…> x");
+        assert_eq!(hide_addresses("A <KEY@b.c> <x> <y", "KEY"), "A <KEY@b.c> <x> <y");
     }
 }

@@ -1,4 +1,6 @@
-//! A mistake in a file that a person wrote for us, a rule or a configuration: shown with the line it stands on.
+//! A mistake in a rule file or a configuration, shown with the line that it is on.
+//!
+//! The messages quote files, so keys in them are masked and control characters replaced. `miette` draws the quoted line.
 
 use crate::secret::{mask_shapes, mask_tokens};
 use crate::text::{is_hidden, printable};
@@ -6,65 +8,73 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
 use std::ops::Range;
 
-/// What is wrong, where, and what to do.
+/// What is wrong, where it is, and how to correct it.
 #[derive(Debug, Clone)]
 pub struct Mistake {
     message: String,
     help: Option<String>,
-    place: Option<Box<Place>>,
+    location: Option<Box<Location>>,
 }
 
+/// A part of a file that is pointed at.
 #[derive(Debug, Clone)]
-struct Place {
+struct Location {
+    /// The file, with keys masked.
     source: NamedSource<String>,
+    /// The offsets of the part, in bytes.
     span: Range<usize>,
+    /// The words at the part.
     label: String,
 }
 
 impl Mistake {
-    /// A mistake without a place.
+    /// A mistake that is not in a file, or whose place is added later.
     pub fn new(message: impl Into<String>) -> Mistake {
-        let lines = message.into();
-        let lines: Vec<_> = lines.lines().map(|line| printable(&mask_shapes(line.as_bytes()))).collect();
-        Mistake { message: lines.join("\n"), help: None, place: None }
+        let message = message.into();
+        let lines: Vec<_> = message.lines().map(|line| printable(&mask_shapes(line.as_bytes()))).collect();
+        Mistake { message: lines.join("\n"), help: None, location: None }
     }
 
-    /// Adds what to do about it.
+    /// Adds advice on how to correct it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Mistake {
         self.help = Some(help.into());
         self
     }
 
-    /// Points at the bytes `span` of the file `name` with this `text`. Keys in the text are masked, as a person may
-    /// have pasted one there.
+    /// Points at the bytes `span` of the file `name` with this `text`. Keys in the text are masked, because somebody may have pasted one
+    /// there.
     #[must_use]
     pub fn at(mut self, name: &str, text: &str, span: Range<usize>) -> Mistake {
-        // What the message quotes is in the file.
+        // The message may quote the file, so it is masked as the file is.
         let label = mask_tokens(&self.message);
         let end = span.end.min(text.len());
         let span = span.start.min(end)..end;
-        let source = NamedSource::new(printable(name.as_bytes()), showable(text));
+        let source = NamedSource::new(printable(name.as_bytes()), printable_source(text));
         self.message = format!("{} cannot be used", printable(name.as_bytes()));
-        self.place = Some(Box::new(Place { source, span, label }));
+        self.location = Some(Box::new(Location { source, span, label }));
         self
     }
 
-    /// A mistake in the form of a TOML file, pointed at.
+    /// A mistake in the syntax of a TOML file, or in its keys.
     #[must_use]
     pub fn toml(name: &str, text: &str, error: &toml::de::Error) -> Mistake {
         Mistake::new(error.message()).at(name, text, error.span().unwrap_or(0..0))
     }
 }
 
-/// The text with keys masked and what could command a terminal replaced, byte for byte, so that spans stay true.
-fn showable(text: &str) -> String {
-    let masked = mask_tokens(text);
-    let is_fine = |character: char| matches!(character, '\n' | '\t') || !is_hidden(character);
-    let replace = |character: char| "?".repeat(character.len_utf8());
-    let shown: String =
-        masked.chars().map(|one| if is_fine(one) { one.to_string() } else { replace(one) }).collect();
-    shown.replace("##[", "#?[")
+/// The text with keys masked and hidden characters replaced. Its length stays the same, so that spans stay valid.
+fn printable_source(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in mask_tokens(text).chars() {
+        if matches!(character, '\n' | '\t') || !is_hidden(character) {
+            out.push(character);
+        } else {
+            out.extend(std::iter::repeat_n('?', character.len_utf8()));
+        }
+    }
+    // The runner of GitHub Actions obeys commands such as `##[error]`.
+    out.replace("##[", "#?[")
 }
 
 impl fmt::Display for Mistake {
@@ -81,12 +91,13 @@ impl Diagnostic for Mistake {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|place| &place.source as &dyn SourceCode)
+        self.location.as_ref().map(|location| &location.source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let place = self.place.as_ref()?;
-        let label = LabeledSpan::new(Some(place.label.clone()), place.span.start, place.span.len());
+        let location = self.location.as_ref()?;
+        let Location { label, span, .. } = &**location;
+        let label = LabeledSpan::new(Some(label.clone()), span.start, span.len());
         Some(Box::new(std::iter::once(label)))
     }
 }

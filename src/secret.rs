@@ -1,14 +1,23 @@
-//! The secret after it was found: a mask for people and a fingerprint for programs. The bytes are gone, so nothing
-//! that holds a [`Secret`] can print the key.
+//! A secret after it was found: a mask for people and a fingerprint for programs. The bytes are gone, so no code that has a [`Secret`]
+//! can print the key.
+//!
+//! The module also masks secrets in other text: in paths, messages and files of settings. Excerpts of scanned files are masked in
+//! `detect/mask`.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::ops::Range;
 
-/// How many characters of a secret may be shown behind its prefix.
+/// The maximum number of characters of a secret that are shown behind its prefix.
 pub const SHOWN: usize = 4;
 
-/// What is kept of a found key.
+/// The length of a fingerprint, before it is written in hexadecimal.
+const FINGERPRINT_BYTES: usize = 8;
+
+/// The length of the fingerprint of a secret that may be guessed.
+const GUESSABLE_FINGERPRINT_BYTES: usize = 3;
+
+/// The mask and the fingerprint of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Secret {
     masked: String,
@@ -16,20 +25,21 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Forgets `bytes`. `prefix` is the length of the part that every secret of the rule begins with and that is
-    /// shown; of the rest at most four characters are. A `guessable` secret (one that is not random for certain)
-    /// gets a short fingerprint, from which a guess cannot be confirmed.
+    /// Masks and hashes the secret `bytes`, and keeps no copy. The first `prefix_len` bytes, which all secrets of the rule have in common,
+    /// are shown, and at most four more.
+    ///
+    /// A `guessable` secret is one that may not be random. Its fingerprint is short, so that nobody can confirm a guess with it.
     #[must_use]
-    pub fn seal(rule: &str, bytes: &[u8], prefix: usize, guessable: bool) -> Secret {
+    pub fn seal(rule: &str, bytes: &[u8], prefix_len: usize, guessable: bool) -> Secret {
         let hash = Sha256::new()
             .chain_update(b"sf-scan 1\0")
             .chain_update(rule)
             .chain_update(b"\0")
             .chain_update(bytes)
             .finalize();
-        let length = if guessable { 3 } else { 8 };
-        let fingerprint = hash[..length].iter().map(|byte| format!("{byte:02x}")).collect();
-        Secret { masked: mask(bytes, prefix), fingerprint: Fingerprint(fingerprint) }
+        let fingerprint_len = if guessable { GUESSABLE_FINGERPRINT_BYTES } else { FINGERPRINT_BYTES };
+        let fingerprint = hash[..fingerprint_len].iter().map(|byte| format!("{byte:02x}")).collect();
+        Secret { masked: mask(bytes, prefix_len), fingerprint: Fingerprint(fingerprint) }
     }
 
     /// The prefix and at most four characters, then an ellipsis.
@@ -38,15 +48,15 @@ impl Secret {
         &self.masked
     }
 
-    /// Which secret it is.
+    /// The fingerprint, which is equal for equal secrets of one rule.
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 }
 
-/// Tells whether two findings are of the same secret: a truncated SHA-256 of rule and secret, in hexadecimal. It does
-/// not depend on the place, so it survives moved lines, renamed files, rebases and squashes.
+/// A truncated SHA-256 of rule and secret, in hexadecimal. Two findings with the same fingerprint are of the same secret. It does not
+/// depend on the place, so it survives moved lines, renamed files, rebases and squashes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 
@@ -66,29 +76,30 @@ pub fn uuid(texts: &[&str]) -> String {
     }
     let mut bytes: [u8; 16] = [0; 16];
     bytes.copy_from_slice(&hash.finalize()[..16]);
+    // The version, 8, and the variant.
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }
 
-/// How many bytes of a secret may be shown: its prefix and at most four characters, and never more than half of it.
+/// The number of bytes of a secret that are shown: its prefix and at most four more, and never more than half of it.
 #[must_use]
-pub fn shown(length: usize, prefix: usize) -> usize {
-    (prefix + SHOWN).min(length / 2)
+pub fn shown_len(secret_len: usize, prefix_len: usize) -> usize {
+    (prefix_len + SHOWN).min(secret_len / 2)
 }
 
-/// Masks a secret: its prefix, at most four characters, an ellipsis. What is not ASCII is not shown.
+/// Masks a secret: its prefix, at most four characters, and an ellipsis. Other bytes than printable ASCII become `?`.
 #[must_use]
-pub fn mask(bytes: &[u8], prefix: usize) -> String {
-    mask_behind(bytes, shown(bytes.len(), prefix))
+pub fn mask(bytes: &[u8], prefix_len: usize) -> String {
+    mask_behind(bytes, shown_len(bytes.len(), prefix_len))
 }
 
-/// Masks all of a text but its first `shown` bytes. Of those, what is not ASCII is not shown.
+/// Shows the first `shown_len` bytes of a text, and an ellipsis for the rest. Other bytes than printable ASCII become `?`.
 #[must_use]
-pub fn mask_behind(bytes: &[u8], shown: usize) -> String {
+pub fn mask_behind(bytes: &[u8], shown_len: usize) -> String {
     let as_char = |&byte: &u8| if byte.is_ascii_graphic() { char::from(byte) } else { '?' };
-    let mut text: String = bytes[..shown].iter().map(as_char).collect();
+    let mut text: String = bytes[..shown_len].iter().map(as_char).collect();
     text.push('…');
     text
 }
@@ -96,27 +107,27 @@ pub fn mask_behind(bytes: &[u8], shown: usize) -> String {
 /// The shape of a secret.
 struct Shape {
     prefix: &'static [u8],
-    /// How many characters follow the prefix.
-    body_length: usize,
+    /// The number of characters behind the prefix.
+    body_len: usize,
     is_body: fn(&u8) -> bool,
 }
 
-/// The secrets of the vendor, for masking where no rule is at hand (`rules/sixtyfour_api_key.toml` and
+/// The shapes of the vendor's secrets, to mask text without the rules (`rules/sixtyfour_api_key.toml` and
 /// `rules/sixtyfour_webhook_secret.toml` say where the shapes come from).
 const SHAPES: [Shape; 2] = [
-    Shape { prefix: b"api_", body_length: 32, is_body: u8::is_ascii_alphanumeric },
-    Shape { prefix: b"sk_whsec_", body_length: 64, is_body: u8::is_ascii_hexdigit },
+    Shape { prefix: b"api_", body_len: 32, is_body: u8::is_ascii_alphanumeric },
+    Shape { prefix: b"sk_whsec_", body_len: 64, is_body: u8::is_ascii_hexdigit },
 ];
 
-/// Where text has the shape of one of the vendor's secrets, and the length of its prefix. What stands around it does not
-/// matter, and what follows it without a gap belongs to it.
+/// The ranges of text with the shape of one of the vendor's secrets, each with the length of its prefix. They need not be tokens. Letters and
+/// digits directly behind the body belong to the range.
 #[must_use]
 pub fn shapes(text: &[u8]) -> Vec<(Range<usize>, usize)> {
     let mut found: Vec<(Range<usize>, usize)> = Vec::new();
-    for Shape { prefix, body_length, is_body } in SHAPES {
+    for Shape { prefix, body_len, is_body } in SHAPES {
         for start in memchr::memmem::find_iter(text, prefix) {
             let body = &text[start + prefix.len()..];
-            if body.iter().take_while(|byte| is_body(byte)).count() >= body_length {
+            if body.iter().take_while(|byte| is_body(byte)).count() >= body_len {
                 let length = body.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
                 found.push((start..start + prefix.len() + length, prefix.len()));
             }
@@ -126,41 +137,41 @@ pub fn shapes(text: &[u8]) -> Vec<(Range<usize>, usize)> {
     found
 }
 
-/// A run of letters and digits that is at least this long, and has lower case, upper case and a digit, is masked in text
-/// that is quoted from a file: it may be (a part of) a secret that no rule knows. Shorter ones are mostly names.
-const MIN_RANDOM_RUN: usize = 12;
+/// The minimum length of a run of letters and digits that looks random, if it has both cases and a digit. Shorter ones are mostly names.
+const MIN_RANDOM_RUN_LEN: usize = 12;
 
-/// As long as the body of a key. A random one without a digit is rare (one in 300), and still a secret.
-const MIN_LONG_RUN: usize = 32;
+/// The minimum length of a run that looks random without a digit: the body of a key. One random key in 300 has no digit.
+const MIN_LONG_RUN_LEN: usize = 32;
 
-/// As long as the body of a webhook secret.
-const MIN_HEX_RUN: usize = 64;
+/// The minimum length of a run of hexadecimal digits that looks random: the body of a webhook secret.
+const MIN_HEX_RUN_LEN: usize = 64;
 
-/// Whether a run of letters and digits may be the body of a secret, or a part of one, whatever stands before it.
+/// Whether a run of letters and digits may be the body of a secret, or a part of one, without regard to the text around it. The secret may be
+/// of a kind that no rule knows.
 #[must_use]
 pub fn is_random_run(run: &[u8]) -> bool {
-    let any = |class: fn(&u8) -> bool| run.iter().any(class);
-    let has_both_cases = || any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase);
-    let is_long = run.len() >= MIN_LONG_RUN || run.len() >= MIN_RANDOM_RUN && any(u8::is_ascii_digit);
-    is_long && has_both_cases() || run.len() >= MIN_HEX_RUN && run.iter().all(u8::is_ascii_hexdigit)
+    let has = |class: fn(&u8) -> bool| run.iter().any(class);
+    let has_both_cases = || has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    let is_long = run.len() >= MIN_LONG_RUN_LEN || run.len() >= MIN_RANDOM_RUN_LEN && has(u8::is_ascii_digit);
+    is_long && has_both_cases() || run.len() >= MIN_HEX_RUN_LEN && run.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Masks what has the shape of a secret in a path, a ref, an id or a message. Each masked byte becomes one asterisk, so that
-/// offsets stay true.
+/// Masks text with the shape of a secret in a path, a ref, an id or a message. Each masked byte becomes one asterisk, so that offsets
+/// stay valid.
 #[must_use]
 pub fn mask_shapes(text: &[u8]) -> Vec<u8> {
     let mut out = text.to_vec();
-    for (span, prefix) in shapes(text) {
-        out[span.start + prefix + SHOWN..span.end].fill(b'*');
+    for (span, prefix_len) in shapes(text) {
+        out[span.start + prefix_len + SHOWN..span.end].fill(b'*');
     }
     out
 }
 
-/// A token of a file of settings that is at least this long is masked.
-const MIN_TOKEN: usize = 16;
+/// The minimum length of a token that is masked in a file of settings.
+const MIN_TOKEN_LEN: usize = 16;
 
-/// Masks every long run of letters, digits and `_-+/=` that has both a letter and a digit, and every run that may be a part of
-/// a secret ([`is_random_run`]). For files of settings, where no credential belongs. Each masked byte becomes one asterisk.
+/// Masks every long run of letters, digits and `_-+/=` that has a letter and a digit, and every run that looks random
+/// ([`is_random_run`]). For files of settings, in which there should be no credentials. Each masked byte becomes one asterisk.
 #[must_use]
 pub fn mask_tokens(text: &str) -> String {
     let mut bytes = mask_shapes(text.as_bytes());
@@ -171,8 +182,8 @@ pub fn mask_tokens(text: &str) -> String {
     }
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+/=".contains(byte);
     for run in bytes.chunk_by_mut(|a, b| is_token(a) == is_token(b)) {
-        let any = |class: fn(&u8) -> bool| run.iter().any(class);
-        if run.len() >= MIN_TOKEN && any(u8::is_ascii_alphabetic) && any(u8::is_ascii_digit) {
+        let has = |class: fn(&u8) -> bool| run.iter().any(class);
+        if run.len() >= MIN_TOKEN_LEN && has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit) {
             run[SHOWN..].fill(b'*');
         }
     }
@@ -190,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_characters_are_shown_and_never_more_than_half() {
+    fn shows_four_characters_and_never_more_than_half() {
         assert_eq!(mask(b"api_0123456789abcdef", 4), "api_0123…");
         assert_eq!(mask(b"0123456789", 0), "0123…");
         assert_eq!(mask(b"abc", 0), "a…");
@@ -198,18 +209,18 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_tells_secrets_and_rules_apart() {
-        let print =
+    fn fingerprint_differs_by_secret_and_by_rule() {
+        let fingerprint =
             |rule, bytes, guessable| Secret::seal(rule, bytes, 0, guessable).fingerprint().to_string();
-        assert_eq!(print("a", b"x", false), print("a", b"x", false));
-        assert_ne!(print("a", b"x", false), print("a", b"y", false));
-        assert_ne!(print("a", b"x", false), print("b", b"x", false));
-        assert_eq!(print("a", b"x", false).len(), 16);
-        assert_eq!(print("a", b"x", true).len(), 6);
+        assert_eq!(fingerprint("a", b"x", false), fingerprint("a", b"x", false));
+        assert_ne!(fingerprint("a", b"x", false), fingerprint("a", b"y", false));
+        assert_ne!(fingerprint("a", b"x", false), fingerprint("b", b"x", false));
+        assert_eq!(fingerprint("a", b"x", false).len(), 16);
+        assert_eq!(fingerprint("a", b"x", true).len(), 6);
     }
 
     #[test]
-    fn random_run_is_no_name() {
+    fn names_do_not_look_random() {
         for run in ["aB3aB3aB3aB3", &"aB".repeat(16), &"0f".repeat(32)] {
             assert!(is_random_run(run.as_bytes()), "{run}");
         }
@@ -219,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_only_whole_secret_in_path() {
+    fn masks_only_whole_secrets_in_a_path() {
         let path = format!("src/api_ClientGeneratedV2Models.ts/api_{}", "Q7".repeat(15));
         assert_eq!(mask_shapes_in(&path), path);
         let secret = format!("sk_whsec_{}", "0f".repeat(32));
@@ -227,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_masked_in_place() {
+    fn masks_shapes_without_moving_other_text() {
         let text = format!("x api_{} y", "Q7".repeat(16));
         let masked = mask_shapes_in(&text);
         assert_eq!(masked, format!("x api_Q7Q7{} y", "*".repeat(28)));

@@ -17,7 +17,7 @@ use super::matching::{joined_secrets, matches_at};
 use super::walker::{Candidate, find_candidates};
 use crate::finding::Excerpt;
 use crate::rule::RuleSet;
-use crate::secret::{SHOWN, is_random_run, mask_behind, shapes, shown};
+use crate::secret::{SHOWN, is_random_run, mask_behind, shapes, shown_len};
 use crate::text::printable;
 use memchr::{memchr, memmem, memrchr};
 use std::cell::RefCell;
@@ -48,7 +48,7 @@ struct Mask {
 impl Mask {
     /// Hides a secret that begins with a known prefix. The prefix and a few more bytes are shown.
     fn from_secret(span: Range<usize>, prefix_len: usize) -> Mask {
-        Mask { shown_len: shown(span.len(), prefix_len), span }
+        Mask { shown_len: shown_len(span.len(), prefix_len), span }
     }
 
     /// Hides all of a span: the first characters of its secret may be shown elsewhere.

@@ -2,18 +2,18 @@
 //!
 //! A class is two tables of 16 entries, one for the low and one for the high nibble of a byte. A byte has the bits that its two
 //! entries share. SIMD shuffles look up 16 bytes per instruction and lane, so a block costs a few instructions (Langdale and
-//! Lemire, "Parsing Gigabytes of JSON per Second", section 3.1). The module knows nothing of what a class is used for.
+//! Lemire, "Parsing Gigabytes of JSON per Second", section 3.1). The classes themselves are defined where they are used.
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x16, u8x64};
 use std::sync::LazyLock;
 
-/// A block is classified at once: each of its bytes has a bit in a `u64`.
+/// The length of a block. Its bytes are classified at once, and each has a bit in a `u64`.
 pub(crate) const BLOCK_BYTES: usize = 64;
 
 /// The best SIMD level of this CPU, detected once.
 pub(crate) static SIMD_LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
-/// Up to eight classes of bytes, a bit each.
+/// Up to eight classes of bytes, a bit for each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByteClass {
     low: [u8; 16],
@@ -47,18 +47,19 @@ impl ByteClass {
         class
     }
 
-    /// Gives a byte these bits. Bytes that share one nibble with it and one with another byte of the same bit get the bit too.
+    /// Adds a byte to the classes `bits`. This may add other bytes too: `'A'` (0x41) and `'R'` (0x52) in one class add 0x42 and 0x51,
+    /// because their nibbles have the bit.
     pub(crate) const fn insert(&mut self, byte: u8, bits: u8) {
         self.low[(byte & 15) as usize] |= bits;
         self.high[(byte >> 4) as usize] |= bits;
     }
 
-    /// The bits of a byte.
+    /// The classes of a byte, as bits.
     pub(crate) fn bits(&self, byte: u8) -> u8 {
         self.low[usize::from(byte & 15)] & self.high[usize::from(byte >> 4)]
     }
 
-    /// Whether a byte has any bit.
+    /// Whether a byte is in any class.
     pub(crate) fn contains(&self, byte: u8) -> bool {
         self.bits(byte) != 0
     }
@@ -67,29 +68,32 @@ impl ByteClass {
 /// The number of bytes at the start of the text that are in the class.
 pub(crate) fn span(class: &ByteClass, text: &[u8]) -> usize {
     let (blocks, rest) = text.as_chunks();
-    let whole = dispatch!(*SIMD_LEVEL, simd => span_of_blocks(simd, class, blocks));
-    if whole < blocks.len() * BLOCK_BYTES {
-        return whole;
+    let length = dispatch!(*SIMD_LEVEL, simd => span_of_blocks(simd, class, blocks));
+    if length < blocks.len() * BLOCK_BYTES {
+        return length;
     }
+    // The rest is filled up to a block, and counts at most with its own length.
     let mut block = [0; BLOCK_BYTES];
     block[..rest.len()].copy_from_slice(rest);
-    let behind = dispatch!(*SIMD_LEVEL, simd => span_of_blocks(simd, class, &[block]));
-    whole + behind.min(rest.len())
+    let length_in_rest = dispatch!(*SIMD_LEVEL, simd => span_of_blocks(simd, class, &[block]));
+    length + length_in_rest.min(rest.len())
 }
 
 /// The number of bytes at the end of the text that are in the class.
 pub(crate) fn span_back(class: &ByteClass, text: &[u8]) -> usize {
     let (rest, blocks) = text.as_rchunks();
-    let whole = dispatch!(*SIMD_LEVEL, simd => span_back_of_blocks(simd, class, blocks));
-    if whole < blocks.len() * BLOCK_BYTES {
-        return whole;
+    let length = dispatch!(*SIMD_LEVEL, simd => span_back_of_blocks(simd, class, blocks));
+    if length < blocks.len() * BLOCK_BYTES {
+        return length;
     }
+    // The rest is filled up to a block, and counts at most with its own length.
     let mut block = [0; BLOCK_BYTES];
     block[BLOCK_BYTES - rest.len()..].copy_from_slice(rest);
-    let before = dispatch!(*SIMD_LEVEL, simd => span_back_of_blocks(simd, class, &[block]));
-    whole + before.min(rest.len())
+    let length_in_rest = dispatch!(*SIMD_LEVEL, simd => span_back_of_blocks(simd, class, &[block]));
+    length + length_in_rest.min(rest.len())
 }
 
+/// [`span`] of whole blocks.
 #[inline(always)]
 fn span_of_blocks<S: Simd>(simd: S, class: &ByteClass, blocks: &[[u8; BLOCK_BYTES]]) -> usize {
     let tables = NibbleTables::load(simd, class);
@@ -102,6 +106,7 @@ fn span_of_blocks<S: Simd>(simd: S, class: &ByteClass, blocks: &[[u8; BLOCK_BYTE
     blocks.len() * BLOCK_BYTES
 }
 
+/// [`span_back`] of whole blocks.
 #[inline(always)]
 fn span_back_of_blocks<S: Simd>(simd: S, class: &ByteClass, blocks: &[[u8; BLOCK_BYTES]]) -> usize {
     let tables = NibbleTables::load(simd, class);
@@ -128,21 +133,21 @@ impl<S: Simd> NibbleTables<S> {
         NibbleTables { simd, low: splat16(simd, &class.low), high: splat16(simd, &class.high) }
     }
 
-    /// The bits of each byte of a block.
+    /// The classes of each byte of a block, as bits.
     #[inline(always)]
     pub(crate) fn bits(self, block: &[u8; BLOCK_BYTES]) -> u8x64<S> {
         let bytes = u8x64::from_slice(self.simd, block);
         self.low.swizzle_dyn_within_blocks(bytes & 15) & self.high.swizzle_dyn_within_blocks(bytes >> 4)
     }
 
-    /// The bytes of a block that are in the class.
+    /// The bytes of a block that are in any class. Bit n stands for byte n.
     #[inline(always)]
     pub(crate) fn members(self, block: &[u8; BLOCK_BYTES]) -> u64 {
         non_zero(self.simd, self.bits(block))
     }
 }
 
-/// Sixteen entries, repeated for each of the four lanes of a block: shuffles do not cross lanes.
+/// The sixteen entries of a table, repeated for each of the four lanes of a block, because shuffles do not cross lanes.
 #[inline(always)]
 pub(crate) fn splat16<S: Simd>(simd: S, entries: &[u8; 16]) -> u8x64<S> {
     let entries = u8x16::from_slice(simd, entries);
@@ -150,7 +155,7 @@ pub(crate) fn splat16<S: Simd>(simd: S, entries: &[u8; 16]) -> u8x64<S> {
     twice.combine(twice)
 }
 
-/// The bytes of a block that are not zero.
+/// The bytes of a block that are not zero. Bit n stands for byte n.
 #[inline(always)]
 pub(crate) fn non_zero<S: Simd>(simd: S, bytes: u8x64<S>) -> u64 {
     !bytes.simd_eq(u8x64::splat(simd, 0)).to_bitmask()
@@ -200,8 +205,8 @@ mod tests {
             for (block_number, block) in text.as_chunks().0.iter().enumerate() {
                 for level in [*SIMD_LEVEL, Level::baseline()] {
                     let members = dispatch!(level, simd => members(simd, class, block));
-                    let is_right = |place: usize| {
-                        (members >> place & 1 == 1) == is_member(block_number * BLOCK_BYTES + place)
+                    let is_right = |offset: usize| {
+                        (members >> offset & 1 == 1) == is_member(block_number * BLOCK_BYTES + offset)
                     };
                     assert!(
                         (0..BLOCK_BYTES).all(is_right),

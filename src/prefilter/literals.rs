@@ -1,49 +1,52 @@
-//! The search for many literals at once.
+//! Searches for many literals at once.
 //!
 //! Each literal is found by its *fingerprint*: the three bytes in a row that are rarest in files. Literals are put into eight
-//! buckets, one for each bit of a byte class, and the SIMD pass ([`scan`](super::scan)) reports where three bytes in a row share
-//! a bucket. There a hash of the three bytes leads to the literals that are compared. This is Teddy of Hyperscan and of the
-//! aho-corasick crate, with the rare bytes of the "packed pair" search in memchr. The literals are bytes: which rule they belong
-//! to, and how text is encoded, is the caller's business.
+//! buckets, one for each bit of a byte class. The SIMD pass ([`scan`](super::scan)) reports where three bytes in a row share
+//! a bucket. A hash of the three bytes selects the literals that are compared there. This is Teddy of Hyperscan and of the
+//! aho-corasick crate, with the rare bytes of the "packed pair" search in memchr.
+//!
+//! The literals are bytes. The caller knows which rule and which encoding they belong to.
 
 use super::byte_class::{BLOCK_BYTES, ByteClass};
 use super::scan::{BATCH_BLOCKS, BlockCandidates, EncodedBlocks, scan_blocks};
 use std::ops::Range;
 
-/// The bytes of a literal that the SIMD pass looks for.
+/// The length of a fingerprint: the part of a literal that the SIMD pass searches for.
 const FINGERPRINT_BYTES: usize = 3;
 
-/// The bytes of a fingerprint behind its first.
+/// The number of bytes of a fingerprint behind its first byte.
 const BYTES_BEHIND: usize = FINGERPRINT_BYTES - 1;
 
-/// One for each bit of a byte.
+/// The number of buckets: one for each bit of a byte.
 const BUCKETS: usize = 8;
 
-/// Literals to search for.
+/// A search for a set of literals.
 #[derive(Debug)]
 pub(crate) struct LiteralPrefilter {
     /// Sorted by the slot of their fingerprints.
     literals: Vec<Literal>,
-    /// For each slot its part of `literals`.
+    /// For each slot the range of its literals.
     slots: Vec<Range<usize>>,
-    /// For each byte of a fingerprint the buckets that it occurs in.
+    /// For each of the three bytes of a fingerprint: the buckets that a byte is in.
     classes: [ByteClass; FINGERPRINT_BYTES],
 }
 
+/// A literal, prepared for comparison.
 #[derive(Debug)]
 struct Literal {
-    /// Its index among the literals that were given.
+    /// Its index in the list of the caller.
     index: usize,
     bytes: Box<[u8]>,
     fingerprint: u32,
     fingerprint_offset: usize,
-    /// Its first eight bytes, and a mask of those that it has.
+    /// Its first eight bytes, or all of them and zeros.
     head: u64,
+    /// 0xFF for each byte of `head` that the literal has.
     head_mask: u64,
 }
 
 impl LiteralPrefilter {
-    /// Literals of at least [`FINGERPRINT_BYTES`] bytes each.
+    /// Prepares the search for `literals`. Each has at least [`FINGERPRINT_BYTES`] bytes.
     pub(crate) fn new(literals: &[&[u8]]) -> LiteralPrefilter {
         let mut literals: Vec<Literal> =
             literals.iter().enumerate().map(|(index, bytes)| Literal::new(index, bytes)).collect();
@@ -56,8 +59,8 @@ impl LiteralPrefilter {
             }
         }
         literals.sort_by_key(|literal| slot(literal.fingerprint));
-        let first = |number: usize| literals.partition_point(|literal| slot(literal.fingerprint) < number);
-        let slots = (0..SLOTS).map(|number| first(number)..first(number + 1)).collect();
+        let first_of = |number: usize| literals.partition_point(|literal| slot(literal.fingerprint) < number);
+        let slots = (0..SLOTS).map(|number| first_of(number)..first_of(number + 1)).collect();
         LiteralPrefilter { literals, slots, classes }
     }
 
@@ -73,35 +76,35 @@ impl LiteralPrefilter {
         let mut starts = [0; BATCH_BLOCKS];
         let mut at = span.start;
         while at + FINGERPRINT_BYTES <= span.end {
-            // A literal may begin at each of these places.
-            let places = span.end - at - BYTES_BEHIND;
-            let blocks = places.div_ceil(BLOCK_BYTES).min(BATCH_BLOCKS);
-            let whole = ((text.len() - at - BYTES_BEHIND) / BLOCK_BYTES).min(blocks);
+            // The number of offsets at which a fingerprint may begin.
+            let start_count = span.end - at - BYTES_BEHIND;
+            let blocks = start_count.div_ceil(BLOCK_BYTES).min(BATCH_BLOCKS);
+            let whole_blocks = ((text.len() - at - BYTES_BEHIND) / BLOCK_BYTES).min(blocks);
             let BlockCandidates { mut literals, mut encoded } =
-                scan_blocks(&self.classes, text, at, whole, &mut starts);
-            if whole < blocks {
-                // The end of the text, padded with zeros.
-                let last = at + whole * BLOCK_BYTES;
+                scan_blocks(&self.classes, text, at, whole_blocks, &mut starts);
+            if whole_blocks < blocks {
+                // The last block of the text is filled up with zeros.
+                let last = at + whole_blocks * BLOCK_BYTES;
                 let mut padded = [0; 2 * BLOCK_BYTES];
                 padded[..text.len() - last].copy_from_slice(&text[last..]);
                 let mut last_starts = [0; BATCH_BLOCKS];
                 let candidates = scan_blocks(&self.classes, &padded, 0, 1, &mut last_starts);
-                literals |= candidates.literals << whole;
-                encoded |= candidates.encoded << whole;
-                starts[whole] = last_starts[0];
+                literals |= candidates.literals << whole_blocks;
+                encoded |= candidates.encoded << whole_blocks;
+                starts[whole_blocks] = last_starts[0];
             }
-            if places < blocks * BLOCK_BYTES {
-                // No literal begins behind the last place.
-                starts[blocks - 1] &= (1 << (places % BLOCK_BYTES)) - 1;
+            if start_count < blocks * BLOCK_BYTES {
+                // No fingerprint begins so close to the end.
+                starts[blocks - 1] &= (1 << (start_count % BLOCK_BYTES)) - 1;
             }
             encoded_blocks.push(encoded, blocks);
             while literals != 0 {
                 let number = literals.trailing_zeros() as usize;
-                let mut left = starts[number];
-                while left != 0 {
-                    let place = at + number * BLOCK_BYTES + left.trailing_zeros() as usize;
-                    self.verify(&text[..span.end], span.start, place, &mut visit);
-                    left &= left - 1;
+                let mut unverified = starts[number];
+                while unverified != 0 {
+                    let offset = at + number * BLOCK_BYTES + unverified.trailing_zeros() as usize;
+                    self.verify(&text[..span.end], span.start, offset, &mut visit);
+                    unverified &= unverified - 1;
                 }
                 literals &= literals - 1;
             }
@@ -110,15 +113,19 @@ impl LiteralPrefilter {
         encoded_blocks
     }
 
-    /// Compares the literals whose fingerprint may be at `place` of a text that begins at `start`.
-    fn verify(&self, text: &[u8], start: usize, place: usize, visit: &mut impl FnMut(usize, usize)) {
-        let fingerprint = as_word(&text[place..place + FINGERPRINT_BYTES]);
+    /// Compares the literals whose fingerprint may be at `at`, and visits those that are there. Literals that begin before `floor` do not
+    /// count.
+    fn verify(&self, text: &[u8], floor: usize, at: usize, visit: &mut impl FnMut(usize, usize)) {
+        let fingerprint = as_word(&text[at..at + FINGERPRINT_BYTES]);
         for literal in &self.literals[self.slots[slot(fingerprint)].clone()] {
-            let first = place.checked_sub(literal.fingerprint_offset).filter(|&first| first >= start);
-            if let Some(first) = first.filter(|_| literal.fingerprint == fingerprint)
-                && literal.is_at_start_of(&text[first..])
+            if literal.fingerprint != fingerprint {
+                continue;
+            }
+            let start = at.checked_sub(literal.fingerprint_offset).filter(|&start| start >= floor);
+            if let Some(start) = start
+                && literal.is_at_start_of(&text[start..])
             {
-                visit(literal.index, first);
+                visit(literal.index, start);
             }
         }
     }
@@ -126,7 +133,7 @@ impl LiteralPrefilter {
 
 impl Literal {
     fn new(index: usize, bytes: &[u8]) -> Literal {
-        let fingerprint_offset = rarest_bytes(bytes);
+        let fingerprint_offset = rarest_offset(bytes);
         let (mut head, mut head_mask) = ([0; 8], [0; 8]);
         let length = bytes.len().min(8);
         head[..length].copy_from_slice(&bytes[..length]);
@@ -145,7 +152,7 @@ impl Literal {
         &self.bytes[self.fingerprint_offset..self.fingerprint_offset + FINGERPRINT_BYTES]
     }
 
-    /// Compares eight bytes at once: most literals have no more.
+    /// Whether the text begins with the literal. Compares eight bytes at once, because most literals have no more.
     #[inline]
     fn is_at_start_of(&self, text: &[u8]) -> bool {
         match text.first_chunk() {
@@ -166,9 +173,10 @@ struct Bucket {
 }
 
 impl Bucket {
+    /// The bucket with the literals of both.
     fn merged_with(&self, other: &Bucket) -> Bucket {
-        let union = |place: usize| {
-            let ((low, high), (other_low, other_high)) = (self.nibbles[place], other.nibbles[place]);
+        let union = |byte: usize| {
+            let ((low, high), (other_low, other_high)) = (self.nibbles[byte], other.nibbles[byte]);
             (low | other_low, high | other_high)
         };
         Bucket { literals: [&*self.literals, &*other.literals].concat(), nibbles: [0, 1, 2].map(union) }
@@ -178,30 +186,27 @@ impl Bucket {
     /// feeds, so the high nibbles 0, 6 and 7 weigh most.
     fn false_positive_weight(&self) -> u32 {
         let weight = |(low, high): &(u16, u16)| {
-            let of_nibble = |nibble: u32| match nibble {
+            let weight_of_high = |nibble: u32| match nibble {
                 0 | 6 | 7 => 8,
                 2 | 3 => 5,
                 4 | 5 => 3,
                 _ => 1,
             };
-            low.count_ones() * (0..16).filter(|bit| high >> bit & 1 == 1).map(of_nibble).sum::<u32>()
+            low.count_ones() * (0..16).filter(|bit| high >> bit & 1 == 1).map(weight_of_high).sum::<u32>()
         };
         self.nibbles.iter().map(weight).product()
     }
 }
 
-/// Distributes the literals to at most [`BUCKETS`] buckets. Starts with one bucket for each literal, sorted by fingerprint, and
-/// merges the two neighbours whose union matches least by chance.
+/// Distributes the literals to at most [`BUCKETS`] buckets. It starts with one bucket for each literal, sorted by fingerprint. Then it
+/// merges the two neighbours whose union matches least by chance, until there are few enough.
 fn fill_buckets(literals: &[Literal]) -> Vec<Bucket> {
     let mut sorted: Vec<&Literal> = literals.iter().collect();
     sorted.sort_by_key(|literal| literal.fingerprint);
     let nibbles = |&byte: &u8| (1 << (byte & 15), 1 << (byte >> 4));
     let bucket = |literal: &Literal| {
         let bytes = literal.fingerprint_bytes();
-        Bucket {
-            literals: vec![literal.index],
-            nibbles: [0, 1, 2].map(|place: usize| nibbles(&bytes[place])),
-        }
+        Bucket { literals: vec![literal.index], nibbles: [0, 1, 2].map(|byte: usize| nibbles(&bytes[byte])) }
     };
     let mut buckets: Vec<Bucket> = sorted.into_iter().map(bucket).collect();
     while buckets.len() > BUCKETS {
@@ -213,13 +218,13 @@ fn fill_buckets(literals: &[Literal]) -> Vec<Bucket> {
     buckets
 }
 
-/// Three bytes as a number, the first one highest.
+/// Three bytes as a number, big endian.
 #[inline]
 fn as_word(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte))
 }
 
-/// The entries of the hash table.
+/// The number of entries in the hash table.
 const SLOTS: usize = 256;
 
 /// The entry of a fingerprint, by Fibonacci hashing: the highest bits of the product depend on all bits.
@@ -228,8 +233,8 @@ fn slot(fingerprint: u32) -> usize {
     (fingerprint.wrapping_mul(0x9E37_79B1) >> 24) as usize
 }
 
-/// Where the three bytes in a row begin that are rarest in files.
-fn rarest_bytes(literal: &[u8]) -> usize {
+/// The offset of the three bytes in a row that are rarest in files. The frequencies are rough classes.
+fn rarest_offset(literal: &[u8]) -> usize {
     let frequency = |byte: &u8| match byte {
         b'\0' | b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6u32,
         b'a'..=b'z' => 5,
@@ -247,7 +252,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Few letters, so that much is found and more is nearly found.
+    /// A few different bytes, so that texts have many literals and many near misses.
     fn bytes() -> impl Strategy<Value = u8> {
         prop::sample::select(&b"aabbccdda\0-_ xyz\xff\xfe\xfd"[..])
     }
@@ -269,11 +274,11 @@ mod tests {
         fn matches_naive_search(
             literals in prop::collection::hash_set(prop::collection::vec(bytes(), 3..12), 1..30),
             text in text(),
-            (one, other) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+            (first, second) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
         ) {
             let literals: Vec<&[u8]> = literals.iter().map(Vec::as_slice).collect();
-            let (one, other) = (one.index(text.len() + 1), other.index(text.len() + 1));
-            let span = one.min(other)..one.max(other);
+            let (first, second) = (first.index(text.len() + 1), second.index(text.len() + 1));
+            let span = first.min(second)..first.max(second);
             let mut found = Vec::new();
             let blocks = LiteralPrefilter::new(&literals)
                 .for_each(&text, span.clone(), |index, at| found.push((at, index)));

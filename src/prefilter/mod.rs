@@ -1,6 +1,6 @@
-//! The prefilter: one SIMD pass over a text that finds the places where a closer look could be worth it.
+//! The prefilter: one SIMD pass over a text that finds candidates for the slower search.
 //!
-//! The pass reads 64 bytes at a time and answers two questions. Where could one of many literals begin? Which blocks may hold
+//! The pass reads 64 bytes at a time and answers two questions. Where may one of many literals begin? Which blocks may hold
 //! encoded text? `README.md` in this folder explains both with an example. The answers are a superset: false positives are
 //! allowed, false negatives are not. The prefilter knows no rule and decodes nothing.
 

@@ -1,7 +1,7 @@
-//! Text: where a byte stands in a file, and how strangers' bytes are printed.
+//! Text: lines and columns, encodings of files, decoded text with source maps, and printable text.
 //!
-//! A line ends at a line feed, as for git; a carriage return before it belongs to the line's end. A column counts
-//! what an editor counts: a byte order mark is no column, a tab and a combining mark are one each.
+//! A line ends at a line feed, as in git. A carriage return before it belongs to the line end. Columns count what an editor counts: a
+//! byte order mark is no column, and a tab and a combining mark are one column each.
 
 mod encoding;
 mod printable;
@@ -11,16 +11,19 @@ pub use encoding::Encoding;
 pub use printable::{is_hidden, printable};
 pub use source_map::View;
 
-/// A place in a file, counted from zero save for the line.
+/// The minimum length of the parts in which the columns of UTF-8 are counted. Most parts are ASCII, which is counted at once.
+const COUNTED_BLOCK_BYTES: usize = 64;
+
+/// A position in a file. All counts start at 0, except the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Bytes since the start of the file.
+    /// The number of bytes before it in the file.
     pub offset: u64,
     /// The line, from 1.
     pub line: u64,
-    /// Unicode code points since the start of the line.
+    /// The number of Unicode code points before it in the line.
     pub column: u64,
-    /// UTF-16 code units since the start of the line.
+    /// The number of UTF-16 code units before it in the line.
     pub utf16: u64,
 }
 
@@ -28,17 +31,18 @@ impl Mark {
     /// The first byte of a file.
     pub const START: Mark = Mark { offset: 0, line: 1, column: 0, utf16: 0 };
 
-    /// Moves over `bytes`, which are the file's next ones and whole characters: of UTF-16 and UTF-32 whole units, of UTF-8 up to a byte that begins a character ([`is_cut`])
+    /// Moves over `bytes`, the next ones of the file. They have to be whole units of UTF-16 or UTF-32, and must not end inside a character
+    /// of UTF-8 ([`is_cut`]).
     pub fn advance(&mut self, bytes: &[u8], encoding: Encoding) {
-        let mark: &[u8] = match encoding {
+        let byte_order_mark: &[u8] = match encoding {
             Encoding::Utf8 => b"\xEF\xBB\xBF",
             Encoding::Utf16Le => b"\xFF\xFE",
             Encoding::Utf16Be => b"\xFE\xFF",
             Encoding::Utf32Le => b"\xFF\xFE\0\0",
             Encoding::Utf32Be => b"\0\0\xFE\xFF",
         };
-        let unmarked = bytes.strip_prefix(mark).filter(|_| self.offset == 0);
-        let counted = unmarked.unwrap_or(bytes);
+        let without_mark = bytes.strip_prefix(byte_order_mark).filter(|_| self.offset == 0);
+        let counted = without_mark.unwrap_or(bytes);
         self.offset += bytes.len() as u64;
         match encoding {
             Encoding::Utf8 => self.count_utf8(counted),
@@ -46,19 +50,21 @@ impl Mark {
         }
     }
 
+    /// Counts UTF-8. Only the columns of the last line matter.
     fn count_utf8(&mut self, bytes: &[u8]) {
-        let mut tail = bytes;
+        let mut last_line = bytes;
         if let Some(last) = memchr::memrchr(b'\n', bytes) {
             self.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
             (self.column, self.utf16) = (0, 0);
-            tail = &bytes[last + 1..];
+            last_line = &bytes[last + 1..];
         }
-        while !tail.is_empty() {
+        while !last_line.is_empty() {
             // An ASCII byte is always a character of its own, so the text can be cut before it.
-            let block = tail.len().min(64);
-            let cut = tail[block..].iter().position(u8::is_ascii).map_or(tail.len(), |more| block + more);
+            let block_len = last_line.len().min(COUNTED_BLOCK_BYTES);
+            let next_ascii = last_line[block_len..].iter().position(u8::is_ascii);
+            let cut = next_ascii.map_or(last_line.len(), |offset| block_len + offset);
             let part;
-            (part, tail) = tail.split_at(cut);
+            (part, last_line) = last_line.split_at(cut);
             if part.is_ascii() {
                 self.column += part.len() as u64;
                 self.utf16 += part.len() as u64;
@@ -73,13 +79,15 @@ impl Mark {
         for chunk in part.utf8_chunks() {
             let valid = chunk.valid().as_bytes();
             let characters = valid.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() as u64;
-            let beyond_16_bits = valid.iter().filter(|&&byte| byte >= 0xF0).count() as u64;
+            // A first byte from 0xF0 on begins a character of two UTF-16 units.
+            let two_unit_characters = valid.iter().filter(|&&byte| byte >= 0xF0).count() as u64;
             let replaced = u64::from(!chunk.invalid().is_empty());
             self.column += characters + replaced;
-            self.utf16 += characters + beyond_16_bits + replaced;
+            self.utf16 += characters + two_unit_characters + replaced;
         }
     }
 
+    /// Counts UTF-16 or UTF-32. A column is a code point, so the second half of a surrogate pair adds no column.
     fn count_units(&mut self, bytes: &[u8], encoding: Encoding) {
         for unit in encoding.units(bytes) {
             if unit == u32::from(b'\n') {
@@ -93,19 +101,19 @@ impl Mark {
     }
 }
 
-/// Whether the text begins with a literal. Short ones are compared faster here than by a call.
+/// Whether the text begins with a literal. For short literals this loop is faster than `starts_with`, which calls `memcmp`.
 #[inline]
 #[must_use]
 pub fn begins_with(text: &[u8], literal: &[u8]) -> bool {
-    text.len() >= literal.len() && text.iter().zip(literal).all(|(byte, own)| byte == own)
+    text.len() >= literal.len() && text.iter().zip(literal).all(|(byte, expected)| byte == expected)
 }
 
-/// Whether a cut before `bytes[at]` would go through a character of UTF-8.
+/// Whether a cut before `bytes[at]` divides a character of UTF-8.
 #[must_use]
 pub fn is_cut(bytes: &[u8], at: usize) -> bool {
-    let continues = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    let is_continuation = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
     // More than three continuation bytes in a row belong to no character.
-    continues(at) && (1..=3).any(|back| at >= back && !continues(at - back))
+    is_continuation(at) && (1..=3).any(|back| at >= back && !is_continuation(at - back))
 }
 
 #[cfg(test)]
@@ -131,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_in_pieces_is_counting_at_once() {
+    fn counts_the_same_in_pieces_and_at_once() {
         let text = "\u{feff}one\n\ttwo \u{1f600} \u{e9}\r\nthree \u{1f600}".as_bytes();
         for cut in (4..text.len()).filter(|&cut| !is_cut(text, cut)) {
             let mut mark = Mark::START;
@@ -167,7 +175,7 @@ mod tests {
         }
     }
 
-    /// Numbers without a pattern, the same in each run.
+    /// A pseudo-random number for each seed.
     fn scattered(seed: u32) -> u32 {
         let mixed = seed.wrapping_mul(0x9E37_79B9) ^ seed.wrapping_mul(0x85EB_CA6B).rotate_left(13);
         (mixed ^ mixed >> 15).wrapping_mul(0xC2B2_AE35)

@@ -1,9 +1,9 @@
-//! Bytes from outside, made safe to print.
+//! Makes bytes from outside, such as file names and lines of files, safe to print. Secrets are not masked here.
 
 use std::fmt::Write as _;
 
-/// Makes bytes from outside safe to print on a terminal or in a log: line ends, control characters, characters that
-/// turn or hide text, and bytes that are no UTF-8 become visible escapes.
+/// Makes bytes from outside safe to print on a terminal or in a log. Line ends, control characters, characters that reorder or hide
+/// text, and bytes that are not UTF-8 become visible escapes.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
@@ -14,7 +14,7 @@ pub fn printable(bytes: &[u8]) -> String {
                 '\r' => out.push_str("\\r"),
                 '\t' => out.push_str("\\t"),
                 hidden if is_hidden(hidden) => match u8::try_from(hidden) {
-                    Ok(byte) => escape(&mut out, byte),
+                    Ok(byte) => push_escape(&mut out, byte),
                     Err(_) => {
                         let _ = write!(out, "\\u{{{:x}}}", u32::from(hidden));
                     }
@@ -23,18 +23,20 @@ pub fn printable(bytes: &[u8]) -> String {
             }
         }
         for &byte in chunk.invalid() {
-            escape(&mut out, byte);
+            push_escape(&mut out, byte);
         }
     }
-    // The GitHub runner takes `##[error]` for a command wherever in a line it stands.
+    // The runner of GitHub Actions obeys commands such as `##[error]` anywhere in a line.
     if out.contains("##[") { out.replace("##[", "#\\x23[") } else { out }
 }
 
-fn escape(out: &mut String, byte: u8) {
+/// Appends a byte as `\xHH`.
+fn push_escape(out: &mut String, byte: u8) {
     let _ = write!(out, "\\x{byte:02x}");
 }
 
-/// Whether a character shows nothing of itself, or changes how others show: controls, bidirectional marks, zero-width characters, line separators, tags, and what is not assigned to text.
+/// Whether a character is invisible or changes how others are shown: controls, bidirectional marks, zero-width characters, line
+/// separators and tags.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_command_a_terminal_is_escaped() {
+    fn escapes_terminal_commands_and_hidden_characters() {
         assert_eq!(printable(b"a\x1b[31m\n::error::\xff"), "a\\x1b[31m\\n::error::\\xff");
         assert_eq!(printable("\u{202e}\u{200b}\u{9b}é".as_bytes()), "\\u{202e}\\u{200b}\\x9bé");
     }
