@@ -1,4 +1,4 @@
-//! Lists `rules/*.toml` in one sorted table, so that a rule is added by adding its file and nothing else.
+//! Writes a sorted table of all `rules/*.toml`, which the library includes. So a rule is added by adding its file.
 
 #![allow(clippy::disallowed_methods, reason = "a build script reads its environment and writes its output")]
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut table = String::from("&[\n");
     for path in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Checkouts that share a target folder share this file too, so it names none of them.
+        // Checkouts that share a target folder share the table, so it must not contain the path of one of them.
         let text =
             format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?}))", format!("/rules/{name}"));
         table.push_str(&format!("    ({name:?}, {text}),\n"));

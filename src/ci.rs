@@ -1,7 +1,9 @@
-//! CI: what a job is about, as its build server says in the environment. A job that runs for commits scans these; one that
-//! runs for another reason, on a schedule say, scans everything.
+//! Reads from the environment which commits a job of a build server runs for. A job for a push or a pull request scans these
+//! commits. A job that runs for another reason, such as a schedule, scans everything.
 //!
-//! What the variables mean is in the servers' documents: docs.github.com ("Events that trigger workflows", "Webhook events and
+//! The repository is not read here: the names of commits and refs are passed on as the server states them.
+//!
+//! The documents of the servers describe the variables: docs.github.com ("Events that trigger workflows", "Webhook events and
 //! payloads"), docs.gitlab.com ("Predefined CI/CD variables"), circleci.com/docs/variables, learn.microsoft.com ("Use
 //! predefined variables"), support.atlassian.com ("Variables and secrets"), plugins.jenkins.io/git and /workflow-multibranch.
 
@@ -10,28 +12,28 @@ use serde_json::Value;
 /// A job of a build server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// The name of the build server; empty if it is not known.
+    /// The name of the build server, or empty if it is not known.
     pub server: &'static str,
-    /// What the job runs for, in its server's word: `pull_request`.
+    /// Why the job runs, in the words of its server, such as `pull_request`.
     pub event: String,
-    /// The setting that makes the checkout whole.
+    /// The setting of the server that fetches the whole history, for messages.
     pub whole_checkout: &'static str,
-    /// The commits that it runs for; nothing if it is for all that there is.
+    /// The commits that the job runs for. `None` if it scans everything.
     pub commits: Option<Commits>,
 }
 
-/// The commits that an event brings.
+/// The commits that a push or a pull request brings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commits {
-    /// The ids of what is new, with all that leads to it. `HEAD` where the server says nothing.
+    /// The ids of the newest commits. They and their ancestors are new. `HEAD` if the server states none.
     pub new: Vec<String>,
-    /// The ids of what was there before.
+    /// The ids or refs of commits from before. They and their ancestors are not new.
     pub old: Vec<String>,
-    /// Refs of what was there before too, as far as the checkout has them.
+    /// Refs whose commits are not new either. The checkout may lack them.
     pub published: Vec<String>,
-    /// Whether the event may have replaced what was there before, so that no checkout has it any more.
+    /// Whether the push may have been forced. Then the checkout may lack the commits in `old`.
     pub is_rewritten: bool,
-    /// Whether somebody else reviews the commits before they count, so that only what they are based on is trusted.
+    /// Whether the commits are a proposal, such as a pull request. Then only their base commit is trusted.
     pub is_proposal: bool,
 }
 
@@ -39,11 +41,11 @@ pub struct Commits {
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
 
 impl Job {
-    /// The job that runs us. `read_event` reads the file that GitHub describes an event in.
+    /// The job that runs this program. `read_event` reads the file in which GitHub describes an event.
     ///
     /// # Errors
-    /// What the build server should have said and did not, or said in a way that cannot be understood.
-    pub fn of(
+    /// A variable that the server should set is missing, or its event cannot be understood.
+    pub fn from_environment(
         environment: &Environment<'_>,
         read_event: &dyn Fn(&str) -> Result<String, String>,
     ) -> Result<Job, String> {
@@ -57,65 +59,73 @@ impl Job {
         if is_set("GITHUB_ACTIONS") {
             let event = environment("GITHUB_EVENT_NAME").ok_or("GITHUB_EVENT_NAME is not set")?;
             let file = environment("GITHUB_EVENT_PATH").ok_or("GITHUB_EVENT_PATH is not set")?;
-            let wrong = |why: String| format!("the event in GITHUB_EVENT_PATH cannot be used: {why}");
-            let payload = read_event(&file).map_err(wrong)?;
-            let payload = serde_json::from_str(&payload).map_err(|error| wrong(error.to_string()))?;
-            let commits = github(&event, &payload).map_err(wrong)?;
+            let unusable = |why: String| format!("the event in GITHUB_EVENT_PATH cannot be used: {why}");
+            let payload = read_event(&file).map_err(unusable)?;
+            let payload = serde_json::from_str(&payload).map_err(|error| unusable(error.to_string()))?;
+            let commits = github_commits(&event, &payload).map_err(unusable)?;
             return Ok(job("GitHub Actions", Some(event), "fetch-depth: 0", commits));
         }
         if is_set("GITLAB_CI") {
             let event = environment("CI_PIPELINE_SOURCE");
-            let commits = gitlab(event.as_deref().unwrap_or_default(), environment);
+            let commits = gitlab_commits(event.as_deref().unwrap_or_default(), environment);
             return Ok(job("GitLab", event, "GIT_DEPTH: \"0\"", commits));
         }
         if is_set("CIRCLECI") {
-            let commits = circleci(environment);
+            let commits = circleci_commits(environment);
             return Ok(job("CircleCI", None, "a checkout with all commits", commits));
         }
         if is_set("TF_BUILD") {
             let event = environment("BUILD_REASON");
-            let commits = azure(event.as_deref().unwrap_or_default(), environment);
+            let commits = azure_commits(event.as_deref().unwrap_or_default(), environment);
             return Ok(job("Azure Pipelines", event, "fetchDepth: 0", commits));
         }
         if is_set("BITBUCKET_BUILD_NUMBER") {
-            return Ok(job("Bitbucket", None, "clone: depth: full", bitbucket(environment)));
+            return Ok(job("Bitbucket", None, "clone: depth: full", bitbucket_commits(environment)));
         }
         if is_set("JENKINS_URL") {
-            return Ok(job("Jenkins", None, "a clone that is not shallow", jenkins(environment)));
+            return Ok(job("Jenkins", None, "a clone that is not shallow", jenkins_commits(environment)));
         }
         Ok(job("", None, "a clone that is not shallow", None))
     }
 }
 
-/// A commit that an event names. Forty zeros (or sixty-four) are git's word for none.
-fn id(value: Option<String>) -> Option<String> {
+/// The id of a commit. `None` for an id of zeros, which git writes where there is no commit.
+fn commit_id(value: Option<String>) -> Option<String> {
     value.filter(|id| id.bytes().any(|digit| digit != b'0'))
 }
 
-fn remote(branch: &str) -> String {
+/// The id of a commit in a list, or `HEAD` if there is none. Without a commit the job would scan nothing.
+fn id_or_head(value: Option<String>) -> Vec<String> {
+    vec![commit_id(value).unwrap_or_else(|| "HEAD".to_owned())]
+}
+
+/// The ref of a branch as the checkout has it.
+fn remote_ref(branch: &str) -> String {
     format!("refs/remotes/origin/{branch}")
 }
 
-fn github(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
+/// The ref of a branch in a list that is empty if there is no branch.
+fn remote_refs(branch: Option<String>) -> Vec<String> {
+    branch.iter().map(|branch| remote_ref(branch)).collect()
+}
+
+/// The commits of an event of GitHub. `None` for an event that brings no commits.
+///
+/// # Errors
+/// A field is missing, or is no id of a commit.
+fn github_commits(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
     let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let need = |pointer: &str| {
-        let text = text(pointer).filter(|text| !text.is_empty());
-        text.ok_or_else(|| format!("it has no {}", &pointer[1..].replace('/', ".")))
-    };
-    let need_id = |pointer: &str| {
-        let id = need(pointer)?;
+    let id_at = |pointer: &str| {
+        let name = pointer[1..].replace('/', ".");
+        let id = text(pointer).filter(|id| !id.is_empty()).ok_or_else(|| format!("it has no {name}"))?;
         let is_id = id.bytes().all(|digit| digit.is_ascii_hexdigit());
-        if is_id {
-            Ok(id)
-        } else {
-            Err(format!("its {} is no id of a commit", &pointer[1..].replace('/', ".")))
-        }
+        if is_id { Ok(id) } else { Err(format!("its {name} is no id of a commit")) }
     };
     let proposal = |base: &str, head: &str, branch: Option<String>| {
         Ok(Some(Commits {
-            new: vec![need_id(head)?],
-            old: vec![need_id(base)?],
-            published: branch.iter().map(|branch| remote(branch)).collect(),
+            new: vec![id_at(head)?],
+            old: vec![id_at(base)?],
+            published: remote_refs(branch),
             is_proposal: true,
             ..Commits::default()
         }))
@@ -126,9 +136,9 @@ fn github(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
         }
         "merge_group" => proposal("/merge_group/base_sha", "/merge_group/head_sha", None),
         "push" => {
-            // That a ref was deleted brings nothing; the job runs on the default branch.
-            let Some(after) = id(Some(need_id("/after")?)) else { return Ok(None) };
-            let before = id(Some(need_id("/before")?));
+            // A deleted ref has no commit. The job then runs on the default branch.
+            let Some(after) = commit_id(Some(id_at("/after")?)) else { return Ok(None) };
+            let before = commit_id(Some(id_at("/before")?));
             let branch = text("/repository/default_branch").or_else(|| text("/repository/master_branch"));
             let is_default =
                 branch.as_ref().is_some_and(|branch| text("/ref") == Some(format!("refs/heads/{branch}")));
@@ -137,7 +147,7 @@ fn github(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
                 new: vec![after],
                 is_rewritten: is_forced || before.is_none(),
                 old: before.into_iter().collect(),
-                published: branch.filter(|_| !is_default).iter().map(|branch| remote(branch)).collect(),
+                published: remote_refs(branch.filter(|_| !is_default)),
                 is_proposal: false,
             }))
         }
@@ -145,18 +155,20 @@ fn github(event: &str, payload: &Value) -> Result<Option<Commits>, String> {
     }
 }
 
-fn gitlab(event: &str, environment: &Environment<'_>) -> Option<Commits> {
-    let ids = |names: &[&str]| names.iter().filter_map(|name| id(environment(name))).collect::<Vec<_>>();
-    // Without a commit there would be nothing to scan.
-    let new = |ids: Vec<String>| if ids.is_empty() { vec!["HEAD".to_owned()] } else { ids };
+/// The commits of a pipeline of GitLab, for a merge request or a push. `None` for another pipeline.
+fn gitlab_commits(event: &str, environment: &Environment<'_>) -> Option<Commits> {
+    let ids =
+        |names: &[&str]| names.iter().filter_map(|name| commit_id(environment(name))).collect::<Vec<_>>();
+    // Without a commit the job would scan nothing.
+    let ids_or_head = |names: &[&str]| {
+        let ids = ids(names);
+        if ids.is_empty() { vec!["HEAD".to_owned()] } else { ids }
+    };
     match event {
         "merge_request_event" => Some(Commits {
-            new: new(ids(&["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"])),
+            new: ids_or_head(&["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"]),
             old: ids(&["CI_MERGE_REQUEST_DIFF_BASE_SHA", "CI_MERGE_REQUEST_TARGET_BRANCH_SHA"]),
-            published: environment("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
-                .iter()
-                .map(|name| remote(name))
-                .collect(),
+            published: remote_refs(environment("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")),
             is_proposal: true,
             ..Commits::default()
         }),
@@ -165,11 +177,11 @@ fn gitlab(event: &str, environment: &Environment<'_>) -> Option<Commits> {
             let branch = environment("CI_DEFAULT_BRANCH");
             let is_default = branch == environment("CI_COMMIT_BRANCH");
             Some(Commits {
-                new: new(ids(&["CI_COMMIT_SHA"])),
-                // GitLab does not say whether a push was forced.
+                new: ids_or_head(&["CI_COMMIT_SHA"]),
+                // No variable of GitLab shows whether a push was forced.
                 is_rewritten: true,
                 old,
-                published: branch.filter(|_| !is_default).iter().map(|name| remote(name)).collect(),
+                published: remote_refs(branch.filter(|_| !is_default)),
                 is_proposal: false,
             })
         }
@@ -177,74 +189,77 @@ fn gitlab(event: &str, environment: &Environment<'_>) -> Option<Commits> {
     }
 }
 
-/// CircleCI does not say what was there before: it is what the default branch has.
-fn circleci(environment: &Environment<'_>) -> Option<Commits> {
-    off_the_default_branch(environment("CIRCLE_BRANCH"), environment("CIRCLE_SHA1"))
+/// The commits of a job of CircleCI. No variable states the commits from before, so those of the default branch are taken.
+fn circleci_commits(environment: &Environment<'_>) -> Option<Commits> {
+    commits_of_branch(environment("CIRCLE_BRANCH"), environment("CIRCLE_SHA1"))
 }
 
-/// The commits of a branch that another one does not have. Nothing for the branch itself, or a tag.
-fn off_the_default_branch(branch: Option<String>, head: Option<String>) -> Option<Commits> {
-    /// `origin/HEAD` tells the default branch only in some clones, and in others the one that was cloned.
-    const DEFAULTS: [&str; 3] = ["main", "master", "trunk"];
-    let branch = branch.filter(|branch| !DEFAULTS.contains(&&**branch))?;
-    // Where the checkout does not have the other branch, all commits of this one are read.
-    (!branch.is_empty()).then(|| Commits {
-        new: vec![id(head).unwrap_or_else(|| "HEAD".to_owned())],
-        published: DEFAULTS.map(remote).into(),
+/// The commits that `branch` has and the default branch does not have. `None` for the default branch itself, or for a tag.
+/// If the checkout has no default branch, all commits of the branch are new.
+fn commits_of_branch(branch: Option<String>, head: Option<String>) -> Option<Commits> {
+    /// The usual names. `origin/HEAD` is no help: in some clones it is the branch that was cloned.
+    const DEFAULT_BRANCHES: [&str; 3] = ["main", "master", "trunk"];
+    let branch = branch.filter(|branch| !branch.is_empty())?;
+    if DEFAULT_BRANCHES.contains(&&*branch) {
+        return None;
+    }
+    Some(Commits {
+        new: id_or_head(head),
+        published: DEFAULT_BRANCHES.map(remote_ref).into(),
         is_rewritten: true,
         ..Commits::default()
     })
 }
 
-fn azure(event: &str, environment: &Environment<'_>) -> Option<Commits> {
-    let branch = |name| {
-        let name: Option<String> = environment(name);
-        name.map(|name| name.strip_prefix("refs/heads/").map_or(name.clone(), str::to_owned))
+/// The commits of a job of Azure Pipelines, for a pull request or a push. `None` for another job.
+fn azure_commits(event: &str, environment: &Environment<'_>) -> Option<Commits> {
+    // A branch, or another ref with its whole name.
+    let branch = |variable| {
+        let name = environment(variable)?;
+        Some(name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned())
     };
     match event {
         "PullRequest" => Some(Commits {
-            new: vec![
-                id(environment("SYSTEM_PULLREQUEST_SOURCECOMMITID")).unwrap_or_else(|| "HEAD".to_owned()),
-            ],
-            old: vec![remote(&branch("SYSTEM_PULLREQUEST_TARGETBRANCH")?)],
+            new: id_or_head(environment("SYSTEM_PULLREQUEST_SOURCECOMMITID")),
+            old: vec![remote_ref(&branch("SYSTEM_PULLREQUEST_TARGETBRANCH")?)],
             is_proposal: true,
             ..Commits::default()
         }),
         "IndividualCI" | "BatchedCI" => {
             let branch = branch("BUILD_SOURCEBRANCH").filter(|branch| !branch.starts_with("refs/"));
-            off_the_default_branch(branch, environment("BUILD_SOURCEVERSION"))
+            commits_of_branch(branch, environment("BUILD_SOURCEVERSION"))
         }
         _ => None,
     }
 }
 
-fn bitbucket(environment: &Environment<'_>) -> Option<Commits> {
+/// The commits of a job of Bitbucket, for a pull request or a branch. `None` for the default branch or a tag.
+fn bitbucket_commits(environment: &Environment<'_>) -> Option<Commits> {
     let head = || environment("BITBUCKET_COMMIT");
     if environment("BITBUCKET_PR_ID").is_some() {
         return Some(Commits {
-            new: vec![id(head()).unwrap_or_else(|| "HEAD".to_owned())],
-            old: id(environment("BITBUCKET_PR_DESTINATION_COMMIT"))
-                .or_else(|| Some(remote(&environment("BITBUCKET_PR_DESTINATION_BRANCH")?)))
+            new: id_or_head(head()),
+            old: commit_id(environment("BITBUCKET_PR_DESTINATION_COMMIT"))
+                .or_else(|| Some(remote_ref(&environment("BITBUCKET_PR_DESTINATION_BRANCH")?)))
                 .into_iter()
                 .collect(),
-            published: environment("BITBUCKET_PR_DESTINATION_BRANCH")
-                .iter()
-                .map(|name| remote(name))
-                .collect(),
+            published: remote_refs(environment("BITBUCKET_PR_DESTINATION_BRANCH")),
             is_proposal: true,
             ..Commits::default()
         });
     }
-    off_the_default_branch(environment("BITBUCKET_BRANCH"), head())
+    commits_of_branch(environment("BITBUCKET_BRANCH"), head())
 }
 
-fn jenkins(environment: &Environment<'_>) -> Option<Commits> {
-    let new = vec![id(environment("GIT_COMMIT")).unwrap_or_else(|| "HEAD".to_owned())];
+/// The commits of a build of Jenkins: those of a change request, or those since the last successful build. `None` for a first
+/// build.
+fn jenkins_commits(environment: &Environment<'_>) -> Option<Commits> {
+    let new = id_or_head(environment("GIT_COMMIT"));
     if let Some(target) = environment("CHANGE_TARGET") {
-        let old = vec![remote(&target)];
+        let old = vec![remote_ref(&target)];
         return Some(Commits { new, old, is_proposal: true, ..Commits::default() });
     }
-    // What was not scanned since the last build that passed.
-    let passed = id(environment("GIT_PREVIOUS_SUCCESSFUL_COMMIT"))?;
-    Some(Commits { new, old: vec![passed], is_rewritten: true, ..Commits::default() })
+    // A failed build may not have scanned its commits, so they are new again.
+    let last_successful = commit_id(environment("GIT_PREVIOUS_SUCCESSFUL_COMMIT"))?;
+    Some(Commits { new, old: vec![last_successful], is_rewritten: true, ..Commits::default() })
 }

@@ -1,11 +1,11 @@
-//! A hook: the script by which git asks this program. Text only; who writes it where is not known here.
+//! The texts of the git hooks that run this program. This module writes no files.
 //!
-//! A script is a file of its own, or a block in a script that belongs to somebody else. Both carry a checksum of
-//! themselves, so that what a person has changed is told from what an older version has written.
+//! A hook is a script of its own, or a block in a script of others. Both contain a checksum of their own text. It shows
+//! whether a person has changed the text, or an older version of this program wrote it.
 
 use std::ops::Range;
 
-/// A moment at which git asks.
+/// A git hook that this program can check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
     /// Before a commit is made.
@@ -16,35 +16,37 @@ pub enum Hook {
     CommitMsg,
 }
 
-/// Whose a text is.
+/// Who wrote a script or a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// Not ours, or there is nothing of ours in it.
+    /// Others: the text has nothing of ours.
     Other,
-    /// Ours as it was written, at this place of the text.
+    /// This program, and it is unchanged. The range is where it is in the text.
     Ours(Range<usize>),
-    /// Ours, and changed since.
+    /// This program, but it was changed since.
     Edited,
 }
 
-/// What a hook is called that was there before ours: the name with this behind it.
-pub const BEFORE: &str = ".before-sf-scan";
+/// The suffix for a hook that existed before ours. It is renamed to `pre-commit.before-sf-scan`, and our script runs it.
+pub const RENAMED_SUFFIX: &str = ".before-sf-scan";
 
-/// A file that holds nothing but this was made for our block.
+/// The first line of a script that was created for our block.
 const SHEBANG: &[u8] = b"#!/bin/sh\n";
 
-const SCRIPT: &str = "# sf-scan hook, checksum ";
-const BLOCK: &str = "# sf-scan block, checksum ";
+/// The beginning of the line with the checksum of a script.
+const SCRIPT_MARKER: &str = "# sf-scan hook, checksum ";
+/// The beginning of the first line of a block, which has its checksum.
+const BLOCK_MARKER: &str = "# sf-scan block, checksum ";
 const BLOCK_END: &str = "# end of the sf-scan block\n";
 
-/// Where the checksum goes; it is computed over a text that has this there.
-const NO_SUM: &str = "0000000000000000";
+/// The placeholder for the checksum. The checksum is computed while this is in its place.
+const CHECKSUM_PLACEHOLDER: &str = "0000000000000000";
 
 impl Hook {
-    /// All of them.
+    /// All hooks.
     pub const ALL: &[Hook] = &[Hook::PreCommit, Hook::PrePush, Hook::CommitMsg];
 
-    /// The name that git has for it.
+    /// The name of the hook's file, such as `pre-commit`.
     pub fn name(self) -> &'static str {
         match self {
             Hook::PreCommit => "pre-commit",
@@ -53,7 +55,7 @@ impl Hook {
         }
     }
 
-    /// What it is good for.
+    /// What the hook checks, for messages: "it checks ...".
     pub fn about(self) -> &'static str {
         match self {
             Hook::PreCommit => "what a commit would bring in",
@@ -62,7 +64,7 @@ impl Hook {
         }
     }
 
-    /// The options of the check, for a shell.
+    /// The options with which the hook runs this program, quoted for a shell.
     fn options(self) -> &'static str {
         match self {
             Hook::PreCommit => "--staged",
@@ -71,21 +73,23 @@ impl Hook {
         }
     }
 
-    /// The whole hook. It asks `program`, or if that is gone the one on the path, then runs the hook that was there
-    /// before. A check that cannot be made fails. Both get all of standard input, which only a push has.
+    /// The text of the hook as a script of its own. It runs `program`, or the program on the path if that file is gone. Then
+    /// it runs the hook that existed before. If the program cannot be run, the hook fails.
+    ///
+    /// Only a pre-push hook has standard input. The script reads it once and passes all of it to both.
     pub fn script(self, program: &[u8]) -> Vec<u8> {
         let (name, options) = (self.name(), self.options());
-        let chain = match self {
+        let run_both = match self {
             Hook::PrePush => format!(
                 "lines=$(cat; echo .)\n\
                  printf %s \"${{lines%.}}\" | \"$program\" {options} || exit\n\
-                 printf %s \"${{lines%.}}\" | \"$0{BEFORE}\" \"$@\"\n"
+                 printf %s \"${{lines%.}}\" | \"$0{RENAMED_SUFFIX}\" \"$@\"\n"
             ),
-            _ => format!("\"$program\" {options} || exit\nexec \"$0{BEFORE}\" \"$@\"\n"),
+            _ => format!("\"$program\" {options} || exit\nexec \"$0{RENAMED_SUFFIX}\" \"$@\"\n"),
         };
         let head = format!(
             "#!/bin/sh\n\
-             {SCRIPT}{NO_SUM}. Installed by: sf-scan --install-hook {name}\n\
+             {SCRIPT_MARKER}{CHECKSUM_PLACEHOLDER}. Installed by: sf-scan --install-hook {name}\n\
              # Undone by: sf-scan --uninstall-hook. What is changed here is left alone by both.\n\
              program="
         );
@@ -94,17 +98,17 @@ impl Hook {
              \x20   program=sf-scan\n\
              {}\
              fi\n\
-             if ! [ -x \"$0{BEFORE}\" ]; then\n\
+             if ! [ -x \"$0{RENAMED_SUFFIX}\" ]; then\n\
              \x20   exec \"$program\" {options}\n\
              fi\n\
-             {chain}",
-            self.missing("    ")
+             {run_both}",
+            self.program_check("    ")
         );
-        seal([head.as_bytes(), &quoted(program), tail.as_bytes()].concat(), SCRIPT)
+        with_checksum([head.as_bytes(), &shell_quoted(program), tail.as_bytes()].concat(), SCRIPT_MARKER)
     }
 
-    /// The lines that fail where the program is not on the path.
-    fn missing(self, indent: &str) -> String {
+    /// Shell lines that exit with 2 if the program is not on the path.
+    fn program_check(self, indent: &str) -> String {
         let name = self.name();
         [
             "if ! command -v sf-scan >/dev/null 2>&1; then".to_owned(),
@@ -119,8 +123,8 @@ impl Hook {
         .collect()
     }
 
-    /// The block in the script of somebody else, which goes on after it with the same standard input. The script is
-    /// shared, so no program of one machine is named.
+    /// The block for a script of others. The script continues after it with the same standard input. Such scripts are
+    /// committed, so the block has no path of this machine.
     fn block(self) -> Vec<u8> {
         let (name, options) = (self.name(), self.options());
         let check = match self {
@@ -134,61 +138,62 @@ impl Hook {
             _ => format!("sf-scan {options} || exit\n"),
         };
         let text = format!(
-            "{BLOCK}{NO_SUM}. Added by: sf-scan --install-hook {name}\n\
+            "{BLOCK_MARKER}{CHECKSUM_PLACEHOLDER}. Added by: sf-scan --install-hook {name}\n\
              # Removed by: sf-scan --uninstall-hook. What is changed here is left alone by both.\n\
              {}{check}{BLOCK_END}",
-            self.missing("")
+            self.program_check("")
         );
-        seal(text.into_bytes(), BLOCK)
+        with_checksum(text.into_bytes(), BLOCK_MARKER)
     }
 
-    /// The script of somebody else with our block in it: before all that it does, so that nothing takes standard input
-    /// away; but husky up to 8 runs a script once more from the line on that loads `husky.sh`.
+    /// The script of others with our block added. The block comes first, before a command can consume standard input. But
+    /// it comes after the line that loads `husky.sh`: husky up to version 8 runs the whole script again from that line.
     pub fn with_block(self, text: &[u8]) -> Vec<u8> {
+        let text = if text.is_empty() { SHEBANG } else { text };
         let mut at = 0;
-        let mut start = 0;
+        let mut line_end = 0;
         for line in text.split_inclusive(|&byte| byte == b'\n') {
-            let is_shebang = start == 0 && line.starts_with(b"#!");
-            start += line.len();
-            let is_loader = !line.trim_ascii_start().starts_with(b"#") && contains(line, b"/husky.sh");
-            if is_shebang || is_loader {
-                at = start;
+            let is_shebang = line_end == 0 && line.starts_with(b"#!");
+            let is_comment = line.trim_ascii_start().starts_with(b"#");
+            let loads_husky = !is_comment && contains(line, b"/husky.sh");
+            line_end += line.len();
+            if is_shebang || loads_husky {
+                at = line_end;
             }
         }
-        let text = if text.is_empty() { SHEBANG } else { text };
-        let at = if text == SHEBANG { text.len() } else { at };
         let newline: &[u8] = if at > 0 && text[at - 1] != b'\n' { b"\n" } else { b"" };
         [&text[..at], newline, &self.block(), &text[at..]].concat()
     }
 }
 
-/// The text without the block at `place`; nothing if it was made for the block.
-pub fn without_block(text: &[u8], place: Range<usize>) -> Option<Vec<u8>> {
-    let rest = [&text[..place.start], &text[place.end..]].concat();
-    (rest != SHEBANG && !rest.is_empty()).then_some(rest)
+/// The text without the block at `block`. `None` if the script was created for the block, so that the file can be removed.
+pub fn without_block(text: &[u8], block: Range<usize>) -> Option<Vec<u8>> {
+    let remaining = [&text[..block.start], &text[block.end..]].concat();
+    let has_other_commands = remaining != SHEBANG && !remaining.is_empty();
+    has_other_commands.then_some(remaining)
 }
 
-/// Whose hook this is.
+/// Who wrote this hook.
 pub fn owner_of_script(text: &[u8]) -> Owner {
-    let Some(at) = line_start(text, SCRIPT) else { return Owner::Other };
-    if is_sealed(text, at, SCRIPT) { Owner::Ours(0..text.len()) } else { Owner::Edited }
+    let Some(at) = line_start(text, SCRIPT_MARKER) else { return Owner::Other };
+    if has_valid_checksum(text, at, SCRIPT_MARKER) { Owner::Ours(0..text.len()) } else { Owner::Edited }
 }
 
-/// Whether there is a block of ours in this script of somebody else.
+/// Who wrote the block in this script. [`Owner::Other`] if it has no block.
 pub fn owner_of_block(text: &[u8]) -> Owner {
-    let Some(start) = line_start(text, BLOCK) else { return Owner::Other };
+    let Some(start) = line_start(text, BLOCK_MARKER) else { return Owner::Other };
     let end = line_start(&text[start..], BLOCK_END).map(|at| start + at + BLOCK_END.len());
     match end {
-        Some(end) if is_sealed(&text[start..end], 0, BLOCK) => Owner::Ours(start..end),
+        Some(end) if has_valid_checksum(&text[start..end], 0, BLOCK_MARKER) => Owner::Ours(start..end),
         _ => Owner::Edited,
     }
 }
 
-/// Where the first line begins that begins with `words`.
-fn line_start(text: &[u8], words: &str) -> Option<usize> {
+/// The offset of the first line that begins with `prefix`.
+fn line_start(text: &[u8], prefix: &str) -> Option<usize> {
     let mut start = 0;
     for line in text.split_inclusive(|&byte| byte == b'\n') {
-        if line.starts_with(words.as_bytes()) {
+        if line.starts_with(prefix.as_bytes()) {
             return Some(start);
         }
         start += line.len();
@@ -196,32 +201,41 @@ fn line_start(text: &[u8], words: &str) -> Option<usize> {
     None
 }
 
-/// Whether the checksum behind the `marker` at `at` is that of the text.
-fn is_sealed(text: &[u8], at: usize, marker: &str) -> bool {
-    let sum = at + marker.len()..at + marker.len() + NO_SUM.len();
-    if sum.end > text.len() {
+/// Whether the text is unchanged: the checksum after the `marker`, which begins at `at`, is right.
+fn has_valid_checksum(text: &[u8], at: usize, marker: &str) -> bool {
+    let checksum = at + marker.len()..at + marker.len() + CHECKSUM_PLACEHOLDER.len();
+    if checksum.end > text.len() {
         return false;
     }
-    let mut bare = text.to_vec();
-    bare[sum].copy_from_slice(NO_SUM.as_bytes());
-    seal(bare, marker) == text
+    let mut with_placeholder = text.to_vec();
+    with_placeholder[checksum].copy_from_slice(CHECKSUM_PLACEHOLDER.as_bytes());
+    with_checksum(with_placeholder, marker) == text
 }
 
-/// Puts the checksum of a text into its place behind the `marker`. It tells changes, it does not guard against anybody.
-fn seal(mut text: Vec<u8>, marker: &str) -> Vec<u8> {
-    // FNV-1a.
-    let sum = text
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    if let Some(at) = line_start(&text, marker) {
-        let at = at + marker.len();
-        text[at..at + NO_SUM.len()].copy_from_slice(format!("{sum:016x}").as_bytes());
+/// Replaces the placeholder after the `marker` by the checksum of the text. The checksum detects edits. It is no protection
+/// against an attacker.
+fn with_checksum(mut text: Vec<u8>, marker: &str) -> Vec<u8> {
+    let checksum = fnv1a(&text);
+    if let Some(line) = line_start(&text, marker) {
+        let at = line + marker.len();
+        text[at..at + CHECKSUM_PLACEHOLDER.len()].copy_from_slice(format!("{checksum:016x}").as_bytes());
     }
     text
 }
 
-/// A word for a shell.
-fn quoted(text: &[u8]) -> Vec<u8> {
+/// The 64-bit FNV-1a hash (draft-eastlake-fnv).
+fn fnv1a(bytes: &[u8]) -> u64 {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let mut hash = OFFSET_BASIS;
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+    }
+    hash
+}
+
+/// The text as one word of a shell script, in single quotes.
+fn shell_quoted(text: &[u8]) -> Vec<u8> {
     let mut word = vec![b'\''];
     for &byte in text {
         match byte {
@@ -242,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_is_ours_until_it_is_changed() {
+    fn detects_changed_script() {
         for hook in Hook::ALL {
             let mut text = hook.script(b"/a b/it's/sf-scan");
             assert_eq!(owner_of_script(&text), Owner::Ours(0..text.len()));
@@ -251,11 +265,11 @@ mod tests {
             assert_eq!(owner_of_script(&text), Owner::Edited);
         }
         assert_eq!(owner_of_script(b"#!/bin/sh\nexec make\n"), Owner::Other);
-        assert_eq!(owner_of_script(format!("{SCRIPT}12").as_bytes()), Owner::Edited);
+        assert_eq!(owner_of_script(format!("{SCRIPT_MARKER}12").as_bytes()), Owner::Edited);
     }
 
     #[test]
-    fn a_block_goes_in_and_comes_out() {
+    fn removes_block_that_it_added() {
         let cases: &[(&[u8], usize)] = &[
             (b"npm test\n", 0),
             (b"npm test", 0),
@@ -266,19 +280,19 @@ mod tests {
         for hook in Hook::ALL {
             for &(text, at) in cases {
                 let with = hook.with_block(text);
-                let Owner::Ours(place) = owner_of_block(&with) else { panic!("{with:?}") };
-                assert_eq!(place.start, at, "{}", String::from_utf8_lossy(&with));
-                assert_eq!(without_block(&with, place).as_deref(), Some(text));
+                let Owner::Ours(block) = owner_of_block(&with) else { panic!("{with:?}") };
+                assert_eq!(block.start, at, "{}", String::from_utf8_lossy(&with));
+                assert_eq!(without_block(&with, block).as_deref(), Some(text));
             }
             let alone = hook.with_block(b"");
-            let Owner::Ours(place) = owner_of_block(&alone) else { panic!("{alone:?}") };
+            let Owner::Ours(block) = owner_of_block(&alone) else { panic!("{alone:?}") };
             assert!(alone.starts_with(SHEBANG));
-            assert_eq!(without_block(&alone, place), None);
+            assert_eq!(without_block(&alone, block), None);
         }
     }
 
     #[test]
-    fn a_changed_block_is_not_ours_any_more() {
+    fn detects_changed_block() {
         let text = Hook::PreCommit.with_block(b"npm test\n");
         let text = String::from_utf8(text).expect("text").replace("--staged", "--history");
         assert_eq!(owner_of_block(text.as_bytes()), Owner::Edited);

@@ -1,34 +1,34 @@
-//! The report: all that a run has to say. Outputs read nothing else.
+//! The report: the result of a run, and the only thing that outputs read.
 
 use crate::date::Time;
 use crate::finding::{Allow, Finding};
 use crate::input::{Origin, Scope, Skip};
 use crate::rule::{Confidence, Level, RuleSet};
 
-/// All that a run has to say.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report<'r> {
     /// What was scanned.
     pub scope: Scope,
     /// The rules that were applied.
     pub rules: &'r RuleSet,
-    /// What was found and counts, ordered by path and region.
+    /// The findings that count, ordered by path and region.
     pub findings: Vec<Finding>,
-    /// What was found and does not count, in the same order.
+    /// The findings that do not count, ordered by path and region.
     pub suppressed: Vec<Suppressed>,
-    /// Comments that allow a finding where there is none, in order.
+    /// Comments `sf-scan:allow` without a finding: their file and their line, in order.
     pub unused_allows: Vec<(Origin<'static>, u64)>,
-    /// What was to be read and was not, in order.
+    /// What could not be read, in order.
     pub skips: Vec<Skip>,
-    /// Entries of the baseline that no finding has any more, where the scan saw all that there is.
+    /// How many entries of the baseline have no finding any more. 0 if only a part was scanned.
     pub unused_baseline: usize,
     /// Remarks for the user.
     pub notes: Vec<String>,
     /// How much was read.
     pub counts: Counts,
-    /// When the scan began. Only a format that has to tell it does, since it differs from run to run.
+    /// When the scan began. Few formats write it, because it makes the reports of two equal runs differ.
     pub began: Time,
-    /// When it ended.
+    /// When the scan ended.
     pub ended: Time,
 }
 
@@ -46,34 +46,34 @@ pub struct Suppressed {
 pub enum Suppression {
     /// A comment allows it.
     Inline(Allow),
-    /// Its confidence is lower than the user asks for.
+    /// Its confidence is below the one that the user requires.
     Confidence(Confidence),
-    /// It was there before, as the baseline says.
+    /// The baseline has it.
     Baseline,
 }
 
 /// How much was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Files that were read to their end, wherever they lie: in the working tree (links too), in the index, in a commit;
-    /// standard input, and the message of a commit that is being written.
+    /// Files that were read to their end: of the working tree (links too), the index or a commit. Standard input and the
+    /// message of a new commit count as files.
     pub files: u64,
     /// Commits that were read: their messages and headers.
     pub commits: u64,
-    /// Objects of a repository that were read, commits among them.
+    /// Objects of a repository that were read, including commits.
     pub objects: u64,
     /// Members of containers that were read.
     pub members: u64,
-    /// Bytes in all of these but the members.
+    /// Bytes of all of these, without the members.
     pub bytes: u64,
     /// Files and folders that the user excluded.
     pub excluded: u64,
-    /// Findings that are not listed, because their file has more than anybody reads.
+    /// Findings that are not listed, because their file has too many.
     pub unlisted: u64,
 }
 
 impl Counts {
-    /// Whether nothing at all was read.
+    /// Whether no file and no object was read.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.files == 0 && self.objects == 0
@@ -81,14 +81,14 @@ impl Counts {
 }
 
 impl Report<'_> {
-    /// Whether something was not read.
+    /// Whether something could not be read.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         !self.skips.is_empty()
     }
 
-    /// 0: all was read and nothing was found at `fail_on` or above; 1: something was; 2: not all was read. `None`
-    /// never fails for findings.
+    /// The exit code: 2 if something could not be read, else 1 if a finding has the level `fail_on` or above, else 0. With
+    /// `None` no finding gives 1.
     #[must_use]
     pub fn exit_code(&self, fail_on: Option<Level>) -> u8 {
         let fails = |finding: &Finding| fail_on.is_some_and(|level| finding.level >= level);

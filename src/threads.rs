@@ -1,12 +1,12 @@
-//! Work on several threads. The system may refuse to start one (a process limit, too little memory): then the threads that
-//! run do all of the work, in the end the calling one alone.
+//! Runs work on several threads. The system may refuse to start a thread, because of a process limit or too little memory.
+//! Then the threads that run do all of the work. In the worst case that is the calling thread alone.
 
 use rayon::ThreadPoolBuilder;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, scope};
 
-/// Runs `work` on the calling thread, and at the same time on up to `threads - 1` more. `work` has to ask for its pieces one
-/// by one, as it cannot know how many threads run.
+/// Runs `work` on the calling thread and on up to `threads - 1` more at the same time. `work` must take its pieces one by one
+/// from a shared queue, because it cannot know how many threads run.
 pub(crate) fn on_threads(threads: usize, work: impl Fn() + Sync) {
     scope(|scope| {
         for _ in 1..threads {
@@ -18,16 +18,20 @@ pub(crate) fn on_threads(threads: usize, work: impl Fn() + Sync) {
     });
 }
 
-/// Runs `work` on as many threads as `pieces` are worth. Each asks for the index of its next piece until it gets `None`.
+/// Runs `work` on several threads, or on one if there are few pieces. `work` gets a function that returns the index of the next
+/// piece, or `None` when all are taken.
 pub(crate) fn for_pieces(threads: usize, pieces: usize, work: impl Fn(&dyn Fn() -> Option<usize>) + Sync) {
-    /// Fewer pieces are not worth another thread.
+    /// For fewer pieces, starting threads costs more than it saves.
     const MIN_PIECES: usize = 17;
     let next = AtomicUsize::new(0);
-    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&piece| piece < pieces);
-    on_threads(if pieces < MIN_PIECES { 1 } else { threads }, || work(&take));
+    let next_piece = || {
+        let piece = next.fetch_add(1, Ordering::Relaxed);
+        (piece < pieces).then_some(piece)
+    };
+    on_threads(if pieces < MIN_PIECES { 1 } else { threads }, || work(&next_piece));
 }
 
-/// Runs `work`, in which rayon uses up to `threads` threads.
+/// Runs `work` in a pool of rayon with up to `threads` threads. A pool that cannot start is tried again with half as many.
 pub(crate) fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     let mut count = threads;
     while count > 1 {
@@ -36,9 +40,9 @@ pub(crate) fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) 
         }
         count /= 2;
     }
-    // A pool of the calling thread starts no other. Without one rayon would start its own pool, and panic if that fails.
-    // An error means that the thread belongs to a pool already, which rayon then uses.
-    let _alone = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+    // This pool has only the calling thread. Without it rayon would start its global pool, and panic if that fails. An error
+    // means that the thread belongs to a pool already, which rayon then uses.
+    let _single = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
     work()
 }
 
@@ -48,7 +52,7 @@ mod tests {
     use rayon::prelude::*;
 
     #[test]
-    fn every_piece_is_worked_on_once() {
+    fn works_on_each_piece_once() {
         for threads in [0, 1, 2, 7] {
             let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
             on_threads(threads, || {
@@ -61,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_of_any_size_can_be_used_again() {
+    fn runs_in_pools_of_any_size_in_a_row() {
         for threads in [1, 3, 1, 0, 2] {
             let sum = || (0..1000_u64).into_par_iter().sum::<u64>();
             let both = in_pool(threads, || rayon::join(sum, sum));

@@ -21,7 +21,7 @@ pub struct Merged {
 
 /// The formats that can be merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parts {
+pub enum ReportFormat {
     /// Our own JSON.
     Json,
     /// SARIF.
@@ -32,7 +32,7 @@ pub enum Parts {
 ///
 /// # Errors
 /// The report that cannot be merged, and why.
-pub fn merge(reports: &[(String, String)]) -> Result<(Parts, Merged), String> {
+pub fn merge(reports: &[(String, String)]) -> Result<(ReportFormat, Merged), String> {
     let mut all = Vec::new();
     let mut format = None;
     for (name, text) in reports {
@@ -43,8 +43,8 @@ pub fn merge(reports: &[(String, String)]) -> Result<(Parts, Merged), String> {
         // Whoever wrote it, no key comes out of it.
         mask(&mut report);
         let this = match () {
-            () if report["version"] == sarif::VERSION && report["runs"].is_array() => Parts::Sarif,
-            () if report["schema"] == json::SCHEMA && report["summary"].is_object() => Parts::Json,
+            () if report["version"] == sarif::VERSION && report["runs"].is_array() => ReportFormat::Sarif,
+            () if report["schema"] == json::SCHEMA && report["summary"].is_object() => ReportFormat::Json,
             () => return Err(wrong("it is neither SARIF 2.1.0 nor a report of sf-scan in JSON")),
         };
         if *format.get_or_insert(this) != this {
@@ -54,8 +54,8 @@ pub fn merge(reports: &[(String, String)]) -> Result<(Parts, Merged), String> {
     }
     let format = format.ok_or("there is no report to merge")?;
     let merged = match format {
-        Parts::Json => json_reports(all)?,
-        Parts::Sarif => sarif_reports(all)?,
+        ReportFormat::Json => json_reports(all)?,
+        ReportFormat::Sarif => sarif_reports(all)?,
     };
     Ok((format, merged))
 }

@@ -1,5 +1,7 @@
-//! Baselines: findings that were there before sf-scan came, and that do not count. A baseline names them by rule, fingerprint
-//! and path. It holds no secret and no line number, and an entry stands on a line of its own, so that it can be merged.
+//! Baselines: files with known findings that do not count.
+//!
+//! A baseline identifies a finding by rule, fingerprint and path. It has no secrets, and no line numbers, so a finding may
+//! move in its file. It is sorted and has one entry a line, so that git can merge it.
 
 use crate::finding::Finding;
 use crate::mistake::Mistake;
@@ -8,16 +10,16 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// Raised when a reader of the old form would misread the new one.
+/// The version of the file format. It changes when an older sf-scan would misread a newer file.
 const VERSION: u32 = 1;
 
-/// Findings that do not count.
+/// Known findings that do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Baseline {
     entries: BTreeSet<Entry>,
 }
 
-/// A finding, wherever in its file it stands.
+/// The identity of a finding, without its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -26,6 +28,7 @@ pub struct Entry {
     fingerprint: String,
 }
 
+/// The content of a baseline file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BaselineFile {
@@ -34,9 +37,9 @@ struct BaselineFile {
 }
 
 impl Entry {
-    /// What a baseline keeps of a finding.
+    /// The entry for a finding.
     #[must_use]
-    pub fn of(finding: &Finding) -> Entry {
+    pub fn from_finding(finding: &Finding) -> Entry {
         Entry {
             path: finding.origin.shown(),
             rule: finding.rule.to_string(),
@@ -46,29 +49,25 @@ impl Entry {
 }
 
 impl Baseline {
-    /// The baseline of these findings.
+    /// A baseline with these findings.
     #[must_use]
-    pub fn of<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Baseline {
-        Baseline { entries: findings.into_iter().map(Entry::of).collect() }
+    pub fn from_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Baseline {
+        Baseline { entries: findings.into_iter().map(Entry::from_finding).collect() }
     }
 
-    /// Reads the text of the file `name`.
+    /// Parses the text of the file `name`.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// It is no baseline, or one of another version.
     pub fn parse(name: &str, text: &str) -> Result<Baseline, Mistake> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: BaselineFile = serde_json::from_str(text).map_err(|error| {
-            let line =
-                text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-            let mut at = (line + error.column().saturating_sub(1)).min(text.len());
-            while !text.is_char_boundary(at) {
-                at -= 1;
-            }
-            let error = error.to_string();
-            let what = error.rsplit_once(" at line").map_or(&*error, |(what, _)| what);
+            let offset = offset_of(&error, text);
+            let message = error.to_string();
+            let what = message.rsplit_once(" at line").map_or(&*message, |(what, _)| what);
+            // serde quotes unexpected values, which may be keys.
             Mistake::new(format!("the baseline cannot be used: {}", mask_shapes_in(what)))
-                .at(name, text, at..at)
+                .at(name, text, offset..offset)
                 .help("write it anew with --write-baseline")
         })?;
         if file.version != VERSION {
@@ -81,30 +80,42 @@ impl Baseline {
         Ok(Baseline { entries: file.entries.into_iter().collect() })
     }
 
-    /// Whether it has the finding.
+    /// Whether the baseline has the finding.
     #[must_use]
     pub fn has(&self, finding: &Finding) -> bool {
-        !self.entries.is_empty() && self.entries.contains(&Entry::of(finding))
+        !self.entries.is_empty() && self.entries.contains(&Entry::from_finding(finding))
     }
 
-    /// How many entries none of these findings has.
+    /// How many entries have no finding among `findings`.
     #[must_use]
     pub fn unused<'f>(&self, findings: impl IntoIterator<Item = &'f Finding>) -> usize {
-        let used: BTreeSet<Entry> = findings.into_iter().map(Entry::of).collect();
+        let used: BTreeSet<Entry> = findings.into_iter().map(Entry::from_finding).collect();
         self.entries.difference(&used).count()
     }
 
-    /// The file: sorted, an entry a line.
+    /// The text of the file: sorted, with one entry a line.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let entries = self.entries.iter().map(|entry| {
+        let mut lines = Vec::new();
+        for entry in &self.entries {
             let value = json!({"path": entry.path, "rule": entry.rule, "fingerprint": entry.fingerprint});
-            format!("    {value}")
-        });
-        let entries = entries.collect::<Vec<_>>().join(",\n");
+            lines.push(format!("    {value}"));
+        }
+        let entries = lines.join(",\n");
         let entries = if entries.is_empty() { "[]".to_owned() } else { format!("[\n{entries}\n  ]") };
         format!("{{\n  \"version\": {VERSION},\n  \"entries\": {entries}\n}}\n")
     }
+}
+
+/// The offset in `text` of an error of the parser, at the start of a character. serde counts lines and bytes from 1.
+fn offset_of(error: &serde_json::Error, text: &str) -> usize {
+    let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let line_start: usize = lines_before.map(str::len).sum();
+    let mut offset = (line_start + error.column().saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
 }
 
 #[cfg(test)]
@@ -112,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn parses_what_it_writes() {
         let entry =
             |path: &str| Entry { path: path.to_owned(), rule: "r".to_owned(), fingerprint: "ab".to_owned() };
         for entries in [vec![], vec![entry("b \"q\"")], vec![entry("b"), entry("a"), entry("b")]] {
@@ -127,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_refused() {
+    fn refuses_invalid_baselines() {
         for text in [
             "",
             "{",

@@ -1,4 +1,4 @@
-//! The configuration file `.sf-scan.toml`.
+//! The configuration file `.sf-scan.toml`: parses it, checks it, and takes out what an untrusted file may not decide.
 
 use crate::mistake::Mistake;
 use crate::rule::{Confidence, Level, RuleId};
@@ -7,42 +7,43 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
-/// The name of the file that is looked for at the root.
+/// The name of the file at the root of a repository.
 pub const FILE_NAME: &str = ".sf-scan.toml";
 
-/// What a configuration asks for.
+/// The settings of a configuration file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
-    /// Globs, as in `.gitignore`, of what is not read.
+    /// Globs, as in `.gitignore`, of files that are not read.
     pub exclude: Vec<String>,
-    /// Files and folders of further rules; relative to the configuration's folder.
+    /// Files and folders with additional rules, relative to the folder of the configuration.
     pub rules: Vec<String>,
-    /// Findings below are suppressed.
+    /// Findings of lower confidence are suppressed.
     pub min_confidence: Option<Confidence>,
-    /// How much of containers is opened.
+    /// Limits for reading archives.
     pub archive: Archive,
-    /// Rules that get another level; `None` switches one off.
+    /// Levels that replace those of the rules. `None` switches a rule off.
     pub levels: BTreeMap<RuleId, Option<Level>>,
-    /// Where in the file the rules in `levels` are named.
-    places: BTreeMap<RuleId, Range<usize>>,
+    /// Where in the file the rules in `levels` are named, for messages.
+    level_spans: BTreeMap<RuleId, Range<usize>>,
 }
 
-/// How much of containers is opened, as far as a configuration says it; sizes in bytes.
+/// Limits for reading archives. `None` where the configuration sets no limit of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Archive {
-    /// How deep they may lie in one another.
+    /// Levels of nesting.
     pub depth: Option<u64>,
-    /// How many times their size their members may have.
+    /// The size of all members as a multiple of the size of the archive.
     pub ratio: Option<u64>,
-    /// How many members.
+    /// The number of members.
     pub members: Option<u64>,
-    /// How much of a member.
+    /// The size of a member in bytes.
     pub member_size: Option<u64>,
-    /// How much of all members.
+    /// The size of all members in bytes.
     pub total_size: Option<u64>,
 }
 
+/// The content of a configuration file, with the positions of values.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -58,10 +59,10 @@ struct ConfigFile {
 }
 
 impl Config {
-    /// Reads the text of the file `name`. A byte order mark and CRLF are fine.
+    /// Parses the text of the file `name`. It may have a byte order mark and CRLF.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its line.
+    /// The first mistake, with its line.
     pub fn parse(name: &str, text: &str) -> Result<Config, Mistake> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: ConfigFile = toml::from_str(text).map_err(|error| {
@@ -70,74 +71,85 @@ impl Config {
                  member_size and total_size"
             })
         })?;
-        let at = |error: String, span| Mistake::new(error).at(name, text, span);
+        let mistake_at = |what: String, span| Mistake::new(what).at(name, text, span);
         let min_confidence = match file.min_confidence {
-            Some(word) => Some(word.get_ref().parse().map_err(|error| at(error, word.span()))?),
+            Some(word) => Some(word.get_ref().parse().map_err(|error| mistake_at(error, word.span()))?),
             None => None,
         };
         let mut levels = BTreeMap::new();
-        let mut places = BTreeMap::new();
+        let mut level_spans = BTreeMap::new();
         for (rule, word) in file.levels {
             let level = match word.get_ref().as_str() {
                 "off" => None,
-                level => {
-                    Some(level.parse().map_err(|error: String| at(format!("{error}, off"), word.span()))?)
-                }
+                level => Some(level.parse().map_err(|error: String| {
+                    let what = format!("{error}, off");
+                    mistake_at(what, word.span())
+                })?),
             };
-            places.insert(rule.get_ref().as_str().into(), rule.span());
+            level_spans.insert(rule.get_ref().as_str().into(), rule.span());
             levels.insert(rule.get_ref().as_str().into(), level);
         }
         let mut globs = ignore::gitignore::GitignoreBuilder::new("");
         for glob in &file.exclude {
-            globs.add_line(None, glob.get_ref()).map_err(|error| at(error.to_string(), glob.span()))?;
+            globs
+                .add_line(None, glob.get_ref())
+                .map_err(|error| mistake_at(error.to_string(), glob.span()))?;
             if glob.get_ref().starts_with('!') {
-                let error =
+                let what =
                     "a glob that begins with ! brings back what another one excludes; write narrower ones";
-                return Err(at(error.to_owned(), glob.span()));
+                return Err(mistake_at(what.to_owned(), glob.span()));
             }
         }
-        let plain = |texts: Vec<Spanned<String>>| texts.into_iter().map(Spanned::into_inner).collect();
-        let (exclude, rules, archive) = (plain(file.exclude), plain(file.rules), file.archive);
-        Ok(Config { exclude, rules, min_confidence, archive, levels, places })
+        let without_spans =
+            |texts: Vec<Spanned<String>>| texts.into_iter().map(Spanned::into_inner).collect();
+        let (exclude, rules) = (without_spans(file.exclude), without_spans(file.rules));
+        let archive = file.archive;
+        Ok(Config { exclude, rules, min_confidence, archive, levels, level_spans })
     }
 
-    /// Checks the rules that are named in the file `name` with this `text` against those that there are.
+    /// Checks that every rule in `[levels]` exists. `ids` are those of all rules. `name` and `text` are those of the file, for
+    /// the message.
     ///
     /// # Errors
     /// The first rule that does not exist.
-    pub fn check_rules(&self, name: &str, text: &str, known: &[&str]) -> Result<(), Mistake> {
-        match self.places.iter().find(|(id, _)| !known.contains(&&***id)) {
-            None => Ok(()),
-            Some((id, place)) => Err(Mistake::new(format!("there is no rule `{id}`"))
-                .at(name, text.strip_prefix('\u{feff}').unwrap_or(text), place.clone())
-                .help(format!("the rules are {}", known.join(", ")))),
+    pub fn check_rules(&self, name: &str, text: &str, ids: &[&str]) -> Result<(), Mistake> {
+        for (id, span) in &self.level_spans {
+            if !ids.contains(&&**id) {
+                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+                return Err(Mistake::new(format!("there is no rule `{id}`"))
+                    .at(name, text, span.clone())
+                    .help(format!("the rules are {}", ids.join(", "))));
+            }
         }
+        Ok(())
     }
 
-    /// Takes out what a file that came with the scanned tree may not decide, and says what that was: nobody but the
-    /// caller switches off a built-in rule, and in CI, where a pull request can change the file, nothing in it hides
-    /// findings.
-    pub fn distrust(&mut self, builtin: &[&str], in_ci: bool) -> Vec<String> {
-        let mut ignored = Vec::new();
+    /// Removes the settings that a file in the scanned tree may not decide. Returns their names.
+    ///
+    /// Such a file never switches off a built-in rule. In CI, where a pull request can change the file, it hides no findings
+    /// at all.
+    pub fn remove_untrusted(&mut self, builtin_ids: &[&str], is_in_ci: bool) -> Vec<String> {
+        let mut removed = Vec::new();
         self.levels.retain(|id, level| {
-            let keep =
-                !(builtin.contains(&&**id) && (level.is_none() || in_ci && *level != Some(Level::Error)));
-            if !keep {
-                ignored.push(format!("levels.{id}"));
+            let is_builtin = builtin_ids.contains(&&**id);
+            let is_lowered_in_ci = is_in_ci && *level != Some(Level::Error);
+            let is_allowed = !is_builtin || level.is_some() && !is_lowered_in_ci;
+            if !is_allowed {
+                removed.push(format!("levels.{id}"));
             }
-            keep
+            is_allowed
         });
-        if in_ci && !self.exclude.is_empty() {
+        if is_in_ci && !self.exclude.is_empty() {
             self.exclude.clear();
-            ignored.push("exclude".to_owned());
+            removed.push("exclude".to_owned());
         }
-        if in_ci && self.min_confidence.take().is_some() {
-            ignored.push("min_confidence".to_owned());
+        if is_in_ci && self.min_confidence.take().is_some() {
+            removed.push("min_confidence".to_owned());
         }
-        if in_ci && std::mem::take(&mut self.archive) != Archive::default() {
-            ignored.push("archive".to_owned());
+        if is_in_ci && std::mem::take(&mut self.archive) != Archive::default() {
+            removed.push("archive".to_owned());
         }
-        ignored
+        removed
     }
 }
 
@@ -146,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_file_is_read_also_with_bom_and_crlf() {
+    fn parses_file_with_byte_order_mark_and_crlf() {
         let text = "\u{feff}exclude = [\"/vendor\"]\r\nrules = [\"r\"]\r\nmin_confidence = \"high\"\r\n[levels]\r\na = \"off\"\r\nb = \"note\"\r\n";
         let config = Config::parse("c.toml", text).expect("good");
         assert_eq!(config.exclude, ["/vendor"]);
@@ -156,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_wrong_is_refused() {
+    fn refuses_unknown_keys_and_invalid_values() {
         for text in [
             "exclud = []",
             "min_confidence = \"sure\"",
@@ -172,16 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn a_scanned_tree_cannot_silence_the_scan() {
+    fn removes_settings_of_untrusted_file_that_hide_findings() {
         let text = "exclude = [\"a\"]\nmin_confidence = \"high\"\narchive.depth = 0\n[levels]\nbuilt = \"off\"\nlow = \"note\"\nown = \"off\"";
         let config = Config::parse("c.toml", text).expect("good");
         let mut local = config.clone();
-        assert_eq!(local.distrust(&["built", "low"], false), ["levels.built"]);
+        assert_eq!(local.remove_untrusted(&["built", "low"], false), ["levels.built"]);
         assert_eq!(local.exclude, ["a"]);
         assert_eq!(local.archive.depth, Some(0));
         let mut ci = config;
         assert_eq!(
-            ci.distrust(&["built", "low"], true),
+            ci.remove_untrusted(&["built", "low"], true),
             ["levels.built", "levels.low", "exclude", "min_confidence", "archive"]
         );
         assert_eq!(ci.levels.len(), 1);

@@ -1,4 +1,5 @@
-//! The user's policy: which findings count, and at which level. It comes from the configuration, a baseline and comments.
+//! The user's policy: which findings count, and at which level. It comes from the configuration file, a baseline and comments
+//! in the scanned files.
 
 pub mod baseline;
 pub mod config;

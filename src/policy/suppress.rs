@@ -1,63 +1,59 @@
-//! Suppression: which findings do not count, and why. None is dropped.
+//! Applies the policy to the findings of a scan: which of them count, and at which level. A suppressed finding is kept in the
+//! report, with the reason.
 
 use super::baseline::Baseline;
 use crate::date::Time;
+use crate::finding::Finding;
 use crate::report::{Report, Suppressed, Suppression};
 use crate::rule::{Confidence, Level, RuleId, RuleSet};
 use crate::scan::Scanned;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the user wants of findings.
+/// Which findings count, and at which level.
 #[derive(Clone, Debug)]
 pub struct Policy<'p> {
-    /// Findings below do not count.
+    /// Findings of lower confidence do not count.
     pub min_confidence: Confidence,
-    /// Whether comments may allow findings.
+    /// Whether comments `sf-scan:allow` suppress findings.
     pub inline_allow: bool,
-    /// Rules that get another level.
+    /// Levels that replace those of the rules.
     pub levels: BTreeMap<RuleId, Level>,
-    /// Findings that were there before.
+    /// Known findings, which do not count.
     pub baseline: &'p Baseline,
 }
 
-/// Makes the report of what a scan saw.
+/// Makes the report of a scan: sets the levels, and separates the findings that count from those that are suppressed.
 #[must_use]
 pub fn apply_policy<'r>(scanned: Scanned, rules: &'r RuleSet, policy: &Policy<'_>) -> Report<'r> {
     let mut findings = Vec::new();
     let mut suppressed = Vec::new();
-    let mut used = BTreeSet::new();
+    let mut used_allows = BTreeSet::new();
     for mut finding in scanned.findings {
         if let Some(&level) = policy.levels.get(&finding.rule) {
             finding.level = level;
         }
-        let allow = finding.allowed.clone().filter(|_| policy.inline_allow);
-        if let Some(allow) = &allow {
-            used.insert((finding.origin.clone(), allow.line));
+        let reason = suppression(&finding, policy);
+        if let Some(Suppression::Inline(allow)) = &reason {
+            used_allows.insert((finding.origin.clone(), allow.line));
         }
-        let reason = match allow {
-            Some(allow) => Some(Suppression::Inline(allow)),
-            None if finding.confidence < policy.min_confidence => {
-                Some(Suppression::Confidence(finding.confidence))
-            }
-            None if policy.baseline.has(&finding) => Some(Suppression::Baseline),
-            None => None,
-        };
         match reason {
             Some(reason) => suppressed.push(Suppressed { finding, reason }),
             None => findings.push(finding),
         }
     }
-    let unused_allows = match policy.inline_allow {
-        true => scanned.allows.into_iter().filter(|allow| !used.contains(allow)).collect(),
-        false => Vec::new(),
+    let unused_allows = if policy.inline_allow {
+        scanned.allows.into_iter().filter(|allow| !used_allows.contains(allow)).collect()
+    } else {
+        Vec::new()
     };
-    // What a part of a repository does not have may be in the rest.
-    let sees_all = ["worktree", "history"].contains(&scanned.scope.name) && scanned.scope.is_whole;
-    let unused_baseline = match sees_all {
-        true => policy
-            .baseline
-            .unused(findings.iter().chain(suppressed.iter().map(|one: &Suppressed| &one.finding))),
-        false => 0,
+    // Only a scan of everything can show that a finding of the baseline is gone.
+    let is_everything_scanned =
+        ["worktree", "history"].contains(&scanned.scope.name) && scanned.scope.is_whole;
+    let unused_baseline = if is_everything_scanned {
+        let suppressed = suppressed.iter().map(|suppressed| &suppressed.finding);
+        policy.baseline.unused(findings.iter().chain(suppressed))
+    } else {
+        0
     };
     Report {
         scope: scanned.scope,
@@ -66,10 +62,24 @@ pub fn apply_policy<'r>(scanned: Scanned, rules: &'r RuleSet, policy: &Policy<'_
         suppressed,
         unused_allows,
         unused_baseline,
+        // The caller knows the times.
         began: Time::START,
         ended: Time::START,
         skips: scanned.skips,
         notes: scanned.notes,
         counts: scanned.counts,
     }
+}
+
+/// Why a finding does not count, or `None` if it counts. A comment comes first, because it is the most specific reason.
+fn suppression(finding: &Finding, policy: &Policy<'_>) -> Option<Suppression> {
+    if policy.inline_allow
+        && let Some(allow) = &finding.allowed
+    {
+        return Some(Suppression::Inline(allow.clone()));
+    }
+    if finding.confidence < policy.min_confidence {
+        return Some(Suppression::Confidence(finding.confidence));
+    }
+    policy.baseline.has(finding).then_some(Suppression::Baseline)
 }

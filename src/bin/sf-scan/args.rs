@@ -1,4 +1,5 @@
-//! The command line. The only file that knows `clap` and its kin.
+//! Defines the command line: options, their help texts and their values. Only this file uses `clap_complete` and
+//! `clap_mangen`. The texts of `///` comments on [`Args`] are shown by `--help`.
 
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
@@ -86,7 +87,7 @@ pub(crate) struct Args {
     pub(crate) exclude: Vec<String>,
 
     /// Skip larger files, which makes the scan incomplete (exit code 2); bytes, or with K, M or G
-    #[arg(long, value_name = "N", value_parser = size, help_heading = "Files")]
+    #[arg(long, value_name = "N", value_parser = parse_size, help_heading = "Files")]
     pub(crate) max_file_size: Option<u64>,
 
     /// Open containers (zip, tar, gzip and others) so deep in one another; 0 opens none [default: 3]
@@ -102,11 +103,11 @@ pub(crate) struct Args {
     pub(crate) archive_members: Option<u64>,
 
     /// Read so much of a member; bytes, or with K, M or G [default: 4G]
-    #[arg(long, value_name = "N", value_parser = size, help_heading = "Archives")]
+    #[arg(long, value_name = "N", value_parser = parse_size, help_heading = "Archives")]
     pub(crate) archive_member_size: Option<u64>,
 
     /// Read so much of all members of a file; bytes, or with K, M or G [default: 16G]
-    #[arg(long, value_name = "N", value_parser = size, help_heading = "Archives")]
+    #[arg(long, value_name = "N", value_parser = parse_size, help_heading = "Archives")]
     pub(crate) archive_total_size: Option<u64>,
 
     /// Use this configuration, and trust it [default: .sf-scan.toml at the root, where there is one] [env:
@@ -124,7 +125,7 @@ pub(crate) struct Args {
 
     /// Suppress findings that are less sure
     #[arg(long, value_name = "CONFIDENCE", help_heading = "Detection")]
-    pub(crate) min_confidence: Option<Word<Confidence>>,
+    pub(crate) min_confidence: Option<ArgValue<Confidence>>,
 
     /// Let no comment allow a finding
     #[arg(long, help_heading = "Detection")]
@@ -140,14 +141,14 @@ pub(crate) struct Args {
 
     /// How the report is written [default: text] [env: SF_SCAN_FORMAT]
     #[arg(short, long, value_name = "FORMAT", help_heading = "Output")]
-    pub(crate) format: Option<Word<Format>>,
+    pub(crate) format: Option<ArgValue<Format>>,
 
     /// Write the report to this file [default: standard output]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 
     /// Write a further report, for example sarif=sf-scan.sarif; repeatable
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = further_report, help_heading = "Output")]
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_report, help_heading = "Output")]
     pub(crate) report: Vec<(Format, PathBuf)>,
 
     /// The lowest level of findings that gives exit code 1
@@ -199,7 +200,7 @@ pub(crate) struct Args {
         group = "what",
         help_heading = "Hooks"
     )]
-    pub(crate) install_hook: Vec<Word<Hook>>,
+    pub(crate) install_hook: Vec<ArgValue<Hook>>,
 
     /// Remove every hook that was installed, and put back what was there before
     #[arg(long, group = "what", help_heading = "Hooks")]
@@ -219,28 +220,18 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Reads the command line, and from the environment what it leaves open. An empty variable counts as unset, as CI
-    /// systems set those that have no value.
+    /// Parses the command line. A variable of the environment sets an option that the command line does not.
     ///
     /// # Errors
-    /// Wrong usage; also a call for help or for the version.
+    /// Wrong usage. Also a request for help or for the version: clap returns its text as an error.
     pub(crate) fn from_command_line(
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Args, clap::Error> {
-        fn word<T: ValueEnum>(name: &str, value: Option<String>) -> Result<Option<T>, clap::Error> {
-            let Some(value) = value else { return Ok(None) };
-            match T::from_str(&value, false) {
-                Ok(word) => Ok(Some(word)),
-                Err(_) => {
-                    Err(Args::command().error(ErrorKind::InvalidValue, format!("{name} is set to `{value}`")))
-                }
-            }
-        }
-        let given = std::env::args_os().len() - 1;
+        let arg_count = std::env::args_os().len() - 1;
         let mut args = Args::try_parse().map_err(|error| {
-            // pre-commit passes names of files, and one of them may be `-h`: that scans nothing, and is no success.
-            let is_answer = !error.use_stderr();
-            if is_answer && given > 1 && environment("PRE_COMMIT").is_some() {
+            // pre-commit passes names of files. One of them may be `-h`, and help is no scan, so no success either.
+            let is_help = !error.use_stderr();
+            if is_help && arg_count > 1 && environment("PRE_COMMIT").is_some() {
                 let what = "an argument asks for help or for the version among others, so nothing was scanned; \
                             a file of such a name has to follow `--`: write `args: [\"--\"]` in pre-commit's configuration";
                 return Args::command().error(ErrorKind::UnknownArgument, what);
@@ -250,18 +241,18 @@ impl Args {
         args.baseline = args.baseline.or_else(|| environment("SF_SCAN_BASELINE").map(PathBuf::from));
         args.config = args.config.or_else(|| environment("SF_SCAN_CONFIG").map(PathBuf::from));
         if args.format.is_none() {
-            args.format = word("SF_SCAN_FORMAT", environment("SF_SCAN_FORMAT"))?;
+            args.format = parse_variable("SF_SCAN_FORMAT", environment("SF_SCAN_FORMAT"))?;
         }
         if args.color.is_none() {
-            args.color = word("SF_SCAN_COLOR", environment("SF_SCAN_COLOR"))?;
+            args.color = parse_variable("SF_SCAN_COLOR", environment("SF_SCAN_COLOR"))?;
         }
         Ok(args)
     }
 
-    /// What a shell needs to complete the command line, or the manual page, if one is asked for.
+    /// The completions for a shell, or the manual page. `None` if the arguments ask for neither.
     ///
     /// # Errors
-    /// None in memory.
+    /// Those of writing to memory: there are none today.
     pub(crate) fn document(&self) -> std::io::Result<Option<Vec<u8>>> {
         let mut command = Args::command();
         let mut text = Vec::new();
@@ -273,15 +264,20 @@ impl Args {
         Ok(Some(text))
     }
 
-    /// Whether a repository is read, and not (only) files.
-    pub(crate) fn is_about_git(&self) -> bool {
-        let is_in_git = matches!(self.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History));
-        is_in_git || self.staged || self.history || self.range.is_some() || self.pre_push || self.pre_receive
+    /// Whether the run reads objects or the index of a repository, and not only files.
+    pub(crate) fn reads_repository(&self) -> bool {
+        let is_ci_of_commits = matches!(self.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History));
+        is_ci_of_commits
+            || self.staged
+            || self.history
+            || self.range.is_some()
+            || self.pre_push
+            || self.pre_receive
     }
 
-    /// How the report is written.
+    /// The format of the main report.
     pub(crate) fn format(&self) -> Format {
-        self.format.map_or(Format::Text, |Word(format)| format)
+        self.format.map_or(Format::Text, |ArgValue(format)| format)
     }
 
     /// When to use colours.
@@ -290,7 +286,19 @@ impl Args {
     }
 }
 
-/// What of a CI job is scanned.
+/// Parses the value of the variable `name`. `None` if it is not set.
+///
+/// # Errors
+/// The value is none of those that the option allows.
+fn parse_variable<T: ValueEnum>(name: &str, value: Option<String>) -> Result<Option<T>, clap::Error> {
+    let Some(value) = value else { return Ok(None) };
+    match T::from_str(&value, false) {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(_) => Err(Args::command().error(ErrorKind::InvalidValue, format!("{name} is set to `{value}`"))),
+    }
+}
+
+/// What `--ci` scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CiMode {
     /// The commits that the job runs for; where it runs for none, the whole history
@@ -321,6 +329,7 @@ pub(crate) enum FailOn {
 }
 
 impl FailOn {
+    /// The level, or `None` for [`FailOn::Never`].
     pub(crate) fn level(self) -> Option<Level> {
         match self {
             FailOn::Error => Some(Level::Error),
@@ -331,13 +340,13 @@ impl FailOn {
     }
 }
 
-/// A word of the library's on the command line.
+/// A value of an argument whose type is in the library. The trait of clap cannot be implemented on that type itself.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Word<T>(pub(crate) T);
+pub(crate) struct ArgValue<T>(pub(crate) T);
 
-impl ValueEnum for Word<Format> {
+impl ValueEnum for ArgValue<Format> {
     fn value_variants<'a>() -> &'a [Self] {
-        const { &words::<Format, { Format::ALL.len() }>(Format::ALL) }
+        const { &wrap_all::<Format, { Format::ALL.len() }>(Format::ALL) }
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -345,9 +354,9 @@ impl ValueEnum for Word<Format> {
     }
 }
 
-impl ValueEnum for Word<Hook> {
+impl ValueEnum for ArgValue<Hook> {
     fn value_variants<'a>() -> &'a [Self] {
-        const { &words::<Hook, { Hook::ALL.len() }>(Hook::ALL) }
+        const { &wrap_all::<Hook, { Hook::ALL.len() }>(Hook::ALL) }
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -355,9 +364,9 @@ impl ValueEnum for Word<Hook> {
     }
 }
 
-impl ValueEnum for Word<Confidence> {
+impl ValueEnum for ArgValue<Confidence> {
     fn value_variants<'a>() -> &'a [Self] {
-        const { &words::<Confidence, { Confidence::ALL.len() }>(Confidence::ALL) }
+        const { &wrap_all::<Confidence, { Confidence::ALL.len() }>(Confidence::ALL) }
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -365,18 +374,19 @@ impl ValueEnum for Word<Confidence> {
     }
 }
 
-const fn words<T: Copy, const N: usize>(all: &[T]) -> [Word<T>; N] {
-    let mut words = [Word(all[0]); N];
+/// The first `N` values of `all`, wrapped. A `for` loop cannot be used in a `const fn`.
+const fn wrap_all<T: Copy, const N: usize>(all: &[T]) -> [ArgValue<T>; N] {
+    let mut values = [ArgValue(all[0]); N];
     let mut at = 0;
     while at < N {
-        words[at] = Word(all[at]);
+        values[at] = ArgValue(all[at]);
         at += 1;
     }
-    words
+    values
 }
 
-/// `FORMAT=FILE`.
-fn further_report(text: &str) -> Result<(Format, PathBuf), String> {
+/// Parses the value of `--report`: `FORMAT=FILE`.
+fn parse_report(text: &str) -> Result<(Format, PathBuf), String> {
     let (name, file) = text.split_once('=').ok_or("write FORMAT=FILE, for example sarif=sf-scan.sarif")?;
     if file.is_empty() {
         return Err("the file is missing behind the =".to_owned());
@@ -390,8 +400,8 @@ fn further_report(text: &str) -> Result<(Format, PathBuf), String> {
     }
 }
 
-/// Bytes, or with K, M or G (of 1024).
-fn size(text: &str) -> Result<u64, String> {
+/// Parses a size: a number of bytes, or of KiB, MiB or GiB with the suffix K, M or G. `2K` is 2048.
+fn parse_size(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.as_bytes().last() {
         Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
         Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
@@ -407,19 +417,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_with_and_without_unit() {
-        assert_eq!(size("0"), Ok(0));
-        assert_eq!(size("12"), Ok(12));
-        assert_eq!(size("2K"), Ok(2048));
-        assert_eq!(size("3m"), Ok(3 << 20));
-        assert_eq!(size("1G"), Ok(1 << 30));
+    fn parses_sizes_with_and_without_suffix() {
+        assert_eq!(parse_size("0"), Ok(0));
+        assert_eq!(parse_size("12"), Ok(12));
+        assert_eq!(parse_size("2K"), Ok(2048));
+        assert_eq!(parse_size("3m"), Ok(3 << 20));
+        assert_eq!(parse_size("1G"), Ok(1 << 30));
         assert!(
-            size("").is_err() && size("x").is_err() && size("-1").is_err() && size("99999999999G").is_err()
+            parse_size("").is_err()
+                && parse_size("x").is_err()
+                && parse_size("-1").is_err()
+                && parse_size("99999999999G").is_err()
         );
     }
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn clap_accepts_the_definitions() {
         Args::command().debug_assert();
     }
 }

@@ -1,4 +1,7 @@
-//! Delivering reports and hooks: to standard output, or to files that appear whole or not at all.
+//! Writes reports and hooks to standard output or to files. A file appears whole or not at all.
+//!
+//! A file is written under a temporary name, or on Linux without a name, and then gets its own name in one step. So a reader
+//! never sees half a report, and a run that is killed leaves at most one temporary file, which the next run removes.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -7,28 +10,27 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::{NamedTempFile, TempPath};
 
-/// Writes to standard output. That nobody reads it any more (`| head`) is no failure.
+/// Writes to standard output. A closed pipe (`| head`) is no error.
 ///
 /// # Errors
-/// What went wrong, such as a full disk.
+/// Any other failure, such as a full disk.
 pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let written = write(&mut out).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            // What is still in the buffer would fail again when it is dropped.
+            // Without this, dropping the buffer would write the rest and fail again.
             let _ = out.into_parts();
             Ok(())
         }
-        other => other.map_err(in_words),
+        result => result.map_err(with_clear_text),
     }
 }
 
-/// Writes a file, which gets its name when it is whole: a reader never sees half a report, and a run that fails or is killed
-/// leaves none. A device or FIFO is written to as it is. A link is replaced, not followed.
+/// Writes a report to a file, in one step. A device or FIFO is written to directly. A link is replaced, not followed.
 ///
 /// # Errors
-/// What went wrong.
+/// The file cannot be created or written.
 pub(crate) fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let is_special = path.symlink_metadata().is_ok_and(|metadata| {
         let kind = metadata.file_type();
@@ -36,105 +38,107 @@ pub(crate) fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     });
     if is_special || path.starts_with("/dev") {
         let mut out = BufWriter::new(OpenOptions::new().write(true).open(path)?);
-        return write(&mut out).and_then(|()| out.flush()).map_err(in_words);
+        return write(&mut out).and_then(|()| out.flush()).map_err(with_clear_text);
     }
-    // Rendering takes its time; what follows is over at once.
+    // The report is complete before a file is created, so that the temporary file exists only for a moment.
     let mut report = Vec::new();
     write(&mut report)?;
-    put(path, &report, Access::Umask(0o666))
+    replace_file(path, &report, Access::Umask(0o666))
 }
 
-/// Writes a script that everybody may run. A link is replaced, not followed.
+/// Writes an executable script, in one step. A link is replaced, not followed.
 ///
 /// # Errors
-/// What went wrong.
+/// The file cannot be created or written.
 pub(crate) fn to_program(path: &Path, text: &[u8]) -> io::Result<()> {
-    put(path, text, Access::Umask(0o777))
+    replace_file(path, text, Access::Umask(0o777))
 }
 
-/// Writes a file with these permissions. A link is replaced, not followed.
+/// Writes a file with these permissions, in one step. A link is replaced, not followed.
 ///
 /// # Errors
-/// What went wrong.
+/// The file cannot be created or written.
 pub(crate) fn with_permissions(path: &Path, text: &[u8], permissions: Permissions) -> io::Result<()> {
-    put(path, text, Access::Exactly(permissions))
+    replace_file(path, text, Access::Exact(permissions))
 }
 
-/// Makes a write beyond the limit of `ulimit -f` an error. Without this the system kills the program there.
+/// Makes a write beyond the limit of `ulimit -f` an error. By default its signal (SIGXFSZ) kills the program.
 #[cfg(unix)]
 pub(crate) fn survive_file_size_limit() {
-    // If this fails, the program is killed as before, and its exit code is no 0 either.
+    // If this fails, the signal kills the program as before. That is no exit code 0 either.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 #[cfg(not(unix))]
 pub(crate) fn survive_file_size_limit() {}
 
-/// Who may do what with a new file.
+/// The permissions of a new file.
 enum Access {
-    /// These bits, but for those that the umask takes away.
+    /// These mode bits, without those that the umask clears.
     Umask(u32),
-    /// Exactly this.
-    Exactly(Permissions),
+    /// These permissions, whatever the umask is.
+    Exact(Permissions),
 }
 
 impl Access {
-    /// The bits to make the file with.
+    /// The mode bits to create the file with.
     #[cfg(unix)]
-    fn bits(&self) -> u32 {
+    fn mode_bits(&self) -> u32 {
         match self {
             Access::Umask(bits) => *bits,
-            Access::Exactly(_) => 0o600,
+            Access::Exact(_) => 0o600,
         }
     }
 
-    fn fill(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes).map_err(in_words)?;
+    /// Writes `bytes` to the new file, and then sets its permissions.
+    fn write_to(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes).map_err(with_clear_text)?;
         match self {
             Access::Umask(_) => Ok(()),
-            Access::Exactly(permissions) => file.set_permissions(permissions.clone()),
+            Access::Exact(permissions) => file.set_permissions(permissions.clone()),
         }
     }
 }
 
-/// Puts a whole new file in the place of `path`.
-fn put(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    if nameless::put(path, bytes, &access).is_ok() {
+/// Replaces the file at `path` in one step, or creates it. Not every file system has unnamed files, so a temporary name
+/// is the second choice.
+fn replace_file(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    if unnamed::replace_file(path, bytes, &access).is_ok() {
         return Ok(());
     }
-    put_named(path, bytes, &access)
+    replace_with_named(path, bytes, &access)
 }
 
-/// Puts a file that has a temporary name until it is whole in the place of `path`.
-fn put_named(path: &Path, bytes: &[u8], access: &Access) -> io::Result<()> {
-    let make = |name: &Path| {
+/// Replaces the file at `path` by a file that has a temporary name until it is complete.
+fn replace_with_named(path: &Path, bytes: &[u8], access: &Access) -> io::Result<()> {
+    let create = |name: &Path| {
         let mut options = OpenOptions::new();
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, access.bits());
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, access.mode_bits());
         options.write(true).create_new(true).open(name)
     };
-    let (mut file, name) = beside(path, make).map_err(|error| plain(&error))?;
-    access.fill(&mut file, bytes)?;
-    name.persist(path).map_err(|failed| plain(&failed.error))
+    let (mut file, name) = create_temporary(path, create).map_err(|error| without_temporary_name(&error))?;
+    access.write_to(&mut file, bytes)?;
+    name.persist(path).map_err(|failed| without_temporary_name(&failed.error))
 }
 
-/// Makes a file beside `path` with `make`, which fails if there is something of the name that it gets. The file is removed
-/// with its name. It has the one name that is reserved, or a random one if that cannot be had.
-fn beside(path: &Path, make: impl Fn(&Path) -> io::Result<File>) -> io::Result<(File, TempPath)> {
-    if let Some(made) = reserved::make(path, &make) {
-        return Ok(made);
+/// Creates a temporary file in the folder of `path`. `create` must fail if its name exists. The file has the reserved name,
+/// or a random one if that is taken. It is removed when the returned [`TempPath`] is dropped.
+fn create_temporary(path: &Path, create: impl Fn(&Path) -> io::Result<File>) -> io::Result<(File, TempPath)> {
+    if let Some(temporary) = reserved::create(path, &create) {
+        return Ok(temporary);
     }
     let folder = folder(path);
-    tempfile::Builder::new().prefix(".sf-scan-").make_in(folder, make).map(NamedTempFile::into_parts)
+    tempfile::Builder::new().prefix(".sf-scan-").make_in(folder, create).map(NamedTempFile::into_parts)
 }
 
-/// The folder that a file lies in.
+/// The folder of a file. A bare name is in the current folder.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The failure in words, where the system's own say too little.
-fn in_words(error: io::Error) -> io::Error {
+/// The error with a clearer text, where the text of the system is too short.
+fn with_clear_text(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::FileTooLarge => {
             io::Error::new(error.kind(), "it is larger than the limit for files (ulimit -f) allows")
@@ -143,63 +147,63 @@ fn in_words(error: io::Error) -> io::Error {
     }
 }
 
-/// The failure without the name of the temporary file, which means nothing to the user.
-fn plain(error: &io::Error) -> io::Error {
+/// The error without the name of the temporary file, which the user does not know.
+fn without_temporary_name(error: &io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::NotFound => io::Error::new(error.kind(), "its folder does not exist"),
         kind => io::Error::from(kind),
     }
 }
 
-/// Linux can write a file that has no name yet: whoever kills us leaves nothing behind.
+/// Linux can write a file that has no name yet (`O_TMPFILE`). If the run is killed, nothing is left.
 #[cfg(target_os = "linux")]
-mod nameless {
-    use super::{Access, beside, folder};
+mod unnamed {
+    use super::{Access, create_temporary, folder};
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
     use std::fs::File;
     use std::io;
     use std::os::fd::AsRawFd as _;
     use std::path::Path;
 
-    /// Puts a file in the place of `path`.
+    /// Replaces the file at `path` in one step, or creates it.
     ///
     /// # Errors
-    /// What went wrong; not every file system knows such files.
-    pub(super) fn put(path: &Path, bytes: &[u8], access: &Access) -> io::Result<()> {
+    /// Any failure. Not every file system has unnamed files.
+    pub(super) fn replace_file(path: &Path, bytes: &[u8], access: &Access) -> io::Result<()> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        let mut file = File::from(open(folder(path), flags, Mode::from_raw_mode(access.bits()))?);
-        access.fill(&mut file, bytes)?;
+        let mut file = File::from(open(folder(path), flags, Mode::from_raw_mode(access.mode_bits()))?);
+        access.write_to(&mut file, bytes)?;
         let handle = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let name =
+        let give_name =
             |path: &Path| -> io::Result<()> { Ok(linkat(CWD, &handle, CWD, path, AtFlags::SYMLINK_FOLLOW)?) };
-        match name(path) {
-            // What is there can only be replaced by a file that has a name.
+        match give_name(path) {
+            // linkat never replaces a file, but rename does: give the file a temporary name first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let (_locked, temporary) = beside(path, |path| name(path).and_then(|()| file.try_clone()))?;
+                let create = |name: &Path| give_name(name).and_then(|()| file.try_clone());
+                let (_locked, temporary) = create_temporary(path, create)?;
                 Ok(temporary.persist(path)?)
             }
-            named => named,
+            result => result,
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-mod nameless {
+mod unnamed {
     use super::Access;
     use std::io;
     use std::path::Path;
 
-    pub(super) fn put(_: &Path, _: &[u8], _: &Access) -> io::Result<()> {
+    pub(super) fn replace_file(_: &Path, _: &[u8], _: &Access) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
 
-/// The one temporary name beside a file, `.NAME.sf-scan-tmp`: a run that is killed leaves at most this file, and the next run
+/// The temporary name `.NAME.sf-scan-tmp` for a file `NAME`. A run that is killed leaves at most this file, and the next run
 /// removes it.
 ///
-/// A run has the lock of the file that it gives this name, until it is renamed. So a file that nobody has locked is left over.
-/// It is removed only if it is a regular file of this user with no other name. Whoever finds another thing there uses a
-/// random name.
+/// A run locks the file until it is renamed, so a file that is not locked is a leftover. It is removed only if it is a
+/// regular file of this user with no other name. If anything else has the name, the run uses a random name.
 #[cfg(unix)]
 mod reserved {
     use rustix::fs::{Mode, OFlags, open};
@@ -211,24 +215,27 @@ mod reserved {
     use std::path::Path;
     use tempfile::TempPath;
 
-    /// Makes the file with `make`. `None` if that cannot be done.
-    pub(super) fn make(path: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Option<(File, TempPath)> {
+    /// Creates and locks the file with the reserved name. `None` if that fails; the caller then uses a random name.
+    pub(super) fn create(
+        path: &Path,
+        create: impl Fn(&Path) -> io::Result<File>,
+    ) -> Option<(File, TempPath)> {
         let mut name = OsString::from(".");
         name.push(path.file_name()?);
         name.push(".sf-scan-tmp");
         let name = path.with_file_name(name);
-        let made = match make(&name) {
+        let created = match create(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && remove_leftover(&name) => {
-                make(&name)
+                create(&name)
             }
-            made => made,
+            created => created,
         };
-        let file = made.ok()?;
+        let file = created.ok()?;
         match file.try_lock() {
             Ok(()) if is_named(&file, &name) => Some((file, TempPath::try_from_path(name).ok()?)),
-            // Another run has taken the new file for a leftover, and removes it.
+            // Another run has locked the new file before us, and removes it as a leftover.
             Ok(()) | Err(TryLockError::WouldBlock) => None,
-            // Where there are no locks, nobody removes it but us.
+            // The file system has no locks, so no other run removes the file.
             Err(TryLockError::Error(_)) => {
                 let _ = remove_file(name);
                 None
@@ -236,22 +243,27 @@ mod reserved {
         }
     }
 
-    /// Removes what a killed run has left. False if there is anything else of this name.
+    /// Removes the file that a killed run has left. Returns false if something else has the name.
     fn remove_leftover(name: &Path) -> bool {
-        // Neither a link nor a FIFO is opened.
+        // A link or a FIFO is not opened, even if it replaces the file after the check.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let is_file = name.symlink_metadata().is_ok_and(|found| found.is_file());
-        let Some(Ok(file)) = is_file.then(|| open(name, flags, Mode::empty())) else { return false };
+        if !name.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return false;
+        }
+        let Ok(file) = open(name, flags, Mode::empty()) else { return false };
         let file = File::from(file);
-        let is_left = |file: &File| {
-            let found = file.metadata();
-            found
-                .is_ok_and(|found| found.is_file() && found.nlink() == 1 && found.uid() == geteuid().as_raw())
+        let is_plain_file_of_this_user = |file: &File| {
+            file.metadata().is_ok_and(|metadata| {
+                metadata.is_file() && metadata.nlink() == 1 && metadata.uid() == geteuid().as_raw()
+            })
         };
-        file.try_lock().is_ok() && is_left(&file) && is_named(&file, name) && remove_file(name).is_ok()
+        file.try_lock().is_ok()
+            && is_plain_file_of_this_user(&file)
+            && is_named(&file, name)
+            && remove_file(name).is_ok()
     }
 
-    /// Whether the file has this name.
+    /// Whether `name` still is the name of the open file. Another run may have removed or replaced it.
     fn is_named(file: &File, name: &Path) -> bool {
         let (Ok(file), Ok(named)) = (file.metadata(), name.symlink_metadata()) else { return false };
         (file.dev(), file.ino()) == (named.dev(), named.ino())
@@ -265,7 +277,7 @@ mod reserved {
     use std::path::Path;
     use tempfile::TempPath;
 
-    pub(super) fn make(_: &Path, _: impl Fn(&Path) -> io::Result<File>) -> Option<(File, TempPath)> {
+    pub(super) fn create(_: &Path, _: impl Fn(&Path) -> io::Result<File>) -> Option<(File, TempPath)> {
         None
     }
 }
@@ -280,10 +292,10 @@ mod tests {
 
     const RESERVED: &str = ".report.sf-scan-tmp";
 
-    /// Writes a report into the folder, which has to work, and returns the names that are there then.
+    /// Writes a report into the folder. Returns the names of all files in it afterwards.
     fn written(folder: &Path) -> Vec<String> {
         let path = folder.join("report");
-        put_named(&path, b"new", &Access::Umask(0o666)).expect("the report is written");
+        replace_with_named(&path, b"new", &Access::Umask(0o666)).expect("the report is written");
         assert_eq!(read(folder, "report"), "new");
         let entries = folder.read_dir().expect("a folder");
         let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
@@ -303,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_replaced() {
+    fn replaces_leftover_of_killed_run() {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), RESERVED);
         write(folder.path(), "report");
@@ -312,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_with_the_reserved_name_is_not_followed() {
+    fn does_not_follow_link_with_reserved_name() {
         let folder = tempfile::tempdir().expect("a folder");
         for target in ["target", "nothing"] {
             write(folder.path(), "target");
@@ -324,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_not_removed() {
+    fn does_not_remove_files_of_others() {
         let folder = tempfile::tempdir().expect("a folder");
         let reserved = folder.path().join(RESERVED);
         fs::create_dir(&reserved).expect("a folder");
@@ -342,20 +354,20 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_a_running_scan_is_not_touched() {
+    fn does_not_touch_file_of_running_scan() {
         let folder = tempfile::tempdir().expect("a folder");
-        let make = |name: &Path| OpenOptions::new().write(true).create_new(true).open(name);
-        let (_file, name) = beside(&folder.path().join("report"), make).expect("a file");
+        let create = |name: &Path| OpenOptions::new().write(true).create_new(true).open(name);
+        let (_file, name) = create_temporary(&folder.path().join("report"), create).expect("a file");
         assert_eq!(written(folder.path()), [RESERVED, "report"]);
         drop(name);
         assert_eq!(written(folder.path()), ["report"]);
     }
 
     #[test]
-    fn a_name_as_long_as_can_be_is_written() {
+    fn writes_file_with_longest_name() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r".repeat(255));
-        put_named(&path, b"new", &Access::Umask(0o666)).expect("the report is written");
+        replace_with_named(&path, b"new", &Access::Umask(0o666)).expect("the report is written");
         assert_eq!(folder.path().read_dir().expect("a folder").count(), 1);
     }
 }

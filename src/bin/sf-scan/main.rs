@@ -1,4 +1,5 @@
-//! The program: arguments in, exit code out. All that it does is in the library.
+//! The program `sf-scan`. It turns arguments into a scan, writes the reports and returns the exit code. The scan itself is
+//! in the library.
 
 mod args;
 mod deliver;
@@ -8,10 +9,11 @@ mod messages;
 mod progress;
 mod setup;
 mod sources;
+mod trust;
 
-use args::{Args, When, Word};
-use messages::{COULD_NOT, show, show_lines};
-use miette::Report as Trouble;
+use args::{ArgValue, Args, When};
+use messages::{EXIT_INCOMPLETE, show, show_lines};
+use miette::Report as ErrorReport;
 use setup::Setup;
 use sf_scan::date::Time;
 use sf_scan::mistake::Mistake;
@@ -31,24 +33,28 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 fn main() -> ExitCode {
-    quiet_panics();
+    install_panic_hook();
     deliver::survive_file_size_limit();
     let args = match Args::from_command_line(environment) {
         Ok(args) => args,
-        Err(error) => return answer(&error),
+        Err(error) => return answer_usage(&error),
     };
-    // What a panic has to say the hook has said.
-    let run = catch_unwind(AssertUnwindSafe(|| run(&args)));
-    match run.unwrap_or(Ok(COULD_NOT)) {
+    // The panic hook has shown the message of a panic.
+    let result = catch_unwind(AssertUnwindSafe(|| run(&args)));
+    match result.unwrap_or(Ok(EXIT_INCOMPLETE)) {
         Ok(code) => ExitCode::from(code),
-        Err(trouble) => {
-            show_lines(&format!("{trouble:?}"));
-            ExitCode::from(COULD_NOT)
+        Err(error) => {
+            show_lines(&format!("{error:?}"));
+            ExitCode::from(EXIT_INCOMPLETE)
         }
     }
 }
 
-fn run(args: &Args) -> Result<u8, Trouble> {
+/// Does what the arguments ask for. Returns the exit code.
+///
+/// # Errors
+/// Wrong arguments, an unusable configuration or rule, or no repository where one is needed.
+fn run(args: &Args) -> Result<u8, ErrorReport> {
     if args.merge {
         return merging::merge_reports(args);
     }
@@ -57,85 +63,103 @@ fn run(args: &Args) -> Result<u8, Trouble> {
         return print(|out| out.write_all(&text));
     }
     if !args.install_hook.is_empty() {
-        let wanted: Vec<_> = args.install_hook.iter().map(|&Word(hook)| hook).collect();
-        return say(&hooks::install(&wanted, &args.paths)?);
+        let hooks: Vec<_> = args.install_hook.iter().map(|&ArgValue(hook)| hook).collect();
+        return print_lines(&hooks::install(&hooks, &args.paths)?);
     }
     if args.uninstall_hook {
-        return say(&hooks::uninstall(&args.paths)?);
+        return print_lines(&hooks::uninstall(&args.paths)?);
     }
-    let setup = Setup::new(args, in_ci(), variable)?;
+    let setup = Setup::new(args, is_in_ci(), variable)?;
     if args.list_rules {
         return list_rules(&setup.rules);
     }
     if let Some(id) = &args.explain {
         return explain(&setup.rules, id);
     }
-    let archives = sources::archives(args, &setup.config);
-    let source = sources::pick(args, &setup, environment)?;
-    if let Some(asked) = args.threads.filter(|&asked| asked > sources::max_threads() && !args.quiet) {
-        let threads = sources::threads(args.threads);
-        show(&format!("note: -j {asked} is more than this machine can use; {threads} threads read"));
+    scan_and_report(args, &setup)
+}
+
+/// Scans, applies the policy, and writes every report. Returns the exit code.
+///
+/// # Errors
+/// The arguments ask for no source that can be opened.
+fn scan_and_report(args: &Args, setup: &Setup) -> Result<u8, ErrorReport> {
+    let archive_limits = sources::archive_limits(args, &setup.config);
+    let source = sources::pick(args, setup, environment)?;
+    if let Some(requested) = args.threads.filter(|&count| count > sources::max_threads() && !args.quiet) {
+        let threads = sources::thread_count(args.threads);
+        show(&format!("note: -j {requested} is more than this machine can use; {threads} threads read"));
     }
     let began = now();
     let progress = Progress::default();
-    let visible = match args.progress {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => io::stderr().is_terminal() && !args.quiet && !in_ci(),
-    };
-    let mut scanned =
-        progress::watch(&progress, visible, || scan(&*source, &setup.rules, archives, &progress));
+    let mut scanned = progress::watch(&progress, is_progress_visible(args), || {
+        scan(&*source, &setup.rules, archive_limits, &progress)
+    });
     scanned.notes.splice(0..0, setup.notes.iter().cloned());
-    if args.pre_push && Push::of(args, environment) == Push::AllFiles {
+    if args.pre_push && Push::from_environment(args, environment) == Push::ManualRun {
         scanned.notes.push("pre-commit names no push, so the working tree is read".to_owned());
     }
     scanned.scope.repository = repository_address(&setup.root);
-    let policy = Policy {
-        min_confidence: args
-            .min_confidence
-            .map(|Word(confidence)| confidence)
-            .or(setup.config.min_confidence)
-            .unwrap_or(Confidence::Low),
-        inline_allow: !args.no_inline_allow,
-        levels: setup.levels(),
-        baseline: &setup.baseline,
-    };
-    scanned.scope.is_whole = is_whole(args, &setup);
-    let mut report = apply_policy(scanned, &setup.rules, &policy);
+    scanned.scope.is_whole = is_whole(args, setup);
+    let mut report = apply_policy(scanned, &setup.rules, &policy(args, setup));
     (report.began, report.ended) = (began, now());
-    let is_kept = args.write_baseline.as_deref().is_none_or(|file| write_baseline(file, &mut report));
+    let is_baseline_written =
+        args.write_baseline.as_deref().is_none_or(|file| write_baseline(file, &mut report));
     if args.verbose {
-        show_settings(args, &setup);
+        show_settings(args, setup);
     }
     for note in &report.notes {
         show(&format!("sf-scan: {note}"));
     }
-    let delivered = deliver_all(args, &report);
+    let are_reports_written = write_reports(args, &report);
     let fail_on = if args.exit_zero { None } else { args.fail_on.level() };
-    Ok(if delivered && is_kept { report.exit_code(fail_on) } else { COULD_NOT })
+    let is_written = are_reports_written && is_baseline_written;
+    Ok(if is_written { report.exit_code(fail_on) } else { EXIT_INCOMPLETE })
 }
 
-/// Whether a scan reads all that there is, and not only some paths or a shard.
+/// Whether the progress line is shown.
+fn is_progress_visible(args: &Args) -> bool {
+    match args.progress {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => io::stderr().is_terminal() && !args.quiet && !is_in_ci(),
+    }
+}
+
+/// Which findings count, by the arguments, the configuration and the baseline.
+fn policy<'s>(args: &Args, setup: &'s Setup) -> Policy<'s> {
+    let from_args = args.min_confidence.map(|ArgValue(confidence)| confidence);
+    Policy {
+        min_confidence: from_args.or(setup.config.min_confidence).unwrap_or(Confidence::Low),
+        inline_allow: !args.no_inline_allow,
+        levels: setup.levels(),
+        baseline: &setup.baseline,
+    }
+}
+
+/// Whether the scan reads everything: no shard, no excluded files, and not only some paths. Only then can an entry of the
+/// baseline be unused.
 fn is_whole(args: &Args, setup: &Setup) -> bool {
     let is_one_tree = setup.paths.len() == 1 && setup.paths[0] == setup.root;
     args.shard.is_none() && args.exclude.is_empty() && (args.history || is_one_tree)
 }
 
-/// Writes a baseline of all that counts, which from now on does not, and of what an older one has; false if that failed. What
-/// is incomplete makes no baseline.
+/// Writes a baseline with all findings of the report and all that an older baseline suppressed. In the report these findings
+/// are then suppressed. Returns false if the baseline was not written; the reason is shown.
+///
+/// An incomplete scan writes no baseline: it would lack findings that an older one has.
 fn write_baseline(file: &Path, report: &mut Report<'_>) -> bool {
     if report.is_incomplete() {
         show(&format!("sf-scan: the baseline {} is not written: the scan is incomplete", file.display()));
         return false;
     }
-    report.suppressed.extend(
-        std::mem::take(&mut report.findings)
-            .into_iter()
-            .map(|finding| Suppressed { finding, reason: Suppression::Baseline }),
-    );
-    report.suppressed.sort_by(|one, other| one.finding.cmp(&other.finding));
-    let known = report.suppressed.iter().filter(|one| one.reason == Suppression::Baseline);
-    let text = Baseline::of(known.map(|one| &one.finding)).to_text();
+    for finding in std::mem::take(&mut report.findings) {
+        report.suppressed.push(Suppressed { finding, reason: Suppression::Baseline });
+    }
+    report.suppressed.sort_by(|left, right| left.finding.cmp(&right.finding));
+    let in_baseline =
+        report.suppressed.iter().filter(|suppressed| suppressed.reason == Suppression::Baseline);
+    let text = Baseline::from_findings(in_baseline.map(|suppressed| &suppressed.finding)).to_text();
     report.unused_baseline = 0;
     match deliver::to_file(file, |out| out.write_all(text.as_bytes())) {
         Ok(()) => true,
@@ -146,57 +170,62 @@ fn write_baseline(file: &Path, report: &mut Report<'_>) -> bool {
     }
 }
 
-/// What the clock says, or `SOURCE_DATE_EPOCH` (reproducible-builds.org), so that a report can be made again.
+/// The current time, or that in `SOURCE_DATE_EPOCH` (reproducible-builds.org), so that a report can be reproduced.
 fn now() -> Time {
-    let given = environment("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    let epoch = environment("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
-    Time { seconds: given.or_else(clock).unwrap_or_default(), offset: 0 }
+    Time { seconds: epoch.or_else(clock).unwrap_or_default(), offset: 0 }
 }
 
-/// Writes every report that was asked for; false if one could not be written.
-fn deliver_all(args: &Args, report: &Report<'_>) -> bool {
+/// Writes every report that the arguments ask for, and the summary. Returns false if one could not be written; that is shown.
+fn write_reports(args: &Args, report: &Report<'_>) -> bool {
     let format = args.format();
     let style = Style { color: false, verbose: args.verbose, quiet: args.quiet };
     let mut files: Vec<(Format, &PathBuf)> =
         args.report.iter().map(|(format, path)| (*format, path)).collect();
     files.extend(args.output.as_ref().map(|path| (format, path)));
-    let mut delivered = true;
+    let mut is_written = true;
     for (format, path) in files {
         if let Err(error) = deliver::to_file(path, |out| format.write(report, style, out)) {
             show(&format!("sf-scan: the report {} could not be written: {error}", path.display()));
-            delivered = false;
+            is_written = false;
         }
     }
     if args.output.is_none() {
         let style = Style { color: use_color(args.color()), ..style };
         if let Err(error) = deliver::to_stdout(|out| format.write(report, style, out)) {
             show(&format!("sf-scan: the report could not be written to standard output: {error}"));
-            delivered = false;
+            is_written = false;
         }
     }
-    // The formats for people say themselves what was read.
-    let said = args.output.is_none() && matches!(format, Format::Text | Format::Github);
-    if (!said && !args.quiet) || (args.quiet && report.counts.is_nothing()) {
+    let is_summary_in_report = args.output.is_none() && matches!(format, Format::Text | Format::Github);
+    let is_summary_due = if args.quiet { report.counts.is_nothing() } else { !is_summary_in_report };
+    if is_summary_due {
         show(&format!("sf-scan: {}", summary(report)));
     }
-    delivered
+    is_written
 }
 
-fn list_rules(rules: &RuleSet) -> Result<u8, Trouble> {
+/// Prints a line for each rule: id, level, name.
+fn list_rules(rules: &RuleSet) -> Result<u8, ErrorReport> {
     print(|out| {
         for rule in rules.rules() {
-            let from = if rule.builtin { "" } else { " (added)" };
-            writeln!(out, "{:<28} {:<8} {}{from}", rule.id, rule.top_level(), rule.name)?;
+            let suffix = if rule.builtin { "" } else { " (added)" };
+            writeln!(out, "{:<28} {:<8} {}{suffix}", rule.id, rule.top_level(), rule.name)?;
         }
         Ok(())
     })
 }
 
-fn explain(rules: &RuleSet, id: &str) -> Result<u8, Trouble> {
+/// Prints what a rule finds, why it matters and what to do.
+///
+/// # Errors
+/// There is no rule with this id.
+fn explain(rules: &RuleSet, id: &str) -> Result<u8, ErrorReport> {
     let Some(rule) = rules.get(id) else {
-        let known: Vec<_> = rules.rules().iter().map(|rule| &*rule.id).collect();
+        let ids: Vec<_> = rules.rules().iter().map(|rule| &*rule.id).collect();
         return Err(Mistake::new(format!("there is no rule `{id}`"))
-            .help(format!("the rules are {}", known.join(", ")))
+            .help(format!("the rules are {}", ids.join(", ")))
             .into());
     };
     print(|out| {
@@ -211,17 +240,19 @@ fn explain(rules: &RuleSet, id: &str) -> Result<u8, Trouble> {
     })
 }
 
-/// Says in lines what was done.
-fn say(lines: &[String]) -> Result<u8, Trouble> {
+/// Prints lines to standard output, with keys masked: paths may hold some.
+fn print_lines(lines: &[String]) -> Result<u8, ErrorReport> {
     print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", mask_shapes_in(line))))
 }
 
-fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u8, Trouble> {
+/// Prints to standard output. Returns the exit code of success.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u8, ErrorReport> {
     deliver::to_stdout(write)
         .map_err(|error| Mistake::new(format!("standard output cannot be written to: {error}")))?;
     Ok(0)
 }
 
+/// Shows the root, the configuration and the rules, for `--verbose`.
 fn show_settings(args: &Args, setup: &Setup) {
     let rules: Vec<_> = setup.rules.rules().iter().map(|rule| &*rule.id).collect();
     let config = setup.config_file.as_ref().map_or("none".to_owned(), |file| file.display().to_string());
@@ -232,43 +263,44 @@ fn show_settings(args: &Args, setup: &Setup) {
     }
 }
 
-/// Help and version go to standard output, complaints to standard error. A complaint quotes arguments, which a hook takes
-/// from file names.
-fn answer(error: &clap::Error) -> ExitCode {
+/// Prints help or the version to standard output, or an error of usage to standard error. An error quotes arguments, which
+/// in a hook are names of files: no line of it may begin like a workflow command of GitHub (`::`).
+fn answer_usage(error: &clap::Error) -> ExitCode {
     let text = error.render();
     if error.use_stderr() {
         let text = text.to_string();
         for line in text.trim_end().lines() {
-            let colon = if line.trim_start().starts_with("::") { "." } else { "" };
-            show(&format!("{colon}{line}"));
+            let guard = if line.trim_start().starts_with("::") { "." } else { "" };
+            show(&format!("{guard}{line}"));
         }
-        return ExitCode::from(COULD_NOT);
+        return ExitCode::from(EXIT_INCOMPLETE);
     }
     let text = if use_color(When::Auto) { text.ansi().to_string() } else { text.to_string() };
     match deliver::to_stdout(|out| write!(out, "{text}")) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(COULD_NOT),
+        Err(_) => ExitCode::from(EXIT_INCOMPLETE),
     }
 }
 
-/// A panic says where it happened and nothing of the data: its message may hold a key.
-fn quiet_panics() {
+/// Installs a panic hook that shows where a panic happened, but not its message: that may hold a key.
+fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
-        let place =
+        let location =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        show(&format!("sf-scan: this is a bug in sf-scan{place}; please report it"));
+        show(&format!("sf-scan: this is a bug in sf-scan{location}; please report it"));
     }));
 }
 
-/// Whether a build server runs us: most set CI, some only a variable of their own.
-fn in_ci() -> bool {
-    const OWN: [&str; 6] =
+/// Whether a build server runs this program. Most set `CI`; some set only a variable of their own.
+fn is_in_ci() -> bool {
+    const SERVER_VARIABLES: [&str; 6] =
         ["GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "BUILDKITE", "CODEBUILD_BUILD_ID"];
     environment("CI").is_some_and(|value| value != "false" && value != "0")
-        || OWN.iter().any(|name| environment(name).is_some())
+        || SERVER_VARIABLES.iter().any(|name| environment(name).is_some())
 }
 
-/// Where the repository at `root` is at home: GitHub and GitLab tell their jobs where they have checked out what.
+/// The address of the repository at `root`, in a job of GitHub or GitLab that has checked it out. `None` elsewhere, or if the
+/// address may hold a user name or a password.
 fn repository_address(root: &Path) -> Option<String> {
     let is_checkout = |name| {
         environment(name)
@@ -282,13 +314,14 @@ fn repository_address(root: &Path) -> Option<String> {
     } else {
         return None;
     };
-    // A user name and password would stand before an @.
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
+    // A password would be before an `@`, which is not allowed here.
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
     let is_address = ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme));
-    (is_address && address.bytes().all(is_plain)).then_some(address)
+    (is_address && address.bytes().all(is_allowed)).then_some(address)
 }
 
-/// By the user's word, then by the environment (no-color.org, bixense.com/clicolors), then by the terminal.
+/// Whether to use colours: by the argument, then by the environment (no-color.org, bixense.com/clicolors), then by whether
+/// standard output is a terminal.
 fn use_color(when: When) -> bool {
     match when {
         When::Always => true,
@@ -321,12 +354,12 @@ mod tests {
     #[test]
     #[ignore = "panics; the next test runs it in a process of its own"]
     fn panics_with_a_key_in_its_message() {
-        quiet_panics();
+        install_panic_hook();
         panic!("{}", key(1, 0));
     }
 
     #[test]
-    fn a_panic_tells_its_place_and_nothing_of_the_data() {
+    fn panic_message_has_location_but_no_data() {
         let output = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "--ignored", "--nocapture", "tests::panics_with_a_key_in_its_message"])
             .env("RUST_BACKTRACE", "full")

@@ -4,15 +4,15 @@ use sf_scan::secret::mask_shapes_in;
 use sf_scan::text::printable;
 use std::io::{self, Write as _};
 
-/// The scan is incomplete, or could not run.
-pub(crate) const COULD_NOT: u8 = 2;
+/// The exit code of a run that is incomplete or could not scan.
+pub(crate) const EXIT_INCOMPLETE: u8 = 2;
 
-/// Shows a line. Names in it may hold control characters, which are escaped.
+/// Writes a line to standard error. Control characters are escaped, because names of files may hold them.
 pub(crate) fn show(text: &str) {
     show_lines(&printable(text.as_bytes()));
 }
 
-/// Shows lines, with keys masked. A closed standard error does not stop the scan.
+/// Writes lines to standard error, with keys masked. An error is ignored: a closed standard error must not stop the scan.
 pub(crate) fn show_lines(text: &str) {
     let _ = writeln!(io::stderr(), "{}", mask_shapes_in(text));
 }

@@ -1,4 +1,4 @@
-//! The line on the terminal that says how far a long scan is.
+//! The progress line on the terminal. It appears only when a scan takes longer than half a second.
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use sf_scan::scan::Progress;
@@ -8,92 +8,99 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A scan that ends before this shows nothing.
-const PATIENCE: Duration = Duration::from_millis(500);
+const DELAY: Duration = Duration::from_millis(500);
 
-const STEP: Duration = Duration::from_millis(100);
+/// How often the line is redrawn.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is shown while nobody knows how much there is.
-const OPEN_END: &str = "{spinner} {msg}";
+/// The template while the amount of work is not known.
+const SPINNER: &str = "{spinner} {msg}";
 
-/// What is shown once it is known how many objects there are.
-const WITH_END: &str = "{bar:30} {percent:>3}%  {human_pos}/{human_len} objects, {msg}, {eta} left";
+/// The template once the number of objects is known.
+const BAR: &str = "{bar:30} {percent:>3}%  {human_pos}/{human_len} objects, {msg}, {eta} left";
 
-/// What is shown once all of them were read: commits may still be asked where a finding comes from.
-const AT_END: &str = "{spinner} {human_pos} objects were read; finishing";
+/// The template once all objects were read. The commits of findings may still be looked up.
+const FINISHING: &str = "{spinner} {human_pos} objects were read; finishing";
 
-/// Runs `work` and shows `progress` on standard error meanwhile, if `visible`.
-pub(crate) fn watch<T>(progress: &Progress, visible: bool, work: impl FnOnce() -> T) -> T {
-    if !visible {
+/// Runs `work`. If `is_visible`, a second thread shows `progress` on standard error meanwhile.
+pub(crate) fn watch<T>(progress: &Progress, is_visible: bool, work: impl FnOnce() -> T) -> T {
+    if !is_visible {
         return work();
     }
     thread::scope(|scope| {
-        let (done, wait) = channel::<()>();
+        // The channel carries no message. Dropping its sender wakes the thread at once when the work is done.
+        let (sender, receiver) = channel::<()>();
         let show = move || {
-            let begun = Instant::now();
-            if wait.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+            let started = Instant::now();
+            if receiver.recv_timeout(DELAY) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
-            let mut line = Line::new(ProgressBar::new_spinner(), begun);
+            let mut line = Line::new(ProgressBar::new_spinner(), started);
             loop {
                 line.show(progress);
-                if wait.recv_timeout(STEP) != Err(RecvTimeoutError::Timeout) {
+                if receiver.recv_timeout(REDRAW_INTERVAL) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
             }
             line.bar.finish_and_clear();
         };
-        // If the system starts no further thread, the scan runs without this line.
+        // If the system starts no more threads, the scan runs without a progress line.
         let _ = thread::Builder::new().spawn_scoped(scope, show);
         let result = work();
-        drop(done);
+        drop(sender);
         result
     })
 }
 
-/// What is on the terminal.
+/// The progress line.
 struct Line {
     bar: ProgressBar,
-    /// When what is counted began, and how many bytes had been read by then: files come before objects and say nothing
-    /// of how fast those are.
-    begun: Instant,
-    bytes_before: u64,
-    has_end: bool,
+    /// When the current phase started. Files are read first, then objects, and each phase has a rate of its own.
+    phase_start: Instant,
+    /// How many bytes were read before the current phase.
+    bytes_before_phase: u64,
+    /// Whether the number of objects is known, so that a bar is shown.
+    is_total_known: bool,
 }
 
 impl Line {
-    fn new(bar: ProgressBar, begun: Instant) -> Line {
-        dress(&bar, OPEN_END);
-        Line { bar, begun, bytes_before: 0, has_end: false }
+    fn new(bar: ProgressBar, phase_start: Instant) -> Line {
+        set_template(&bar, SPINNER);
+        Line { bar, phase_start, bytes_before_phase: 0, is_total_known: false }
     }
 
+    /// Draws the line with the current counts.
     fn show(&mut self, progress: &Progress) {
-        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let (bytes, expected) = (read(&progress.bytes), read(&progress.expected));
-        if expected > 0 && !self.has_end {
-            *self = Line { begun: Instant::now(), bytes_before: bytes, has_end: true, bar: self.bar.clone() };
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (bytes, total_objects) = (load(&progress.bytes), load(&progress.expected));
+        if total_objects > 0 && !self.is_total_known {
+            self.phase_start = Instant::now();
+            self.bytes_before_phase = bytes;
+            self.is_total_known = true;
             self.bar.reset_eta();
         }
-        let seconds = self.begun.elapsed().as_secs_f64().max(0.001);
-        let rate = |count: u64| (count as f64 / seconds) as u64;
-        let byte_rate = HumanBytes(rate(bytes - self.bytes_before));
-        if self.has_end {
-            let objects = read(&progress.objects);
+        let seconds = self.phase_start.elapsed().as_secs_f64().max(0.001);
+        let per_second = |count: u64| (count as f64 / seconds) as u64;
+        let byte_rate = HumanBytes(per_second(bytes - self.bytes_before_phase));
+        if self.is_total_known {
+            let objects = load(&progress.objects);
             // An object that is read in parts may be counted more than once.
-            self.bar.set_length(expected.max(objects));
+            self.bar.set_length(total_objects.max(objects));
             self.bar.set_position(objects);
-            self.bar.set_message(format!("{}/s, {byte_rate}/s", HumanCount(rate(objects))));
-            dress(&self.bar, if objects < expected { WITH_END } else { AT_END });
+            self.bar.set_message(format!("{}/s, {byte_rate}/s", HumanCount(per_second(objects))));
+            set_template(&self.bar, if objects < total_objects { BAR } else { FINISHING });
         } else if bytes == 0 {
             self.bar.set_message("looking for what there is to read");
         } else {
-            let files = HumanCount(read(&progress.files));
+            let files = HumanCount(load(&progress.files));
             self.bar.set_message(format!("{files} files, {}, {byte_rate}/s", HumanBytes(bytes)));
         }
         self.bar.tick();
     }
 }
 
-fn dress(bar: &ProgressBar, template: &str) {
+/// Sets how the line looks. The templates are valid, so the error cannot happen.
+fn set_template(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
@@ -106,11 +113,11 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    /// A terminal that keeps what is written on it.
+    /// A terminal that records what is written to it.
     #[derive(Clone, Debug, Default)]
-    struct Paper(Arc<Mutex<String>>);
+    struct FakeTerminal(Arc<Mutex<String>>);
 
-    impl TermLike for Paper {
+    impl TermLike for FakeTerminal {
         fn width(&self) -> u16 {
             150
         }
@@ -143,17 +150,17 @@ mod tests {
     }
 
     fn shown(progress: &Progress) -> String {
-        let paper = Paper::default();
+        let terminal = FakeTerminal::default();
         let bar = ProgressBar::new_spinner();
-        bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(paper.clone())));
-        // A line that is dropped is wiped out.
+        bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+        // Dropping the line would clear it, so the text is read before.
         let mut line = Line::new(bar, Instant::now());
         line.show(progress);
-        paper.0.lock().expect("no panic").clone()
+        terminal.0.lock().expect("no panic").clone()
     }
 
     #[test]
-    fn with_a_known_end_there_are_percents_rates_and_time_left() {
+    fn shows_percent_rate_and_time_left_if_total_is_known() {
         let progress = Progress::default();
         assert!(shown(&progress).contains("looking for what there is"), "{}", shown(&progress));
         progress.files.store(7, Ordering::Relaxed);

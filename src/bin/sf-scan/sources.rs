@@ -1,10 +1,10 @@
-//! Which source a run reads, by its arguments and by what git tells its hooks in the environment.
+//! Chooses the source that a run reads: by the arguments, and by what pre-commit states in the environment.
 
 use crate::args::{Args, CiMode};
 use crate::setup::Setup;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use miette::Report as Trouble;
-use sf_scan::container::Limits as Archives;
+use miette::Report as ErrorReport;
+use sf_scan::container::Limits as ArchiveLimits;
 use sf_scan::mistake::Mistake;
 use sf_scan::policy::config::Config;
 use sf_scan::source::{
@@ -13,17 +13,17 @@ use sf_scan::source::{
 use std::ffi::OsString;
 use std::path::Path;
 
-/// The source that `args` ask for.
+/// The source that `args` ask for. clap already refuses arguments for two sources.
 ///
 /// # Errors
-/// Arguments that do not go together, or no repository where one is asked for.
+/// There is no repository where one is needed, a glob of `--exclude` is invalid, or `-` is combined with other paths.
 pub(crate) fn pick(
     args: &Args,
     setup: &Setup,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<Box<dyn Source>, Trouble> {
-    let limits = Limits { exclude: exclude(args, setup)?, max_file_size: args.max_file_size };
-    let threads = threads(args.threads);
+) -> Result<Box<dyn Source>, ErrorReport> {
+    let limits = Limits { exclude: exclude_globs(args, setup)?, max_file_size: args.max_file_size };
+    let threads = thread_count(args.threads);
     if let Some(file) = &args.commit_msg {
         return Ok(Box::new(Message { file: file.clone() }));
     }
@@ -33,92 +33,124 @@ pub(crate) fn pick(
         let index = setup.git.index.clone();
         return Ok(Box::new(Staged { repository, databases, index, limits, threads }));
     }
-    let push = if args.pre_push { Push::of(args, environment) } else { Push::Lines };
-    let revisions = match &push {
-        Push::Range(revisions) => Some(revisions),
-        _ => args.range.as_ref(),
-    };
-    if let Some(revisions) = revisions {
-        let repository = setup.repository()?;
-        let databases = setup.git.databases(&repository);
-        let (revisions, found) = (revisions.clone(), Found::default());
-        return Ok(Box::new(CommitRange { repository, databases, revisions, limits, threads, found }));
+    if let Some(revisions) = &args.range {
+        return commit_range(setup, revisions.clone(), limits, threads);
     }
-    if (args.pre_push || args.pre_receive) && push != Push::AllFiles {
-        let repository = setup.repository()?;
-        let databases = setup.git.databases(&repository);
-        let (revision, remote) = match push {
-            Push::Branch { revision, remote } => (Some(revision), Some(remote.into_bytes())),
-            _ => (None, args.remote.clone().map(OsString::into_encoded_bytes)),
-        };
-        return Ok(Box::new(Pushed {
-            repository,
-            databases,
-            is_receiving: args.pre_receive,
-            remote,
-            revision,
-            limits,
-            threads,
-            found: Found::default(),
-        }));
+    let remote = args.remote.clone().map(OsString::into_encoded_bytes);
+    if args.pre_receive {
+        return pushed(args, setup, None, remote, limits);
     }
-    let share = args.shard.map_or(Share::All, Share::Of);
+    if args.pre_push {
+        match Push::from_environment(args, environment) {
+            Push::StdinLines => return pushed(args, setup, None, remote, limits),
+            Push::Range(revisions) => return commit_range(setup, revisions, limits, threads),
+            Push::NewBranch { revision, remote } => {
+                return pushed(args, setup, Some(revision), Some(remote.into_bytes()), limits);
+            }
+            Push::ManualRun => {}
+        }
+    }
     let worktree = Worktree {
         root: setup.root.clone(),
         paths: setup.paths.clone(),
         respect_ignores: !args.no_ignore,
-        limits: limits.clone(),
-        share,
+        limits,
+        share: args.shard.map_or(Share::All, Share::Of),
         threads,
     };
     if args.history || matches!(args.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History)) {
-        let repository = setup.repository()?;
-        let databases = setup.git.databases(&repository);
-        let root = repository.root.clone();
-        let worktree = (!repository.is_bare).then_some(Worktree { paths: vec![root], ..worktree });
-        let allow_shallow = args.allow_shallow;
-        let all = History { repository, databases, worktree, allow_shallow, limits, share, threads };
-        let job = setup.job.clone().filter(|_| args.ci != Some(CiMode::History));
-        let Some((job, commits)) = job.and_then(|job| Some((job.clone(), job.commits?))) else {
-            return Ok(Box::new(all));
-        };
-        let watched = setup.watched.clone();
-        return Ok(Box::new(Event { job, commits, all, watched, found: Found::default() }));
+        return history_or_event(args, setup, worktree);
     }
-    if args.paths.iter().any(|path| path == Path::new("-")) {
-        if args.paths.len() > 1 {
-            let mistake = Mistake::new("`-` (standard input) cannot be combined with other paths");
-            return Err(mistake.help("scan them in two runs").into());
-        }
-        if args.shard.is_some() {
-            return Err(Mistake::new("standard input cannot be cut into shards").into());
-        }
-        return Ok(Box::new(Stdin));
+    let has_stdin = args.paths.iter().any(|path| path == Path::new("-"));
+    if !has_stdin {
+        return Ok(Box::new(worktree));
     }
-    Ok(Box::new(worktree))
+    if args.paths.len() > 1 {
+        let mistake = Mistake::new("`-` (standard input) cannot be combined with other paths");
+        return Err(mistake.help("scan them in two runs").into());
+    }
+    if args.shard.is_some() {
+        return Err(Mistake::new("standard input cannot be cut into shards").into());
+    }
+    Ok(Box::new(Stdin))
 }
 
-/// How many threads read: one for each processor, or the number that `-j` gives. More than [`max_threads`] would only cost memory.
-pub(crate) fn threads(asked: Option<usize>) -> usize {
-    asked.filter(|&threads| threads > 0).unwrap_or_else(processors).min(max_threads())
+/// The commits of `--range`, or of the range that pre-commit has computed for a push.
+fn commit_range(
+    setup: &Setup,
+    revisions: String,
+    limits: Limits,
+    threads: usize,
+) -> Result<Box<dyn Source>, ErrorReport> {
+    let repository = setup.repository()?;
+    let databases = setup.git.databases(&repository);
+    let found = Found::default();
+    Ok(Box::new(CommitRange { repository, databases, revisions, limits, threads, found }))
 }
 
-/// The largest number of threads.
+/// The commits of a push. Without a `revision`, git lists the pushed refs on standard input.
+fn pushed(
+    args: &Args,
+    setup: &Setup,
+    revision: Option<String>,
+    remote: Option<Vec<u8>>,
+    limits: Limits,
+) -> Result<Box<dyn Source>, ErrorReport> {
+    let repository = setup.repository()?;
+    let databases = setup.git.databases(&repository);
+    Ok(Box::new(Pushed {
+        repository,
+        databases,
+        is_receiving: args.pre_receive,
+        remote,
+        revision,
+        limits,
+        threads: thread_count(args.threads),
+        found: Found::default(),
+    }))
+}
+
+/// The whole history, or with `--ci auto` and `--ci range` the commits of the event that started the job. The settings for
+/// reading files are taken from `worktree`.
+fn history_or_event(args: &Args, setup: &Setup, worktree: Worktree) -> Result<Box<dyn Source>, ErrorReport> {
+    let repository = setup.repository()?;
+    let databases = setup.git.databases(&repository);
+    let root = repository.root.clone();
+    let (limits, share, threads) = (worktree.limits.clone(), worktree.share, worktree.threads);
+    let worktree = (!repository.is_bare).then_some(Worktree { paths: vec![root], ..worktree });
+    let allow_shallow = args.allow_shallow;
+    let all = History { repository, databases, worktree, allow_shallow, limits, share, threads };
+    if args.ci == Some(CiMode::History) {
+        return Ok(Box::new(all));
+    }
+    let Some(job) = setup.job.clone() else { return Ok(Box::new(all)) };
+    let Some(commits) = job.commits.clone() else { return Ok(Box::new(all)) };
+    let watched = setup.watched.clone();
+    Ok(Box::new(Event { job, commits, all, watched, found: Found::default() }))
+}
+
+/// The number of threads that read: `requested` by `-j`, or one for each processor; at most [`max_threads`].
+pub(crate) fn thread_count(requested: Option<usize>) -> usize {
+    let requested = requested.filter(|&threads| threads > 0);
+    requested.unwrap_or_else(processor_count).min(max_threads())
+}
+
+/// The largest number of threads that `-j` can set. More would cost memory and gain no speed.
 pub(crate) fn max_threads() -> usize {
     const MAX_THREADS: usize = 256;
-    const MAX_PER_PROCESSOR: usize = 4;
-    processors().saturating_mul(MAX_PER_PROCESSOR).min(MAX_THREADS)
+    const MAX_THREADS_PER_PROCESSOR: usize = 4;
+    processor_count().saturating_mul(MAX_THREADS_PER_PROCESSOR).min(MAX_THREADS)
 }
 
-fn processors() -> usize {
+fn processor_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// How much of containers is opened: as the arguments say, else as the configuration does.
-pub(crate) fn archives(args: &Args, config: &Config) -> Archives {
-    let default = Archives::default();
+/// The limits for archives: from the arguments, else from the configuration, else the defaults.
+pub(crate) fn archive_limits(args: &Args, config: &Config) -> ArchiveLimits {
+    let default = ArchiveLimits::default();
     let archive = &config.archive;
-    Archives {
+    ArchiveLimits {
         max_depth: args.archive_depth.or(archive.depth).unwrap_or(default.max_depth),
         max_ratio: args.archive_ratio.or(archive.ratio).unwrap_or(default.max_ratio),
         max_members: args.archive_members.or(archive.members).unwrap_or(default.max_members),
@@ -130,39 +162,44 @@ pub(crate) fn archives(args: &Args, config: &Config) -> Archives {
     }
 }
 
-/// What says what is pushed. pre-commit reads the lines of git's hook itself, and tells in the environment what it made of
-/// the first that pushes something (pre_commit/commands/hook_impl.py and run.py).
+/// How a run with `--pre-push` learns what is pushed.
+///
+/// pre-commit consumes the lines that git writes to a hook's standard input. It passes the first push among them in
+/// variables (pre-commit's source, `commands/hook_impl.py` and `commands/run.py`).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Push {
-    /// Standard input, as git has it.
-    Lines,
-    /// A range, of pre-commit's.
+    /// From standard input, where git lists the pushed refs.
+    StdinLines,
+    /// A range of commits that pre-commit has computed.
     Range(String),
-    /// All of a branch that the remote does not have: it has no commit of it yet, as far as pre-commit knows.
-    Branch { revision: String, remote: String },
-    /// No push: pre-commit was called by hand.
-    AllFiles,
+    /// A branch of which the remote has no commit yet, as far as pre-commit knows.
+    NewBranch { revision: String, remote: String },
+    /// Nothing is pushed: pre-commit was run by hand.
+    ManualRun,
 }
 
 impl Push {
-    pub(crate) fn of(args: &Args, environment: impl Fn(&str) -> Option<String>) -> Push {
-        // Our own hook passes the remote on. That it runs below a pre-commit that does something else is no matter.
-        if args.remote.is_some() || environment("PRE_COMMIT").is_none() {
-            return Push::Lines;
+    /// Reads the variables of pre-commit.
+    pub(crate) fn from_environment(args: &Args, environment: impl Fn(&str) -> Option<String>) -> Push {
+        // Our own hook passes --remote. Then the variables belong to a pre-commit that started git, not this hook.
+        let is_own_hook = args.remote.is_some();
+        if is_own_hook || environment("PRE_COMMIT").is_none() {
+            return Push::StdinLines;
         }
         if let (Some(from), Some(to)) = (environment("PRE_COMMIT_FROM_REF"), environment("PRE_COMMIT_TO_REF"))
         {
             return Push::Range(format!("{from}..{to}"));
         }
         match (environment("PRE_COMMIT_LOCAL_BRANCH"), environment("PRE_COMMIT_REMOTE_NAME")) {
-            (Some(revision), Some(remote)) => Push::Branch { revision, remote },
-            _ => Push::AllFiles,
+            (Some(revision), Some(remote)) => Push::NewBranch { revision, remote },
+            _ => Push::ManualRun,
         }
     }
 }
 
-fn exclude(args: &Args, setup: &Setup) -> Result<Gitignore, Trouble> {
-    let mut exclude = GitignoreBuilder::new("");
+/// The globs of `--exclude` and of the configuration.
+fn exclude_globs(args: &Args, setup: &Setup) -> Result<Gitignore, ErrorReport> {
+    let mut globs = GitignoreBuilder::new("");
     for glob in setup.config.exclude.iter().chain(&args.exclude) {
         if glob.starts_with('!') {
             return Err(Mistake::new(format!(
@@ -170,7 +207,7 @@ fn exclude(args: &Args, setup: &Setup) -> Result<Gitignore, Trouble> {
             ))
             .into());
         }
-        exclude.add_line(None, glob).map_err(|error| Mistake::new(format!("--exclude {glob}: {error}")))?;
+        globs.add_line(None, glob).map_err(|error| Mistake::new(format!("--exclude {glob}: {error}")))?;
     }
-    Ok(exclude.build().map_err(|error| Mistake::new(format!("--exclude: {error}")))?)
+    Ok(globs.build().map_err(|error| Mistake::new(format!("--exclude: {error}")))?)
 }

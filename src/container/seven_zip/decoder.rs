@@ -1,7 +1,6 @@
 //! Decodes a solid block of a 7z archive: builds the chain of decoders that its coders describe.
 
-use super::directory::{Coder, SolidBlock, Streams, slice_at};
-use super::invalid_directory;
+use super::directory::{Coder, SolidBlock, Streams, invalid_directory, slice_at};
 use crate::container::budget::{Budget, MemoryReservation};
 use crate::container::failure::reason_of;
 use crate::container::xz::lzma2_dictionary_bytes;

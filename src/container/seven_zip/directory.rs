@@ -4,8 +4,11 @@
 //! of the ids are those of `7zFormat.txt`. All functions return `None` for a directory that makes no sense. Counts are
 //! limited before memory is allocated for them.
 
-use super::START_HEADER_BYTES;
+use crate::input::Reason;
 use std::collections::BTreeSet;
+
+/// The length of the first header: signature, version, and the position, size and checksum of the directory.
+pub(super) const START_HEADER_BYTES: usize = 32;
 
 const END: u8 = 0;
 pub(super) const HEADER: u8 = 1;
@@ -109,6 +112,11 @@ pub(super) fn slice_at(bytes: &[u8], start: u64, len: u64) -> Option<&[u8]> {
     let start = usize::try_from(start).ok()?;
     let end = start.checked_add(usize::try_from(len).ok()?)?;
     bytes.get(start..end)
+}
+
+/// The reason to report for a directory that makes no sense.
+pub(super) fn invalid_directory() -> Reason {
+    Reason::Damaged("its directory is invalid".to_owned())
 }
 
 /// Parses the bytes of a directory from front to back.

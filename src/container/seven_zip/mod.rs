@@ -15,7 +15,7 @@ use super::open_container::OpenContainer;
 use super::peek_reader::PeekReader;
 use crate::input::Reason;
 use decoder::block_decoder;
-use directory::{Directory, DirectoryParser, FileExtent, slice_at};
+use directory::{Directory, DirectoryParser, FileExtent, START_HEADER_BYTES, invalid_directory, slice_at};
 use flate2::Crc;
 use std::io::{self, Read};
 
@@ -27,9 +27,6 @@ const MAX_DIRECTORY_BYTES: u64 = 16 << 20;
 
 /// How often a directory may be compressed. 7-Zip does it once.
 const MAX_DIRECTORY_LAYERS: usize = 4;
-
-/// The length of the first header: signature, version, and the position, size and checksum of the directory.
-const START_HEADER_BYTES: usize = 32;
 
 /// Whether `head` begins with a first header. Its checksum must be right.
 pub(super) fn is_start(head: &[u8]) -> bool {
@@ -45,11 +42,6 @@ fn crc(bytes: &[u8]) -> u32 {
     let mut checksum = Crc::new();
     checksum.update(bytes);
     checksum.sum()
-}
-
-/// The reason to report for a directory that makes no sense.
-fn invalid_directory() -> Reason {
-    Reason::Damaged("its directory is invalid".to_owned())
 }
 
 /// Reads all files of an archive, block by block.
