@@ -1,5 +1,5 @@
-//! What an installed hook adds to `git commit` of one changed file, in a repository of 75,000 files. `cargo bench` prints it
-//! beside the same commit without a hook.
+//! The time that an installed hook adds to `git commit` of one changed file, in a repository of 75,000 files. `cargo bench`
+//! also prints the time of the same commit without the hook.
 
 #![allow(clippy::disallowed_methods, reason = "the benchmark makes its files")]
 
@@ -11,22 +11,24 @@ use tempfile::TempDir;
 
 fn main() {
     divan::main();
-    // What lies in a static is never dropped.
+    // A static is never dropped, so its folder is removed here.
     let folder = REPOSITORY.path();
     std::fs::remove_dir_all(folder).expect("the folder can be removed");
 }
 
+/// The file that each commit changes.
 const CHANGED: &str = "part_7/module_3/source_7150.rs";
 
+/// A repository of 75,000 files with a pre-commit hook.
 static REPOSITORY: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     git(folder.path(), &["init", "-q"]);
     git(folder.path(), &["config", "gc.auto", "0"]);
     for number in 0..75_000 {
-        let place = folder.path().join(format!("part_{}/module_{}", number / 1000, number / 50 % 20));
-        std::fs::create_dir_all(&place).expect("a folder");
+        let module = folder.path().join(format!("part_{}/module_{}", number / 1000, number / 50 % 20));
+        std::fs::create_dir_all(&module).expect("a folder");
         let text = format!("let value_{number} = {number};\n").repeat(5);
-        std::fs::write(place.join(format!("source_{number}.rs")), text).expect("a file");
+        std::fs::write(module.join(format!("source_{number}.rs")), text).expect("a file");
     }
     git(folder.path(), &["add", "-A"]);
     git(folder.path(), &["commit", "-q", "-m", "all"]);
@@ -51,7 +53,7 @@ fn run(program: &str, folder: &Path, args: &[&str]) {
     assert!(command.status().expect("the program runs").success(), "{program} {args:?}");
 }
 
-/// Stages another version of the file.
+/// Stages a new version of [`CHANGED`].
 fn stage(number: &mut u32) {
     *number += 1;
     let folder = REPOSITORY.path();
@@ -60,6 +62,7 @@ fn stage(number: &mut u32) {
     git(folder, &["add", CHANGED]);
 }
 
+/// Measures `git commit` with these arguments.
 fn commit(bencher: Bencher<'_, '_>, args: &[&str]) {
     let mut number = 0;
     LazyLock::force(&REPOSITORY);
@@ -72,7 +75,7 @@ fn hook(bencher: Bencher<'_, '_>) {
     commit(bencher, &[]);
 }
 
-/// The peer: no hook runs.
+/// For comparison: no hook runs.
 #[divan::bench(sample_count = 50, sample_size = 1)]
 fn hook_peer(bencher: Bencher<'_, '_>) {
     commit(bencher, &["--no-verify"]);

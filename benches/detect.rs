@@ -1,5 +1,5 @@
-//! How many bytes a second detection looks at, and what a tree of small files costs. `cargo bench` prints the rates, and
-//! beside them those of a peer: one plain pattern, searched with the `regex` crate, which is what `rg` does.
+//! The throughput of detection on many kinds of text, and of a scan of small files. `cargo bench` also prints the throughput of
+//! one plain pattern with the `regex` crate, which is the engine of `rg`. These benchmarks have names with `_peer`.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -20,7 +20,7 @@ fn rules() -> RuleSet {
     RuleSet::new(RuleSet::builtin().expect("the rules load")).expect("a set")
 }
 
-/// A mebibyte of `line`, with a number in each so that no two are alike.
+/// About one mebibyte of lines. `line` gets the number of the line, so that all lines can differ.
 fn text(line: impl Fn(u64) -> String) -> String {
     let mut text = String::with_capacity(MEBIBYTE + 200);
     for number in 0.. {
@@ -32,6 +32,7 @@ fn text(line: impl Fn(u64) -> String) -> String {
     text
 }
 
+/// Measures detection with the built-in rules.
 fn measure(bencher: Bencher<'_, '_>, text: &str) {
     let rules = rules();
     let origin = Origin::new(Kind::File, &b"bench.txt"[..]);
@@ -39,7 +40,7 @@ fn measure(bencher: Bencher<'_, '_>, text: &str) {
     bencher.counter(BytesCount::of_str(text)).bench_local(|| detect(&rules, &blob));
 }
 
-/// The peer: one pattern, no decoding, no context.
+/// For comparison: one pattern, no decoding, no context.
 fn measure_peer(bencher: Bencher<'_, '_>, text: &str) {
     let pattern = regex::bytes::Regex::new(r"(?-u)\bapi_[A-Za-z0-9]{32}\b").expect("a pattern");
     bencher.counter(BytesCount::of_str(text)).bench(|| pattern.find_iter(text.as_bytes()).count());
@@ -53,7 +54,7 @@ fn minified() -> String {
     text(|n| format!("function a{n}(e,t){{return e[t]&&api_call(e,{n})}};"))
 }
 
-/// Code without a word that a rule begins with.
+/// Code without any anchor.
 #[divan::bench]
 fn clean_text(bencher: Bencher<'_, '_>) {
     measure(bencher, &clean());
@@ -73,7 +74,7 @@ fn keyword_rich_text(bencher: Bencher<'_, '_>) {
     );
 }
 
-/// A prefix on every line that is cut off there, and no key.
+/// Prefixes on every line that no body follows, and no key.
 #[divan::bench]
 fn cut_prefixes(bencher: Bencher<'_, '_>) {
     measure(
@@ -88,7 +89,8 @@ fn constants(bencher: Bencher<'_, '_>) {
     measure(bencher, &text(|n| format!("P{n} = \"api_\"; Q = P{n} + R\n")));
 }
 
-/// The same constant again and again, with uses that lead to nothing and a hash now and then that could be a key's rest.
+/// The same constant on every line, with concatenations that give no key. Every hundredth line has a hash that could be the
+/// rest of a key.
 #[divan::bench]
 fn constants_beside_hashes(bencher: Bencher<'_, '_>) {
     measure(
@@ -112,7 +114,7 @@ fn bare_prefixes(bencher: Bencher<'_, '_>, prefix: &str) {
     measure(bencher, &text(|_| prefix.to_owned()));
 }
 
-/// A prefix with joints of each kind behind it, and no key.
+/// A prefix with a joint after it, of each kind, and no key.
 #[divan::bench(args = ["\" + \"", "\", \"", "\\\n", "\n", "<b></b>", "${\"", "\"; k += \"", "&shy;"])]
 fn joints(bencher: Bencher<'_, '_>, joint: &str) {
     measure(bencher, &text(|_| format!("\"api_{joint}a{joint}\";")));
@@ -141,7 +143,7 @@ fn keys_on_every_line(bencher: Bencher<'_, '_>) {
     measure(bencher, &text(|n| template::expand("key = \"{key}\"\n", n)));
 }
 
-/// The same where each key is cut.
+/// A key on every line, cut into two string literals.
 #[divan::bench]
 fn cut_keys_on_every_line(bencher: Bencher<'_, '_>) {
     let cut = |n| {
@@ -151,7 +153,7 @@ fn cut_keys_on_every_line(bencher: Bencher<'_, '_>) {
     measure(bencher, &text(cut));
 }
 
-/// Bytes in base64, in lines of 76 characters.
+/// Encodes bytes in base64, in lines of 76 characters.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len() / 3 * 4 + bytes.len() / 57 + 1);
@@ -165,7 +167,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Text in base64: all of it says text, and is decoded.
+/// Text in base64. All of it decodes to text.
 #[divan::bench]
 fn text_in_base64(bencher: Bencher<'_, '_>) {
     measure(bencher, &base64(clean().as_bytes()));
@@ -176,7 +178,7 @@ fn text_in_base64_peer(bencher: Bencher<'_, '_>) {
     measure_peer(bencher, &base64(clean().as_bytes()));
 }
 
-/// What says nothing in base64, as of pictures and certificates.
+/// Random bytes, as in pictures and certificates. In base64 they decode to no text.
 fn noise() -> Vec<u8> {
     let mut state = 1u64;
     let next = || {
@@ -206,7 +208,7 @@ fn text_in_hexadecimal(bencher: Bencher<'_, '_>) {
     measure(bencher, &hexadecimal());
 }
 
-/// Text of which every character is percent-encoded.
+/// Text in which every character is percent-encoded.
 #[divan::bench]
 fn text_in_percents(bencher: Bencher<'_, '_>) {
     let escaped: String = clean().bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -222,7 +224,7 @@ fn code_in_json(bencher: Bencher<'_, '_>) {
     );
 }
 
-/// Code full of names that begin like a key.
+/// Code with many names that begin like a key.
 fn calls() -> String {
     text(|n| match n % 4 {
         0 => format!("    if (api_check_{n}(ctx, &state)) return api_fail(ctx);\n"),
@@ -242,7 +244,7 @@ fn calls_of_an_api_peer(bencher: Bencher<'_, '_>) {
     measure_peer(bencher, &calls());
 }
 
-/// Our own sources, a mebibyte of them or a bit more.
+/// About one mebibyte of our own sources.
 fn sources() -> String {
     let sources = [
         include_str!("../src/detect/mod.rs"),
@@ -256,7 +258,7 @@ fn sources() -> String {
     sources.repeat(MEBIBYTE / sources.len() + 1)
 }
 
-/// The same with every name of several words beginning as a key does.
+/// Our own sources, in which every name of several words begins with `api_`.
 fn renamed_sources() -> String {
     let word = regex::Regex::new(r"\b[A-Za-z]+_([a-z])").expect("a pattern");
     word.replace_all(&sources(), "api_$1").into_owned()
@@ -272,13 +274,13 @@ fn real_code_of_an_api(bencher: Bencher<'_, '_>) {
     measure(bencher, &renamed_sources());
 }
 
-/// Walking, opening, reading and looking at files of 2 kB.
+/// A scan of a tree of 5000 files of 2 kB.
 #[divan::bench(sample_count = 20)]
 fn small_files(bencher: Bencher<'_, '_>) {
     measure_tree(bencher, 5000, &text(|n| format!("let value_{n} = {n};\n"))[..2048]);
 }
 
-/// The same with files of 16 kB that are full of something. Each of them should cost at most twice what clean ones do.
+/// A scan of a tree of 2000 files of 16 kB with one kind of text. Each should take at most twice the time of clean files.
 #[divan::bench(sample_count = 20, args = [
     "clean", "calls", "code", "code of an API", "names", "prefixes", "prefixes in a row", "quoted prefixes", "lists of prefixes",
     "base64", "base64 on one line", "noise in base64", "hexadecimal",
@@ -304,14 +306,15 @@ fn files(bencher: Bencher<'_, '_>, what: &str) {
     measure_tree(bencher, 2000, &contents[..16 * 1024]);
 }
 
+/// Measures a scan of a tree of `files` files with the same contents.
 fn measure_tree(bencher: Bencher<'_, '_>, files: usize, contents: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().canonicalize().expect("a path");
     for number in 0..files {
-        let place = root.join((number / 100).to_string());
-        std::fs::create_dir_all(&place).expect("a folder");
+        let module = root.join((number / 100).to_string());
+        std::fs::create_dir_all(&module).expect("a folder");
         #[expect(clippy::disallowed_methods, reason = "the benchmark makes its files")]
-        std::fs::write(place.join(format!("{number}.rs")), contents).expect("a file");
+        std::fs::write(module.join(format!("{number}.rs")), contents).expect("a file");
     }
     let rules = rules();
     let tree = Worktree {

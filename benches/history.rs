@@ -1,5 +1,5 @@
-//! What `--history` costs: the walk of a pack of about 50,000 objects, beside what git takes to print them. `cargo bench`
-//! shows both.
+//! The time of `--history` for a pack of about 50,000 objects. `cargo bench` also prints the time that git takes to print all
+//! objects.
 
 #![allow(clippy::disallowed_methods, reason = "the benchmark makes its files")]
 
@@ -16,12 +16,12 @@ const FILES: usize = 400;
 
 fn main() {
     divan::main();
-    // What lies in a static is never dropped.
+    // A static is never dropped, so its folder is removed here.
     let folder = REPOSITORY.path();
     std::fs::remove_dir_all(folder).expect("the folder can be removed");
 }
 
-/// Commits of which each changes a file in one of twenty folders, packed as git does by itself.
+/// A repository of 12,000 commits. Each changes one of 400 files in twenty folders. It is packed with git's defaults.
 static REPOSITORY: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     assert!(run("git", folder.path(), &["init", "-q", "--bare"]).success());
@@ -34,7 +34,7 @@ static REPOSITORY: LazyLock<TempDir> = LazyLock::new(|| {
         versions[file] += 1;
         let mut text = String::new();
         for line in 0..120 {
-            // A line changes every now and then.
+            // Each line changes once in 40 versions of its file, so that deltas are small.
             let changed = (versions[file] + line * 13) / 40;
             let _ = writeln!(text, "    let value_{file}_{line} = compute(value_{line}, {changed});");
         }
@@ -42,8 +42,8 @@ static REPOSITORY: LazyLock<TempDir> = LazyLock::new(|| {
             "commit refs/heads/main\ncommitter Bench <bench@example.org> {} +0000\ndata 6\nchange\n",
             1_700_000_000 + commit
         );
-        let place = format!("part_{}/module_{}/source_{file}.rs", file % 20, file % 7);
-        let _ = write!(stream, "M 100644 inline {place}\ndata {}\n{text}\n", text.len());
+        let path = format!("part_{}/module_{}/source_{file}.rs", file % 20, file % 7);
+        let _ = write!(stream, "M 100644 inline {path}\ndata {}\n{text}\n", text.len());
         input.write_all(stream.as_bytes()).expect("git reads");
     }
     drop(input);
@@ -76,7 +76,7 @@ fn history(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// The peer: it reads every object as well, and looks at nothing.
+/// For comparison: git reads every object and searches nothing.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn history_peer(bencher: Bencher<'_, '_>) {
     let folder = REPOSITORY.path();

@@ -1,5 +1,5 @@
-//! What `--staged` costs before a commit, in a repository of 20,000 files of which one has changed. `cargo bench` prints it
-//! beside what git itself takes to compare the index with `HEAD`.
+//! The time of `--staged` before a commit, in a repository of 20,000 files with one staged change. `cargo bench` also prints
+//! the time that git takes to compare the index with `HEAD`.
 
 #![allow(clippy::disallowed_methods, reason = "the benchmark makes its files")]
 
@@ -11,20 +11,21 @@ use tempfile::TempDir;
 
 fn main() {
     divan::main();
-    // What lies in a static is never dropped.
+    // A static is never dropped, so its folder is removed here.
     let folder = REPOSITORY.path();
     std::fs::remove_dir_all(folder).expect("the folder can be removed");
 }
 
+/// A repository of 20,000 files with one staged change.
 static REPOSITORY: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let git = |args: &[&str]| assert!(run("git", folder.path(), args).success(), "git {args:?}");
     git(&["init", "-q"]);
     for number in 0..20_000 {
-        let place = folder.path().join(format!("part_{}/module_{}", number / 1000, number / 50 % 20));
-        std::fs::create_dir_all(&place).expect("a folder");
+        let module = folder.path().join(format!("part_{}/module_{}", number / 1000, number / 50 % 20));
+        std::fs::create_dir_all(&module).expect("a folder");
         let text = format!("let value_{number} = {number};\n").repeat(5);
-        std::fs::write(place.join(format!("source_{number}.rs")), text).expect("a file");
+        std::fs::write(module.join(format!("source_{number}.rs")), text).expect("a file");
     }
     git(&["add", "-A"]);
     git(&["-c", "user.name=Bench", "-c", "user.email=bench@example.org", "commit", "-q", "-m", "all"]);
@@ -51,7 +52,7 @@ fn staged(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// The peer: it compares, and reads no content.
+/// For comparison: git compares ids and reads no content.
 #[divan::bench(sample_count = 50, sample_size = 1)]
 fn staged_peer(bencher: Bencher<'_, '_>) {
     let folder = REPOSITORY.path();

@@ -1,5 +1,5 @@
-//! GitHub Actions: workflow commands that become annotations. A step shows ten of each level, so the last one says how
-//! many more there are; every finding is in the log as a plain line.
+//! Workflow commands of GitHub Actions, which become annotations. GitHub shows only ten annotations of each level in a step.
+//! So the tenth one counts the findings that are left out. The log has a plain line for every finding.
 
 use super::style::Style;
 use super::{history, text};
@@ -9,26 +9,31 @@ use crate::report::Report;
 use crate::rule::Level;
 use std::io::{self, Write};
 
-/// Annotations of one level that a step shows (github.com/actions/toolkit, docs/problem-matchers.md).
-const SHOWN: usize = 10;
+/// How many annotations of one level GitHub shows in a step (github.com/actions/toolkit, docs/problem-matchers.md).
+const MAX_ANNOTATIONS: usize = 10;
 
+/// Writes the annotations, then a plain line for each finding and skip, and the summary.
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if report.is_incomplete() {
         let message =
             format!("the scan is incomplete: {} not read; see the log of this step", report.skips.len());
-        writeln!(out, "::error title=sf-scan::{}", data(&message))?;
+        writeln!(out, "::error title=sf-scan::{}", escape_data(&message))?;
     }
     for &level in Level::ALL.iter().rev() {
-        let shown = if level == Level::Error && report.is_incomplete() { SHOWN - 1 } else { SHOWN };
+        // The annotation above is an error too.
+        let is_one_used = level == Level::Error && report.is_incomplete();
+        let available = if is_one_used { MAX_ANNOTATIONS - 1 } else { MAX_ANNOTATIONS };
         let findings: Vec<&Finding> =
             report.findings.iter().filter(|finding| finding.level == level).collect();
-        let room = if findings.len() > shown { shown - 1 } else { shown };
-        for finding in findings.iter().take(room) {
-            annotate(finding, report, out)?;
+        let is_list_cut = findings.len() > available;
+        // The last annotation counts the findings that are left out.
+        let annotated = if is_list_cut { available - 1 } else { available };
+        for finding in findings.iter().take(annotated) {
+            write_annotation(finding, report, out)?;
         }
-        if findings.len() > shown {
-            let more = format!("and {} more; all are in the log of this step", findings.len() - room);
-            writeln!(out, "::{} title=sf-scan::{}", command(level), data(&more))?;
+        if is_list_cut {
+            let message = format!("and {} more; all are in the log of this step", findings.len() - annotated);
+            writeln!(out, "::{} title=sf-scan::{}", command(level), escape_data(&message))?;
         }
     }
     text::write_lines(report, out)?;
@@ -38,34 +43,43 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
     Ok(())
 }
 
-fn annotate(finding: &Finding, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the annotation of a finding. It is placed at a line if the job has the file, else its message has the path.
+fn write_annotation(finding: &Finding, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let rule = report.rules.get(&finding.rule);
     let title = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
     let advice = rule.map_or("", |rule| rule.advice.as_str());
     let (start, end) = (finding.region.start, finding.region.end);
-    let told = [history::facts(finding), history::lifetime(finding)];
-    let facts: String = told.into_iter().flatten().map(|told| format!(" {told}")).collect();
-    let (place, properties) =
-        if let Some(inner) = finding.origin.shown_inner().filter(|_| is_in_checkout(finding)) {
-            let file = property(&finding.origin.outer().shown());
-            (format!(" in {inner}:{}", start.line), format!("file={file},"))
-        } else if is_in_checkout(finding) {
-            let file = property(&finding.origin.shown());
-            let place = format!(
-                "file={file},line={},endLine={},col={},endColumn={},",
-                start.line, end.line, start.column, end.column
-            );
-            (String::new(), place)
-        } else {
-            (format!(" in {}:{}", finding.origin.shown(), start.line), String::new())
-        };
+    let facts = history::sentences(finding);
+    // Where the finding is, for the message, if the properties do not have it.
+    let mut location = String::new();
+    let mut properties = String::new();
+    if !is_in_checkout(finding) {
+        location = format!(" in {}:{}", finding.origin.shown(), start.line);
+    } else if let Some(member) = finding.origin.shown_inner() {
+        location = format!(" in {member}:{}", start.line);
+        properties = format!("file={},", escape_property(&finding.origin.outer().shown()));
+    } else {
+        properties = format!(
+            "file={},line={},endLine={},col={},endColumn={},",
+            escape_property(&finding.origin.shown()),
+            start.line,
+            end.line,
+            start.column,
+            end.column
+        );
+    }
     let message =
-        format!("{title} {}{place}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
-    let title = property(title);
-    writeln!(out, "::{} {properties}title={title}::{}", command(finding.level), data(message.trim_end()))
+        format!("{title} {}{location}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
+    let title = escape_property(title);
+    writeln!(
+        out,
+        "::{} {properties}title={title}::{}",
+        command(finding.level),
+        escape_data(message.trim_end())
+    )
 }
 
-/// Whether the file may be in what the job has checked out. GitHub can place no annotation where there is no such file.
+/// Whether the checkout of the job may have the file. GitHub drops an annotation for a file that does not exist.
 fn is_in_checkout(finding: &Finding) -> bool {
     match finding.origin.kind() {
         Kind::File | Kind::Link | Kind::Stdin | Kind::Index | Kind::Message => true,
@@ -77,6 +91,7 @@ fn is_in_checkout(finding: &Finding) -> bool {
     }
 }
 
+/// The workflow command for a level.
 fn command(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
@@ -85,12 +100,12 @@ fn command(level: Level) -> &'static str {
     }
 }
 
-/// Escapes the text of a command.
-fn data(text: &str) -> String {
+/// Escapes the message of a command.
+fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// Escapes a property of a command.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }

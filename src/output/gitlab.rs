@@ -1,9 +1,10 @@
-//! GitLab's secret detection report (`gl-secret-detection-report.json`), as its schema of version 15 wants it
-//! (gitlab.com/gitlab-org/security-products/security-report-schemas).
+//! GitLab's secret detection report (`gl-secret-detection-report.json`), in version 15 of its schema
+//! (gitlab.com/gitlab-org/security-products/security-report-schemas). Suppressed findings are left out: the schema has no
+//! place for them.
 
 use super::history;
 use super::style::Style;
-use super::write_json::write_json;
+use super::write_json::{Layout, write_json};
 use crate::date::Time;
 use crate::finding::Finding;
 use crate::report::Report;
@@ -15,9 +16,10 @@ use std::io::{self, Write};
 /// The version of the schema.
 const VERSION: &str = "15.0.0";
 
-/// So many messages about what was not read are enough for people.
-const MESSAGES: usize = 100;
+/// How many messages about skips the report has.
+const MAX_SKIP_MESSAGES: usize = 100;
 
+/// Writes the report.
 pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
     let tool = json!({
         "id": "sf-scan",
@@ -27,47 +29,49 @@ pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::R
         "version": env!("CARGO_PKG_VERSION"),
     });
     let mut messages: Vec<Value> = Vec::new();
-    for skip in report.skips.iter().take(MESSAGES) {
+    for skip in report.skips.iter().take(MAX_SKIP_MESSAGES) {
         let value = format!("{} was not read: {}", skip.origin.shown(), skip.reason);
         messages.push(json!({"level": "fatal", "value": value}));
     }
-    if let Some(more @ 1..) = report.skips.len().checked_sub(MESSAGES) {
+    if let Some(more @ 1..) = report.skips.len().checked_sub(MAX_SKIP_MESSAGES) {
         messages.push(json!({"level": "fatal", "value": format!("{more} more were not read")}));
     }
     messages.extend(report.notes.iter().map(|note| json!({"level": "info", "value": note})));
+    let vulnerabilities: Vec<Value> =
+        report.findings.iter().map(|finding| vulnerability(finding, report)).collect();
     let document = json!({
         "version": VERSION,
         "scan": {
             "analyzer": tool,
             "scanner": tool,
             "type": "secret_detection",
-            "start_time": moment(report.began),
-            "end_time": moment(report.ended),
+            "start_time": utc_time(report.began),
+            "end_time": utc_time(report.ended),
             "status": if report.is_incomplete() { "failure" } else { "success" },
             "messages": messages,
         },
-        "vulnerabilities": report.findings.iter().map(|finding| vulnerability(finding, report)).collect::<Vec<_>>(),
+        "vulnerabilities": vulnerabilities,
     });
-    write_json(&document, true, out)
+    write_json(&document, Layout::Indented, out)
 }
 
+/// A finding as an entry of the report. Its id depends on rule, secret, path and offset, so it is the same in every run.
 fn vulnerability(finding: &Finding, report: &Report<'_>) -> Value {
     let rule = report.rules.get(&finding.rule);
     let name = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
     let fingerprint = finding.secret.fingerprint().to_string();
     let path = finding.origin.shown();
     let (start, end) = (finding.region.start, finding.region.end);
-    let told = [history::facts(finding), history::lifetime(finding)];
-    let facts: String = told.into_iter().flatten().map(|told| format!(" {told}")).collect();
-    // GitLab can show no line of a container.
-    let place =
+    let facts = history::sentences(finding);
+    // GitLab links to a line of the file. In a container there is none, so the member is in the description.
+    let member =
         finding.origin.shown_inner().map_or(String::new(), |inner| format!(" in {inner}:{}", start.line));
-    let (start_line, end_line) = if place.is_empty() { (start.line, end.line) } else { (1, 1) };
+    let (start_line, end_line) = if member.is_empty() { (start.line, end.line) } else { (1, 1) };
     let mut value = json!({
         "id": uuid(&[&*finding.rule, &fingerprint, &path, &start.offset.to_string()]),
         "category": "secret_detection",
         "name": name,
-        "description": format!("{name} {}{place}: {}.{facts}", finding.secret.masked(), finding.evidence),
+        "description": format!("{name} {}{member}: {}.{facts}", finding.secret.masked(), finding.evidence),
         "severity": match finding.level {
             Level::Error => "Critical",
             Level::Warning => "Medium",
@@ -92,7 +96,8 @@ fn vulnerability(finding: &Finding, report: &Report<'_>) -> Value {
     value
 }
 
-/// The commit that brought a finding in; else the one that was scanned. GitLab's own scanner writes zeros where there is none.
+/// The commit that introduced a finding, or else the one that was scanned. Without a commit the id is zeros, as in the
+/// reports of GitLab's own scanner.
 fn commit(finding: &Finding, report: &Report<'_>) -> Value {
     let first = finding.history.as_deref().and_then(|history| history.introduced.first());
     match first.map(|first| &first.commit) {
@@ -109,8 +114,8 @@ fn commit(finding: &Finding, report: &Report<'_>) -> Value {
     }
 }
 
-/// A time as the schema wants it: in UTC, without saying so.
-fn moment(time: Time) -> String {
+/// A time in UTC without an offset, as the schema requires: `2026-03-01T11:00:00`.
+fn utc_time(time: Time) -> String {
     let text = Time { offset: 0, ..time }.to_string();
     text.split('+').next().unwrap_or_default().to_owned()
 }

@@ -1,67 +1,68 @@
-//! What commits say of a finding, in words for people: who brought it in and when, whether it is still there, until when it
-//! could be valid, what to do. No e-mail address is in them: reports for people are shown to many.
+//! Sentences about the history of a finding: who added it and when, whether it is still there, how long it may be valid, and
+//! what to do. All formats for people use them. They have no e-mail addresses, because many people may see such a report.
 
 use crate::finding::{Commit, Exposure, Finding, History, Reach};
 use crate::input::{Kind, ObjectId, Scope};
 
-/// More refs are not named.
-const REFS_NAMED: usize = 6;
+/// How many refs are named.
+const MAX_NAMED_REFS: usize = 6;
 
-/// The beginning of an id, long enough to find the object by.
-pub(super) fn short(id: ObjectId) -> String {
+/// The first ten digits of an id. git accepts an abbreviated id.
+pub(super) fn short_id(id: ObjectId) -> String {
     let mut id = id.to_string();
     id.truncate(10);
     id
 }
 
-/// Who brought a finding in, who removed it, and where it still is, in a sentence.
+/// Who added a finding, who removed it, and where it still is, in one sentence. `None` if the history is not known.
 pub(super) fn facts(finding: &Finding) -> Option<String> {
     let history = finding.history.as_deref()?;
     let mut facts = Vec::new();
-    facts.extend(added(finding, history));
-    facts.extend(elsewhere(history));
+    facts.extend(added_fact(finding, history));
+    facts.extend(other_path_fact(history));
     if let Some(reach) = &history.reach {
         if let Some(commit) = &reach.removed {
             let last = if reach.at_head { "last " } else { "" };
-            facts.push(format!("{last}removed {}", done(commit)));
+            facts.push(format!("{last}removed {}", by_whom(commit)));
         }
         if reach.commits > 0 {
-            let have = if reach.commits == 1 { "commit has" } else { "commits have" };
+            let commits_have = if reach.commits == 1 { "commit has" } else { "commits have" };
             let paths = if reach.paths > 1 { format!(" at {} paths", reach.paths) } else { String::new() };
-            facts.push(format!("{} {have} it{paths}", reach.commits));
+            facts.push(format!("{} {commits_have} it{paths}", reach.commits));
         }
-        facts.extend(standing(finding, reach).map(str::to_owned));
-        facts.extend(way(reach));
+        facts.extend(head_fact(finding, reach).map(str::to_owned));
+        facts.extend(reachable_fact(reach));
     }
     let facts = facts.join("; ");
     let first = facts.chars().next()?;
     Some(format!("{}{}.", first.to_uppercase(), &facts[first.len_utf8()..]))
 }
 
-fn added(finding: &Finding, history: &History) -> Option<String> {
+/// Who added the finding first, where, and in how many more commits it was added.
+fn added_fact(finding: &Finding, history: &History) -> Option<String> {
     let first = history.introduced.first()?;
-    let place = if is_file(finding.origin.kind()) {
+    let location = if is_file(finding.origin.kind()) {
         format!(" ({}:{})", finding.origin.shown(), first.line)
     } else {
         String::new()
     };
-    let more = match history.introductions.saturating_sub(1) {
+    let more_commits = match history.introductions.saturating_sub(1) {
         0 => String::new(),
         1 => ", and in 1 more commit".to_owned(),
-        more => format!(", and in {more} more commits"),
+        count => format!(", and in {count} more commits"),
     };
-    Some(format!("added {}{place}{more}", done(&first.commit)))
+    Some(format!("added {}{location}{more_commits}", by_whom(&first.commit)))
 }
 
-/// Since when it is in the repository, if another path had it before.
-fn elsewhere(history: &History) -> Option<String> {
+/// Since when the secret is in the repository, if it was at another path before.
+fn other_path_fact(history: &History) -> Option<String> {
     let (since, first) = (history.since?, history.introduced.first()?);
     let is_earlier = since.seconds < first.commit.committed.seconds;
     is_earlier.then(|| format!("at another path since {}", since.day()))
 }
 
-/// Whether `HEAD` has it, where that is not told by the way to it.
-fn standing(finding: &Finding, reach: &Reach) -> Option<&'static str> {
+/// Whether `HEAD` has the secret. `None` if [`reachable_fact`] makes that clear.
+fn head_fact(finding: &Finding, reach: &Reach) -> Option<&'static str> {
     match reach.exposure {
         _ if reach.at_head => Some("still in HEAD"),
         _ if !is_file(finding.origin.kind()) => None,
@@ -71,57 +72,75 @@ fn standing(finding: &Finding, reach: &Reach) -> Option<&'static str> {
     }
 }
 
-/// From where it can be reached.
-fn way(reach: &Reach) -> Option<String> {
-    let only = match reach.exposure {
-        Exposure::Stash => "only in a stash",
-        Exposure::Index => "only in the index",
-        Exposure::Reflog => "only in the reflog",
-        Exposure::Dangling => "in no branch, tag or other ref (dangling)",
+/// The refs from which the secret can be reached, or the only other place that has it.
+fn reachable_fact(reach: &Reach) -> Option<String> {
+    match reach.exposure {
+        Exposure::Stash => Some("only in a stash".to_owned()),
+        Exposure::Index => Some("only in the index".to_owned()),
+        Exposure::Reflog => Some("only in the reflog".to_owned()),
+        Exposure::Dangling => Some("in no branch, tag or other ref (dangling)".to_owned()),
         Exposure::Head | Exposure::Branch | Exposure::Tag | Exposure::Remote | Exposure::OtherRef => {
-            // A branch says more than `HEAD`, which is on it, and than a log.
-            let named: Vec<_> =
-                reach.refs.iter().filter(|name| *name != "HEAD" && !name.starts_with("logs/")).collect();
-            let words: Vec<_> = named.iter().take(REFS_NAMED).map(|name| ref_in_words(name)).collect();
-            return match reach.exposure {
-                _ if named.len() > REFS_NAMED => {
-                    Some(format!("reachable from {} and others", words.join(", ")))
-                }
-                _ if !named.is_empty() => Some(format!("reachable from {}", words.join(", "))),
-                Exposure::Head => Some("reachable from HEAD".to_owned()),
-                _ => None,
-            };
+            // HEAD and reflogs are left out: the branch that they belong to is in the list.
+            let is_named = |name: &&String| *name != "HEAD" && !name.starts_with("logs/");
+            let refs: Vec<_> = reach.refs.iter().filter(is_named).collect();
+            let named: Vec<_> = refs.iter().take(MAX_NAMED_REFS).map(|name| ref_in_words(name)).collect();
+            let named = named.join(", ");
+            if refs.len() > MAX_NAMED_REFS {
+                Some(format!("reachable from {named} and others"))
+            } else if !refs.is_empty() {
+                Some(format!("reachable from {named}"))
+            } else if reach.exposure == Exposure::Head {
+                Some("reachable from HEAD".to_owned())
+            } else {
+                None
+            }
         }
-    };
-    Some(only.to_owned())
+    }
 }
 
+/// A ref with its kind, such as `branch main`. Other refs are returned unchanged.
 fn ref_in_words(name: &str) -> String {
-    let words = [("refs/heads/", "branch"), ("refs/tags/", "tag"), ("refs/remotes/", "remote branch")];
-    let known =
-        words.iter().find_map(|(prefix, word)| Some(format!("{word} {}", name.strip_prefix(prefix)?)));
-    known.unwrap_or_else(|| name.to_owned())
+    const KINDS: [(&str, &str); 3] =
+        [("refs/heads/", "branch"), ("refs/tags/", "tag"), ("refs/remotes/", "remote branch")];
+    for (prefix, kind) in KINDS {
+        if let Some(short_name) = name.strip_prefix(prefix) {
+            return format!("{kind} {short_name}");
+        }
+    }
+    name.to_owned()
 }
 
-fn done(commit: &Commit) -> String {
-    format!("by {} in {} on {}", person(&commit.author), short(commit.id), commit.authored.day())
+/// The author, id and date of a commit.
+fn by_whom(commit: &Commit) -> String {
+    format!("by {} in {} on {}", person(&commit.author), short_id(commit.id), commit.authored.day())
 }
 
-/// A name without the e-mail addresses in it: some people have no other name.
+/// The name of a person without e-mail addresses: each word ends before its `@`. Some people have an address as their name.
 pub(super) fn person(name: &str) -> String {
     let words = name.split_whitespace().map(|word| word.split('@').next().unwrap_or_default());
     let name = words.collect::<Vec<_>>().join(" ");
     if name.trim().is_empty() { "somebody".to_owned() } else { name }
 }
 
-/// Until when it could be valid.
+/// Until when the secret may be valid. `None` if that is not known.
 pub(super) fn lifetime(finding: &Finding) -> Option<String> {
     let until = finding.history.as_deref()?.live_until?.day();
     Some(format!("Could be live until {until} at the latest, unless it was made to never expire."))
 }
 
-/// What to do in the repository. Only remote-tracking branches tell that something was pushed, and nothing tells that it was
-/// not.
+/// The facts and the lifetime as sentences with a space before each. Empty if neither is known.
+pub(super) fn sentences(finding: &Finding) -> String {
+    let mut text = String::new();
+    for sentence in [facts(finding), lifetime(finding)].into_iter().flatten() {
+        text.push(' ');
+        text.push_str(&sentence);
+    }
+    text
+}
+
+/// What to do in the repository. `None` if the finding is in a file outside of git.
+///
+/// A remote-tracking branch shows that a secret was pushed. Without one it may have been pushed all the same.
 pub(super) fn advice(finding: &Finding, scope: &Scope) -> Option<&'static str> {
     match finding.origin.kind() {
         Kind::Index => {
@@ -164,7 +183,7 @@ pub(super) fn advice(finding: &Finding, scope: &Scope) -> Option<&'static str> {
     })
 }
 
-/// Whether the path of such an origin is that of a file, in which a line means something.
+/// Whether an origin of this kind is a file, so that its path and line can be shown.
 pub(super) fn is_file(kind: Kind) -> bool {
     matches!(kind, Kind::File | Kind::Link | Kind::Index | Kind::Blob)
 }

@@ -1,7 +1,8 @@
-//! JSON, our own: one document, or an object a line. `docs/report.schema.json` describes both and a test holds it.
+//! Our own JSON: one document, or one object a line. `docs/report.schema.json` describes both, and tests check the reports
+//! against it. What is not known is left out.
 
 use super::style::Style;
-use super::write_json::write_json;
+use super::write_json::{Layout, write_json};
 use crate::finding::{Commit, Finding, History, Point};
 use crate::input::{Origin, Scope, Skip};
 use crate::report::{Report, Suppressed, Suppression};
@@ -9,9 +10,10 @@ use crate::rule::Level;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-/// Raised when a reader of the old form would misread the new one.
-pub(super) const SCHEMA: u32 = 1;
+/// The version of the schema. It changes when an older reader would misread a newer report.
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
+/// Writes the report as one document.
 pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut document = head(report);
     let list = |values: Vec<Value>| Value::Array(values);
@@ -20,26 +22,36 @@ pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::R
     document["skips"] = list(report.skips.iter().map(skip).collect());
     document["unused_allows"] = list(report.unused_allows.iter().map(unused_allow).collect());
     document["summary"] = summary(report);
-    write_json(&document, true, out)
+    write_json(&document, Layout::Indented, out)
 }
 
+/// Writes the report with one object a line. Each object has its type.
 pub(super) fn write_lines(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = |kind: &str, mut value: Value| {
+    let mut write_line = |kind: &str, mut value: Value| {
         value["type"] = json!(kind);
-        write_json(&value, false, out)
+        write_json(&value, Layout::OneLine, out)
     };
-    line("start", head(report))?;
-    report.findings.iter().try_for_each(|one| line("finding", finding(one)))?;
-    report.suppressed.iter().try_for_each(|one| line("suppressed", suppressed(one)))?;
-    report.skips.iter().try_for_each(|one| line("skip", skip(one)))?;
-    report.unused_allows.iter().try_for_each(|one| line("unused_allow", unused_allow(one)))?;
-    line("summary", summary(report))
+    write_line("start", head(report))?;
+    for item in &report.findings {
+        write_line("finding", finding(item))?;
+    }
+    for item in &report.suppressed {
+        write_line("suppressed", suppressed(item))?;
+    }
+    for item in &report.skips {
+        write_line("skip", skip(item))?;
+    }
+    for item in &report.unused_allows {
+        write_line("unused_allow", unused_allow(item))?;
+    }
+    write_line("summary", summary(report))
 }
 
+/// What a report begins with: versions, scope, rules and notes.
 fn head(report: &Report<'_>) -> Value {
     let rules: Vec<_> = report.rules.rules().iter().map(|rule| &*rule.id).collect();
     json!({
-        "schema": SCHEMA,
+        "schema": SCHEMA_VERSION,
         "tool": {"name": "sf-scan", "version": env!("CARGO_PKG_VERSION")},
         "scope": scope(&report.scope),
         "rules": rules,
@@ -48,6 +60,7 @@ fn head(report: &Report<'_>) -> Value {
     })
 }
 
+/// What was scanned.
 fn scope(scope: &Scope) -> Value {
     let mut value = json!({"name": scope.name});
     if let Some(revision) = scope.revision {
@@ -62,6 +75,7 @@ fn scope(scope: &Scope) -> Value {
     value
 }
 
+/// How much was read and found.
 fn summary(report: &Report<'_>) -> Value {
     json!({
         "complete": !report.is_incomplete(),
@@ -82,6 +96,7 @@ fn summary(report: &Report<'_>) -> Value {
     })
 }
 
+/// A finding. The secret is masked.
 fn finding(finding: &Finding) -> Value {
     let mut value = json!({
         "rule": &*finding.rule,
@@ -103,13 +118,13 @@ fn finding(finding: &Finding) -> Value {
         value["object"] = json!(object.to_string());
     }
     if let Some(history) = &finding.history {
-        value["commit"] = past(history);
+        value["commit"] = commits(history);
     }
     value
 }
 
-/// What commits say of a finding. What is not known is not there.
-fn past(history: &History) -> Value {
+/// The commits that introduced and removed a finding, and where it still is.
+fn commits(history: &History) -> Value {
     let introduced = history.introduced.iter().map(|introduction| {
         let mut value = commit(&introduction.commit);
         value["line"] = json!(introduction.line);
@@ -147,6 +162,7 @@ fn commit(commit: &Commit) -> Value {
     })
 }
 
+/// A suppressed finding, with the reason.
 fn suppressed(suppressed: &Suppressed) -> Value {
     let mut value = finding(&suppressed.finding);
     value["suppression"] = match &suppressed.reason {
@@ -169,7 +185,7 @@ fn point(point: Point) -> Value {
     json!({"line": point.line, "column": point.column, "utf16_column": point.utf16_column, "offset": point.offset})
 }
 
-/// The path itself where it is UTF-8, else as it is shown.
+/// The path if it is UTF-8, else the path with escapes that people see.
 fn path(origin: &Origin<'_>) -> String {
     String::from_utf8(origin.path()).unwrap_or_else(|_| origin.shown())
 }

@@ -1,4 +1,5 @@
-//! Outputs: a report becomes bytes. One file a format; to add one, add its file and its line in the list below.
+//! Writes reports. Each format is one file, and reads nothing but the [`Report`]. To add a format, add its file and a line in
+//! the list below.
 
 mod github;
 mod gitlab;
@@ -18,12 +19,12 @@ pub use style::Style;
 
 use crate::report::Report;
 use std::io::{self, Write};
-use write_json::write_json;
+use write_json::{Layout, write_json};
 
-/// The list of formats.
+/// Defines [`Format`] from a list of formats, so that a format is added in one line.
 macro_rules! formats {
     ($($variant:ident = $name:literal, $module:ident::$write:ident, $about:literal;)+) => {
-        /// How a report is written.
+        /// A format of reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Format { $(#[doc = $about] $variant),+ }
 
@@ -31,22 +32,22 @@ macro_rules! formats {
             /// All formats.
             pub const ALL: &[Format] = &[$(Format::$variant),+];
 
-            /// The word for it on the command line.
+            /// The name on the command line.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Format::$variant => $name),+ }
             }
 
-            /// What it is, in a line.
+            /// A description for `--help`.
             #[must_use]
             pub fn about(self) -> &'static str {
                 match self { $(Format::$variant => $about),+ }
             }
 
-            /// Writes the report.
+            /// Writes a report in this format.
             ///
             /// # Errors
-            /// Those of the writer.
+            /// `out` cannot be written.
             pub fn write(self, report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
                 match self { $(Format::$variant => $module::$write(report, style, out)),+ }
             }
@@ -67,12 +68,12 @@ formats! {
 /// Writes a report that was merged from others.
 ///
 /// # Errors
-/// Those of the writer.
+/// `out` cannot be written.
 pub fn write_merged(report: &serde_json::Value, out: &mut dyn Write) -> io::Result<()> {
-    write_json(report, true, out)
+    write_json(report, Layout::Indented, out)
 }
 
-/// What a run read and found, in a line.
+/// What a run read and found, in one line.
 #[must_use]
 pub fn summary(report: &Report<'_>) -> String {
     text::summary(report)

@@ -1,10 +1,11 @@
-//! SARIF 2.1.0, as GitHub code scanning reads it. The only file that knows `serde-sarif`.
+//! SARIF 2.1.0, as GitHub code scanning reads it. Only this file uses `serde-sarif`.
 //!
-//! Suppressed findings are left out: GitHub does not read suppressions and would open alerts for them.
+//! A scan is one run, and a finding one result. Skips are notifications with the level `error`. Suppressed findings are left
+//! out: GitHub does not read suppressions, and would open alerts for them.
 
 use super::history;
 use super::style::Style;
-use super::write_json::write_json;
+use super::write_json::{Layout, write_json};
 use crate::finding::Finding;
 use crate::input::{Kind, Origin, Scope};
 use crate::report::Report;
@@ -23,23 +24,28 @@ use std::io::{self, Write};
 /// The version of the format.
 pub(super) const VERSION: &str = "2.1.0";
 
-const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+const SCHEMA_URL: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// What relative paths are relative to.
-const ROOT: &str = "%SRCROOT%";
+/// The name of the base for relative paths. GitHub takes it for the root of the repository.
+const ROOT_ID: &str = "%SRCROOT%";
 
-/// GitHub refuses a file with more results in a run.
-const MOST_RESULTS: usize = 25_000;
+/// The most results in a run that GitHub accepts.
+const MAX_RESULTS: usize = 25_000;
 
-/// The name of our fingerprint. GitHub computes one of its own from the line; ours stays when the line changes.
-const FINGERPRINT: &str = "secretFingerprint/v1";
+/// The name of our fingerprint. GitHub's own one depends on the text of the line; ours stays the same when that changes.
+const FINGERPRINT_NAME: &str = "secretFingerprint/v1";
 
+/// Writes the report.
 pub(super) fn write(report: &Report<'_>, _: Style, out: &mut dyn Write) -> io::Result<()> {
-    let sarif =
-        Sarif::builder().schema(SCHEMA.to_owned()).version(json!(VERSION)).runs(vec![run(report)]).build();
-    write_json(&sarif, true, out)
+    let sarif = Sarif::builder()
+        .schema(SCHEMA_URL.to_owned())
+        .version(json!(VERSION))
+        .runs(vec![run(report)])
+        .build();
+    write_json(&sarif, Layout::Indented, out)
 }
 
+/// The run that describes the scan.
 fn run(report: &Report<'_>) -> Run {
     let rules: Vec<_> = report.rules.rules().iter().map(descriptor).collect();
     let driver = ToolComponent::builder()
@@ -50,9 +56,9 @@ fn run(report: &Report<'_>) -> Run {
         .rules(rules)
         .build();
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
-    if findings.len() > MOST_RESULTS {
+    if findings.len() > MAX_RESULTS {
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-        findings.truncate(MOST_RESULTS);
+        findings.truncate(MAX_RESULTS);
     }
     let left_out = report.findings.len() - findings.len();
     let counts = &report.counts;
@@ -73,7 +79,7 @@ fn run(report: &Report<'_>) -> Run {
         )
         .column_kind(json!("utf16CodeUnits"))
         .original_uri_base_ids(BTreeMap::from([(
-            ROOT.to_owned(),
+            ROOT_ID.to_owned(),
             ArtifactLocation::builder().description(message("The root of the scanned tree.")).build(),
         )]))
         .invocations(vec![
@@ -90,8 +96,7 @@ fn run(report: &Report<'_>) -> Run {
     }
 }
 
-/// Which revision was scanned. SARIF wants the address of the repository with it; where the environment does not tell it,
-/// there is none.
+/// The revision that was scanned. `None` if the address of the repository is not known, because SARIF requires it.
 fn provenance(scope: &Scope) -> Option<VersionControlDetails> {
     let details = VersionControlDetails::builder()
         .repository_uri(scope.repository.clone()?)
@@ -102,6 +107,7 @@ fn provenance(scope: &Scope) -> Option<VersionControlDetails> {
     })
 }
 
+/// The metadata of a rule, which GitHub shows beside an alert.
 fn descriptor(rule: &Rule) -> ReportingDescriptor {
     let properties = BTreeMap::from([
         ("precision".to_owned(), json!(precision(rule).name())),
@@ -124,28 +130,32 @@ fn descriptor(rule: &Rule) -> ReportingDescriptor {
         .build()
 }
 
+/// A finding as a result.
 fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
     let index = report.rules.rules().iter().position(|rule| rule.id == finding.rule);
     let rule = report.rules.get(&finding.rule);
     let name = rule.map_or(&*finding.rule, |rule| rule.name.as_str());
     let advice = rule.map_or("", |rule| rule.advice.as_str());
     let facts = history::facts(finding).map_or(String::new(), |facts| format!(" {facts}"));
-    // No program that shows SARIF looks into a container, so the place is the container, and its member stands in the words.
-    let inner = finding.origin.shown_inner();
-    let place = inner
-        .as_ref()
-        .map_or(String::new(), |inner| format!(" in its member {inner}, line {}", finding.region.start.line));
-    let text = format!("{name} {}{place}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
+    // Viewers of SARIF cannot open a container. So the location is the container, and the message names the member.
+    let member = finding.origin.shown_inner();
+    let in_member = match &member {
+        Some(member) => format!(" in its member {member}, line {}", finding.region.start.line),
+        None => String::new(),
+    };
+    let text =
+        format!("{name} {}{in_member}: {}.{facts} {advice}", finding.secret.masked(), finding.evidence);
     let fingerprint = finding.secret.fingerprint().to_string();
     let mut properties = BTreeMap::from([("confidence".to_owned(), json!(finding.confidence.name()))]);
     if let Some(reading) = &finding.reading {
         properties.insert("reading".to_owned(), json!(reading));
     }
-    if let Some(inner) = inner {
-        properties.insert("member".to_owned(), json!(inner));
+    if let Some(member) = member {
+        properties.insert("member".to_owned(), json!(member));
     }
-    properties.extend(past(finding));
-    let builder = SarifResult::builder()
+    properties.extend(history_properties(finding));
+    let region = (!finding.origin.is_member()).then(|| region(finding));
+    SarifResult::builder()
         .rule_id(finding.rule.to_string())
         .rule_index(index.map_or(-1, number))
         .level(match finding.level {
@@ -154,19 +164,19 @@ fn result(finding: &Finding, report: &Report<'_>) -> SarifResult {
             Level::Note => ResultLevel::Note,
         })
         .message(message(text.trim_end()))
-        .locations(vec![location(&finding.origin, (!finding.origin.is_member()).then(|| region(finding)))])
-        .partial_fingerprints(BTreeMap::from([(FINGERPRINT.to_owned(), fingerprint)]))
-        .properties(PropertyBag::builder().additional_properties(properties).build());
-    builder.build()
+        .locations(vec![location(&finding.origin, region)])
+        .partial_fingerprints(BTreeMap::from([(FINGERPRINT_NAME.to_owned(), fingerprint)]))
+        .properties(PropertyBag::builder().additional_properties(properties).build())
+        .build()
 }
 
-/// What git knows of a finding, for programs; no e-mail addresses, as many people see code scanning.
-fn past(finding: &Finding) -> Vec<(String, Value)> {
+/// The history of a finding as properties. E-mail addresses are left out, because many people can see code scanning alerts.
+fn history_properties(finding: &Finding) -> Vec<(String, Value)> {
     let history = finding.history.as_deref();
     let first = history.and_then(|history| history.introduced.first()).map(|first| &first.commit);
     let reach = history.and_then(|history| history.reach.as_ref());
     let removed = reach.and_then(|reach| reach.removed.as_ref());
-    let known = [
+    let properties = [
         ("object", finding.origin.object_id().map(|id| json!(id.to_string()))),
         ("introducedIn", first.map(|commit| json!(commit.id.to_string()))),
         ("introducedAt", first.map(|commit| json!(commit.authored.to_string()))),
@@ -176,9 +186,10 @@ fn past(finding: &Finding) -> Vec<(String, Value)> {
         ("exposure", reach.map(|reach| json!(reach.exposure.name()))),
         ("liveUntil", history.and_then(|history| history.live_until).map(|until| json!(until.day()))),
     ];
-    known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
+/// The region of a finding. Columns count UTF-16 units, as the run declares.
 fn region(finding: &Finding) -> Region {
     let (start, end) = (finding.region.start, finding.region.end);
     Region::builder()
@@ -191,13 +202,16 @@ fn region(finding: &Finding) -> Region {
         .build()
 }
 
+/// The location of an origin. An absolute path is a `file:` URI, a relative one is relative to [`ROOT_ID`].
 fn location(origin: &Origin<'_>, region: Option<Region>) -> Location {
     let path = path(origin);
-    let artifact = if path.starts_with(b"/") || path.get(1) == Some(&b':') && cfg!(windows) {
-        let slash = if path.starts_with(b"/") { "" } else { "/" };
+    let is_rooted = path.starts_with(b"/");
+    let has_drive = cfg!(windows) && path.get(1) == Some(&b':');
+    let artifact = if is_rooted || has_drive {
+        let slash = if is_rooted { "" } else { "/" };
         ArtifactLocation::builder().uri(format!("file://{slash}{}", percent_encoded(&path))).build()
     } else {
-        ArtifactLocation::builder().uri(percent_encoded(&path)).uri_base_id(ROOT.to_owned()).build()
+        ArtifactLocation::builder().uri(percent_encoded(&path)).uri_base_id(ROOT_ID.to_owned()).build()
     };
     let physical = PhysicalLocation::builder().artifact_location(artifact);
     let physical = match region {
@@ -207,7 +221,8 @@ fn location(origin: &Origin<'_>, region: Option<Region>) -> Location {
     Location::builder().physical_location(physical).build()
 }
 
-/// The path of what was read, of a member that of its container; of what is no file the one that git keeps it at, or would.
+/// The path of a file, or of the container of a member. For an object or a ref it is the path in `.git` where git keeps it, or
+/// would keep it if it were not packed.
 fn path(origin: &Origin<'_>) -> Vec<u8> {
     match (origin.kind(), origin.object_id()) {
         (Kind::Commit | Kind::Tag | Kind::Object, Some(id)) => {
@@ -220,36 +235,36 @@ fn path(origin: &Origin<'_>) -> Vec<u8> {
     }
 }
 
+/// The notifications of a run: an error for each skip, and the notes. `left_out` counts findings above [`MAX_RESULTS`].
 fn notifications(report: &Report<'_>, left_out: usize) -> Vec<Notification> {
-    let mut all: Vec<Notification> = Vec::new();
+    let mut notifications: Vec<Notification> = Vec::new();
     for skip in &report.skips {
         let text = format!("{} was not read: {}", skip.origin.shown(), skip.reason);
         let notification = Notification::builder().level(json!("error")).message(message(&text));
-        all.push(match skip.origin.kind() {
+        notifications.push(match skip.origin.kind() {
             Kind::Stdin => notification.build(),
             _ => notification.locations(vec![location(&skip.origin, None)]).build(),
         });
     }
     let left_out = (left_out > 0).then(|| {
-        format!(
-            "{left_out} more findings are not in this file, because GitHub accepts at most {MOST_RESULTS}"
-        )
+        format!("{left_out} more findings are not in this file, because GitHub accepts at most {MAX_RESULTS}")
     });
     for note in report.notes.iter().chain(&left_out) {
-        all.push(Notification::builder().level(json!("note")).message(message(note)).build());
+        notifications.push(Notification::builder().level(json!("note")).message(message(note)).build());
     }
-    all
+    notifications
 }
 
 fn message(text: &str) -> Message {
     Message::builder().text(text.to_owned()).build()
 }
 
-/// The confidence that the rule reaches. GitHub's words for precision are the same.
+/// The highest confidence of a rule's findings. GitHub uses the same words for precision.
 fn precision(rule: &Rule) -> Confidence {
     rule.context.as_ref().map_or(rule.confidence, |context| context.confidence)
 }
 
+/// GitHub's severity for a level.
 fn severity(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
@@ -258,7 +273,7 @@ fn severity(level: Level) -> &'static str {
     }
 }
 
-/// GitHub's scale: above 9 is critical, from 7 high, from 4 medium.
+/// A score on GitHub's scale for security: above 9.0 is critical, from 7.0 high, from 4.0 medium.
 fn security_severity(level: Level) -> &'static str {
     match level {
         Level::Error => "9.1",
@@ -271,7 +286,7 @@ fn number<T: TryInto<i64>>(number: T) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
 
-/// A path as a URI: all that is not unreserved (RFC 3986) or a slash is written as its bytes.
+/// A path as a URI (RFC 3986, 2.1). All bytes but slashes and unreserved characters are percent-encoded.
 fn percent_encoded(path: &[u8]) -> String {
     let mut out = String::with_capacity(path.len());
     for &byte in path {

@@ -1,12 +1,12 @@
-//! What the user may choose of how an output looks.
+//! How the formats for people look.
 
-/// How an output may look. Programs' formats do not depend on it.
+/// How the formats for people look. The formats for programs ignore it.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     /// Whether colours may be used.
     pub color: bool,
-    /// What was skipped, suppressed and left out is listed, not only counted.
+    /// Whether everything that was skipped or suppressed is listed, not only counted.
     pub verbose: bool,
-    /// A line for each finding, and no summary.
+    /// Whether there is only a line for each finding, and no summary.
     pub quiet: bool,
 }

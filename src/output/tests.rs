@@ -1,4 +1,5 @@
-//! What git knows of a finding, in every format. The findings are real ones with a made-up past.
+//! Tests of all formats: the history of findings, escaping, and the schemas. The findings are detected in real text; their
+//! history is invented.
 
 use super::{Format, Style};
 use crate::date::Time;
@@ -10,10 +11,10 @@ use crate::rule::RuleSet;
 use crate::rule::template::key;
 use serde_json::{Value, json};
 
-/// 2026-03-01 in a zone of an hour.
+/// 2026-03-01 12:30 in a zone that is one hour ahead of UTC.
 const MARCH: Time = Time { seconds: 1_772_364_600, offset: 3600 };
 
-const DAY: i64 = 24 * 60 * 60;
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 fn rules() -> RuleSet {
     RuleSet::new(RuleSet::builtin().expect("good rules")).expect("good rules")
@@ -24,7 +25,7 @@ fn id(byte: u8) -> ObjectId {
 }
 
 fn commit(byte: u8, author: &str, days: i64) -> Commit {
-    let authored = Time { seconds: MARCH.seconds + days * DAY, ..MARCH };
+    let authored = Time { seconds: MARCH.seconds + days * DAY_SECONDS, ..MARCH };
     Commit {
         committed: Time { seconds: authored.seconds + 60, ..authored },
         id: id(byte),
@@ -35,8 +36,8 @@ fn commit(byte: u8, author: &str, days: i64) -> Commit {
     }
 }
 
-/// Brought in by Ada in line 14 and by three others, removed by Bob.
-fn past(reach: Option<Reach>) -> Option<Box<History>> {
+/// Added by Ada in line 14, and by three more commits.
+fn history(reach: Option<Reach>) -> Option<Box<History>> {
     let introduced = vec![Introduction { commit: commit(0x1a, "Ada", 0), line: 14 }];
     Some(Box::new(History {
         introduced,
@@ -47,13 +48,14 @@ fn past(reach: Option<Reach>) -> Option<Box<History>> {
     }))
 }
 
+/// Removed by Bob. Twelve commits have it.
 fn reach(exposure: Exposure, at_head: bool, refs: &[&str]) -> Option<Reach> {
     let removed = Some(commit(0x9f, "Bob", 32));
     let refs = refs.iter().map(|name| (*name).to_owned()).collect();
     Some(Reach { commits: 12, paths: 1, removed, at_head, exposure, refs })
 }
 
-/// A finding in line 3 of what has this origin.
+/// A finding in line 3 of a blob with this origin.
 fn finding(rules: &RuleSet, origin: Origin<'_>, history: Option<Box<History>>) -> Finding {
     let text = format!("\n\nSIXTYFOUR_API_KEY = '{}'\n", key(1, 0));
     let mut found = detect(rules, &Blob::whole(&origin, text.as_bytes())).findings;
@@ -96,7 +98,7 @@ fn render(report: &Report<'_>, format: Format) -> String {
     text
 }
 
-/// Text without line breaks and the blanks after them.
+/// Text with each run of spaces and line breaks as one space.
 fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -140,10 +142,10 @@ const ALL_EXPOSURES: [Exposure; 9] = [
 ];
 
 #[test]
-fn people_read_who_brought_it_in_and_where_it_still_is() {
+fn text_shows_who_added_the_secret_and_where_it_is() {
     let rules = rules();
     let reach = reach(Exposure::Branch, false, &["refs/heads/main", "refs/tags/v1"]);
-    let found = finding(&rules, blob(), past(reach));
+    let found = finding(&rules, blob(), history(reach));
     let text = render(&report(&rules, "history", vec![found.clone()]), Format::Text);
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     let text = in_one_line(&text);
@@ -165,10 +167,10 @@ fn people_read_who_brought_it_in_and_where_it_still_is() {
 }
 
 #[test]
-fn the_way_to_a_secret_is_told_and_no_more_than_is_known() {
+fn text_shows_from_where_the_secret_can_be_reached() {
     let rules = rules();
-    let told = |exposure, at_head, refs: &[&str]| {
-        let found = finding(&rules, blob(), past(reach(exposure, at_head, refs)));
+    let text_of = |exposure, at_head, refs: &[&str]| {
+        let found = finding(&rules, blob(), history(reach(exposure, at_head, refs)));
         in_one_line(&render(&report(&rules, "history", vec![found]), Format::Text))
     };
     for (exposure, words) in [
@@ -178,57 +180,63 @@ fn the_way_to_a_secret_is_told_and_no_more_than_is_known() {
         (Exposure::Reflog, "it; only in the reflog."),
         (Exposure::Dangling, "it; in no branch, tag or other ref (dangling)."),
     ] {
-        assert!(told(exposure, false, &[]).contains(words), "{words}\n{}", told(exposure, false, &[]));
+        assert!(text_of(exposure, false, &[]).contains(words), "{words}\n{}", text_of(exposure, false, &[]));
     }
-    let still = told(Exposure::Head, true, &["refs/heads/main"]);
+    let still = text_of(Exposure::Head, true, &["refs/heads/main"]);
     assert!(
         still.contains("last removed by Bob") && still.contains("still in HEAD; reachable from branch main.")
     );
     for exposure in ALL_EXPOSURES {
-        let text = told(exposure, false, &["refs/heads/main"]);
+        let text = text_of(exposure, false, &["refs/heads/main"]);
         assert!(text.contains(" in git: "), "{exposure:?} gives no advice");
         assert_eq!(text.contains("it was pushed: revoke it first"), exposure == Exposure::Remote, "{text}");
     }
-    let pushed = told(Exposure::Head, true, &["refs/heads/main", "refs/remotes/origin/main"]);
+    let pushed = text_of(Exposure::Head, true, &["refs/heads/main", "refs/remotes/origin/main"]);
     assert!(
         pushed.contains("remote branch origin/main") && pushed.contains("it was pushed: revoke it first")
     );
-    let plain = told(Exposure::Head, false, &["HEAD", "logs/HEAD", "refs/heads/main"]);
+    let plain = text_of(Exposure::Head, false, &["HEAD", "logs/HEAD", "refs/heads/main"]);
     assert!(plain.contains("; reachable from branch main."), "{plain}");
-    let detached = told(Exposure::Head, false, &["HEAD", "logs/HEAD"]);
+    let detached = text_of(Exposure::Head, false, &["HEAD", "logs/HEAD"]);
     assert!(detached.contains("; reachable from HEAD."), "{detached}");
     let many: Vec<String> = (0..9).map(|number| format!("refs/tags/v{number}")).collect();
-    let many = told(Exposure::Tag, false, &many.iter().map(String::as_str).collect::<Vec<_>>());
+    let many = text_of(Exposure::Tag, false, &many.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(many.contains("tag v5 and others.") && !many.contains("v6"), "{many}");
 }
 
 #[test]
-fn what_is_not_committed_yet_has_advice_of_its_own() {
+fn advice_depends_on_what_was_scanned() {
     let rules = rules();
-    let told = |scope, kind, history| {
+    let text_of = |scope, kind, history| {
         let found = finding(&rules, Origin::new(kind, &b"a"[..]), history);
         in_one_line(&render(&report(&rules, scope, vec![found]), Format::Text))
     };
-    assert!(told("staged", Kind::Index, None).contains("stage the file again (git add) before you commit."));
-    assert!(told("message", Kind::Message, None).contains("Take it out of the message before you commit."));
-    let push = told("push", Kind::Blob, past(None));
+    assert!(
+        text_of("staged", Kind::Index, None).contains("stage the file again (git add) before you commit.")
+    );
+    assert!(
+        text_of("message", Kind::Message, None).contains("Take it out of the message before you commit.")
+    );
+    let push = text_of("push", Kind::Blob, history(None));
     assert!(
         push.contains("Take it out of its commit before you push") && !push.contains("12 commits"),
         "{push}"
     );
-    assert!(told("range", Kind::Blob, past(None)).contains("If its commit was pushed, revoke it first"));
-    assert!(!told("worktree", Kind::File, None).contains("in git:"));
+    assert!(
+        text_of("range", Kind::Blob, history(None)).contains("If its commit was pushed, revoke it first")
+    );
+    assert!(!text_of("worktree", Kind::File, None).contains("in git:"));
 }
 
 #[test]
-fn addresses_of_people_are_in_json_only() {
+fn only_json_has_email_addresses() {
     let rules = rules();
-    let mut history = past(reach(Exposure::Remote, false, &["refs/remotes/origin/x"])).expect("a history");
+    let mut past = history(reach(Exposure::Remote, false, &["refs/remotes/origin/x"])).expect("a history");
     for (name, shown) in
         [("ada@example.org", "ada"), ("Ada <ada@example.org>", "Ada <ada"), ("@", "somebody")]
     {
-        history.introduced[0].commit.author = name.to_owned();
-        let found = finding(&rules, blob(), Some(history.clone()));
+        past.introduced[0].commit.author = name.to_owned();
+        let found = finding(&rules, blob(), Some(past.clone()));
         let report = report(&rules, "history", vec![found]);
         for format in [Format::Text, Format::Sarif, Format::Github] {
             let text = render(&report, format);
@@ -242,12 +250,12 @@ fn addresses_of_people_are_in_json_only() {
 }
 
 #[test]
-fn no_name_of_a_stranger_begins_a_line() {
+fn author_name_never_begins_a_line_with_colons() {
     let rules = rules();
-    let mut history = past(None).expect("a history");
+    let mut past = history(None).expect("a history");
     for length in 1..80 {
-        history.introduced[0].commit.author = format!("{} ::error::forged ::x", "a".repeat(length));
-        let found = finding(&rules, blob(), Some(history.clone()));
+        past.introduced[0].commit.author = format!("{} ::error::forged ::x", "a".repeat(length));
+        let found = finding(&rules, blob(), Some(past.clone()));
         let text = render(&report(&rules, "range", vec![found]), Format::Text);
         assert!(text.contains("::error::forged"));
         assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
@@ -255,9 +263,9 @@ fn no_name_of_a_stranger_begins_a_line() {
 }
 
 #[test]
-fn json_has_all_that_is_known_and_nothing_else() {
+fn json_has_the_known_facts_only() {
     let rules = rules();
-    let whole = reach(Exposure::Tag, false, &["refs/tags/v1"]);
+    let whole_reach = reach(Exposure::Tag, false, &["refs/tags/v1"]);
     let bob = json!({
         "id": "9f".repeat(20), "author": "Bob", "email": "hidden@example.org", "subject": "Add the client",
         "authored": "2026-04-02T12:30:00+01:00", "committed": "2026-04-02T12:31:00+01:00",
@@ -266,7 +274,7 @@ fn json_has_all_that_is_known_and_nothing_else() {
         "id": "1a".repeat(20), "author": "Ada", "email": "hidden@example.org", "subject": "Add the client", "line": 14,
         "authored": "2026-03-01T12:30:00+01:00", "committed": "2026-03-01T12:31:00+01:00",
     });
-    let found = json(&report(&rules, "history", vec![finding(&rules, blob(), past(whole.clone()))]));
+    let found = json(&report(&rules, "history", vec![finding(&rules, blob(), history(whole_reach.clone()))]));
     assert_eq!((&found["origin"], &found["object"]), (&json!("blob"), &json!("b1".repeat(20))));
     let commit = json!({
         "introduced": [ada], "introductions": 4, "commits": 12, "paths": 1, "removed": bob, "at_head": false,
@@ -274,18 +282,18 @@ fn json_has_all_that_is_known_and_nothing_else() {
     });
     assert_eq!(found["commit"], commit);
 
-    let never_removed = whole.map(|reach| Reach { removed: None, ..reach });
-    let found = json(&report(&rules, "history", vec![finding(&rules, blob(), past(never_removed))]));
+    let never_removed = whole_reach.map(|reach| Reach { removed: None, ..reach });
+    let found = json(&report(&rules, "history", vec![finding(&rules, blob(), history(never_removed))]));
     assert_eq!(found["commit"]["removed"], Value::Null);
-    let found = json(&report(&rules, "range", vec![finding(&rules, blob(), past(None))]));
+    let found = json(&report(&rules, "range", vec![finding(&rules, blob(), history(None))]));
     assert_eq!(found["commit"], json!({"introduced": [ada], "introductions": 4, "live_until": "2028-02-29"}));
     let found =
         json(&report(&rules, "worktree", vec![finding(&rules, Origin::new(Kind::File, &b"a"[..]), None)]));
     assert!(found.get("commit").is_none() && found.get("object").is_none());
 
-    let mut history = past(None).expect("a history");
-    history.since = Some(MARCH.plus_days(-59));
-    let found = report(&rules, "range", vec![finding(&rules, blob(), Some(history))]);
+    let mut past = history(None).expect("a history");
+    past.since = Some(MARCH.plus_days(-59));
+    let found = report(&rules, "range", vec![finding(&rules, blob(), Some(past))]);
     assert_eq!(json(&found)["commit"]["since"], "2026-01-01T12:30:00+01:00");
     let text = in_one_line(&render(&found, Format::Text));
     assert!(text.contains("3 more commits; at another path since 2026-01-01."), "{text}");
@@ -294,13 +302,13 @@ fn json_has_all_that_is_known_and_nothing_else() {
         json(&report(
             &rules,
             "history",
-            vec![finding(&rules, blob(), past(reach(exposure, true, &["HEAD"])))],
+            vec![finding(&rules, blob(), history(reach(exposure, true, &["HEAD"])))],
         ));
     }
     let odd = Time { seconds: i64::MAX, offset: i32::MAX };
-    let mut history = past(None).expect("a history");
-    (history.introduced[0].commit.authored, history.since, history.live_until) = (odd, Some(odd), Some(odd));
-    json(&report(&rules, "range", vec![finding(&rules, blob(), Some(history))]));
+    let mut past = history(None).expect("a history");
+    (past.introduced[0].commit.authored, past.since, past.live_until) = (odd, Some(odd), Some(odd));
+    json(&report(&rules, "range", vec![finding(&rules, blob(), Some(past))]));
     let nothing_known =
         History { introduced: Vec::new(), introductions: 0, reach: None, since: None, live_until: None };
     let report = report(&rules, "history", vec![finding(&rules, blob(), Some(Box::new(nothing_known)))]);
@@ -309,11 +317,11 @@ fn json_has_all_that_is_known_and_nothing_else() {
 }
 
 #[test]
-fn the_scope_of_a_scan_is_in_json_and_sarif() {
+fn json_and_sarif_have_the_scope() {
     let rules = rules();
     for scope in ["worktree", "stdin", "staged", "history", "range", "push", "message"] {
         let mut report = report(&rules, scope, Vec::new());
-        let of = |report: &Report<'_>| {
+        let scope_and_provenance = |report: &Report<'_>| {
             let json = parse(&render(report, Format::Json));
             check(include_str!("../../docs/report.schema.json"), &json);
             let sarif = parse(&render(report, Format::Sarif));
@@ -327,26 +335,29 @@ fn the_scope_of_a_scan_is_in_json_and_sarif() {
             );
             (json["scope"].clone(), run["versionControlProvenance"].clone())
         };
-        assert_eq!(of(&report), (json!({"name": scope}), Value::Null));
+        assert_eq!(scope_and_provenance(&report), (json!({"name": scope}), Value::Null));
         report.scope.revision = Some(id(0xaa));
-        assert_eq!(of(&report), (json!({"name": scope, "revision": "aa".repeat(20)}), Value::Null));
+        assert_eq!(
+            scope_and_provenance(&report),
+            (json!({"name": scope, "revision": "aa".repeat(20)}), Value::Null)
+        );
         report.scope.branch = Some("main".to_owned());
         report.scope.repository = Some("https://example.org/a/b".to_owned());
         let revision = "aa".repeat(20);
-        let told = json!({
+        let scope_value = json!({
             "name": scope, "revision": revision, "branch": "main", "repository": "https://example.org/a/b",
         });
-        assert_eq!(of(&report).0, told);
+        assert_eq!(scope_and_provenance(&report).0, scope_value);
         let provenance =
             json!([{"repositoryUri": "https://example.org/a/b", "revisionId": revision, "branch": "main"}]);
-        assert_eq!(of(&report).1, provenance);
+        assert_eq!(scope_and_provenance(&report).1, provenance);
     }
 }
 
 #[test]
-fn sarif_points_at_where_git_keeps_it() {
+fn sarif_locates_files_objects_and_refs() {
     let rules = rules();
-    let branch = || past(reach(Exposure::Branch, false, &["refs/heads/main"]));
+    let branch = || history(reach(Exposure::Branch, false, &["refs/heads/main"]));
     let result = sarif(&report(&rules, "history", vec![finding(&rules, blob(), branch())]));
     let properties = &result["properties"];
     for (name, value) in [
@@ -378,9 +389,9 @@ fn sarif_points_at_where_git_keeps_it() {
     ] {
         for history in [None, branch()] {
             let report = report(&rules, "history", vec![finding(&rules, origin.clone(), history)]);
-            let place = &sarif(&report)["locations"][0]["physicalLocation"];
-            assert_eq!(place["artifactLocation"], json!({"uri": uri, "uriBaseId": "%SRCROOT%"}));
-            assert_eq!(place["region"]["startLine"], 3);
+            let location = &sarif(&report)["locations"][0]["physicalLocation"];
+            assert_eq!(location["artifactLocation"], json!({"uri": uri, "uriBaseId": "%SRCROOT%"}));
+            assert_eq!(location["region"]["startLine"], 3);
             assert_eq!(json(&report)["origin"], origin.kind().name());
             for format in [Format::Text, Format::Github] {
                 let text = render(&report, format);
@@ -391,17 +402,17 @@ fn sarif_points_at_where_git_keeps_it() {
 }
 
 #[test]
-fn an_annotation_is_placed_only_where_the_file_is() {
+fn annotation_has_a_file_only_if_the_job_has_it() {
     let rules = rules();
     let annotation = |origin: Origin<'_>, history| {
         let text = render(&report(&rules, "history", vec![finding(&rules, origin, history)]), Format::Github);
         text.lines().next().expect("a line").to_owned()
     };
     for (history, is_placed) in [
-        (past(reach(Exposure::Head, true, &[])), true),
-        (past(reach(Exposure::Head, false, &[])), false),
-        (past(reach(Exposure::Dangling, false, &[])), false),
-        (past(None), true),
+        (history(reach(Exposure::Head, true, &[])), true),
+        (history(reach(Exposure::Head, false, &[])), false),
+        (history(reach(Exposure::Dangling, false, &[])), false),
+        (history(None), true),
     ] {
         let line = annotation(blob(), history);
         assert_eq!(
@@ -412,7 +423,7 @@ fn an_annotation_is_placed_only_where_the_file_is() {
         assert_eq!(line.contains("… in src/a.py:3: bound to "), !is_placed, "{line}");
         assert!(line.contains(". Added by Ada in 1a1a1a1a1a on 2026-03-01 (src/a.py:14)"), "{line}");
     }
-    let line = annotation(Origin::object(Kind::Commit, id(0xab)), past(None));
+    let line = annotation(Origin::object(Kind::Commit, id(0xab)), history(None));
     assert!(
         line.starts_with("::error title=") && line.contains(&format!(" in commit {}:3: ", "ab".repeat(20)))
     );
@@ -420,7 +431,7 @@ fn an_annotation_is_placed_only_where_the_file_is() {
 }
 
 #[test]
-fn the_summary_counts_what_was_asked_for() {
+fn summary_counts_units_of_the_source() {
     let rules = rules();
     let mut report = report(&rules, "worktree", Vec::new());
     let cases = [
@@ -444,23 +455,23 @@ fn the_summary_counts_what_was_asked_for() {
             "Nothing was read: the repository has no object.",
         ),
     ];
-    for (scope, some, none) in cases {
+    for (scope, expected, expected_if_empty) in cases {
         report.scope = Scope::new(scope);
         report.counts = Counts { files: 2, commits: 1, objects: 1234, bytes: 1200, ..Counts::default() };
-        assert_eq!(super::summary(&report), some);
+        assert_eq!(super::summary(&report), expected);
         report.counts = Counts::default();
-        assert_eq!(super::summary(&report), none);
+        assert_eq!(super::summary(&report), expected_if_empty);
     }
     report.scope = Scope::new("history");
     report.counts = Counts { commits: 1, objects: 3, ..Counts::default() };
     assert_eq!(super::summary(&report), "No findings in 3 objects (1 commit), 0 bytes.");
 }
 
-/// A report with all that can be told, of a file whose name is markup of every sort.
+/// A report with a finding, a skip, a note and a suppressed finding. All names and reasons contain markup.
 fn hostile(rules: &RuleSet) -> Report<'_> {
     let name = "a|b`<img src=x>[l](http://x)\n## h @me \u{ffff}&\".py";
     let origin = Origin::new(Kind::File, name.as_bytes());
-    let found = finding(rules, origin.to_owned(), past(None));
+    let found = finding(rules, origin.to_owned(), history(None));
     let mut report = report(rules, "worktree", vec![found.clone()]);
     report.skips = vec![Skip { origin, reason: Reason::Unreadable("<b>`|".to_owned()) }];
     report.notes = vec!["note <i> | `x` [l](http://y)".to_owned()];
@@ -470,7 +481,7 @@ fn hostile(rules: &RuleSet) -> Report<'_> {
 }
 
 #[test]
-fn a_name_forges_no_markup_in_a_summary() {
+fn markdown_escapes_markup_in_names() {
     let rules = rules();
     let text = render(&hostile(&rules), Format::Markdown);
     for forged in ["<img", "<script", "<b>", "<i>", "](", "\n## h", "@me", "@all", "http://"] {
@@ -488,7 +499,7 @@ fn a_name_forges_no_markup_in_a_summary() {
 }
 
 #[test]
-fn a_summary_of_very_much_is_cut_and_says_so() {
+fn markdown_cuts_long_lists_and_counts_the_rest() {
     let rules = rules();
     let long = "x".repeat(4000);
     let found = finding(&rules, Origin::new(Kind::File, long.into_bytes()), None);
@@ -513,7 +524,7 @@ fn junit_has_failures_for_findings_and_errors_for_skips() {
 }
 
 #[test]
-fn gitlab_gets_what_its_schema_wants() {
+fn gitlab_report_matches_its_schema() {
     let rules = rules();
     let schema = include_str!("../../tests/schemas/gitlab-secret-detection-15.json");
     let mut report = hostile(&rules);
@@ -525,7 +536,7 @@ fn gitlab_gets_what_its_schema_wants() {
     assert_eq!(found["location"]["commit"]["sha"], "1a".repeat(20));
     assert_eq!((&found["severity"], &found["location"]["start_line"]), (&json!("Critical"), &json!(3)));
     assert!(!value.to_string().contains("hidden@example.org"));
-    // The id is the same in every run, and another one for another place.
+    // The id is the same in every run, and differs for another path.
     assert_eq!(parse(&render(&report, Format::Gitlab))["vulnerabilities"][0]["id"], found["id"]);
     report.findings[0].origin = blob();
     report.findings[0].history = None;

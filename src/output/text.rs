@@ -1,5 +1,7 @@
-//! Text for people: each finding with its line, why, and what to do; at the end what was read. Every character from
-//! outside is printable, and no line begins with one.
+//! Text for people: each finding with its line, the reason and the advice, and at the end a summary.
+//!
+//! `miette` draws the findings. Text from scanned files and commits is made printable. It never begins a line, because the
+//! log of GitHub Actions takes a line that begins with `::` for a command.
 
 use super::history;
 use super::style::Style;
@@ -15,38 +17,43 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
-/// Words are wrapped at this column; source lines are not.
-const WIDTH: usize = 100;
+/// Text is wrapped at this column. Source lines are not wrapped.
+const MAX_COLUMNS: usize = 100;
 
-/// How many skips are listed where the user does not ask for all.
-const SKIPS_LISTED: usize = 100;
+/// How many skips are listed without `--verbose`.
+const MAX_LISTED_SKIPS: usize = 100;
 
+/// Writes the report: findings, skips, with `--verbose` what is suppressed, and the summary.
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if style.quiet {
         return write_lines(report, out);
     }
     let theme = if style.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler =
-        GraphicalReportHandler::new_themed(theme).with_links(false).with_width(WIDTH).with_context_lines(0);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_links(false)
+        .with_width(MAX_COLUMNS)
+        .with_context_lines(0);
     for finding in &report.findings {
-        let shown = Shown { finding, rule: report.rules.get(&finding.rule) };
+        let diagnostic = FindingDiagnostic { finding, rule: report.rules.get(&finding.rule) };
         let mut text = String::new();
-        handler.render_report(&mut text, &shown).map_err(io::Error::other)?;
+        handler.render_report(&mut text, &diagnostic).map_err(io::Error::other)?;
         let paragraphs = [
             ("  history: ", history::facts(finding)),
             ("  lifetime: ", history::lifetime(finding)),
             ("  in git: ", history::advice(finding, &report.scope).map(str::to_owned)),
         ];
-        for (label, words) in paragraphs {
-            words.iter().for_each(|words| wrap(label, words, &mut text));
+        for (label, paragraph) in paragraphs {
+            if let Some(paragraph) = paragraph {
+                push_wrapped(label, &paragraph, &mut text);
+            }
         }
         writeln!(out, "{text}")?;
     }
-    write_skips(&report.skips, if style.verbose { usize::MAX } else { SKIPS_LISTED }, out)?;
+    write_skips(&report.skips, if style.verbose { usize::MAX } else { MAX_LISTED_SKIPS }, out)?;
     if style.verbose {
         for suppressed in &report.suppressed {
             let finding = &suppressed.finding;
-            writeln!(out, "suppressed: {} ({})", line(finding), reason(&suppressed.reason))?;
+            writeln!(out, "suppressed: {} ({})", finding_line(finding), reason_text(&suppressed.reason))?;
         }
         for (origin, line) in &report.unused_allows {
             writeln!(out, "nothing to allow: {}:{line} has a comment sf-scan:allow", origin.shown())?;
@@ -55,42 +62,47 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
     writeln!(out, "{}", summary(report))
 }
 
-/// Adds a paragraph behind a label, wrapped as `miette` does with its own.
-fn wrap(label: &str, words: &str, text: &mut String) {
+/// Appends a label and a paragraph to `text`. The paragraph is wrapped and indented below its start.
+fn push_wrapped(label: &str, paragraph: &str, text: &mut String) {
     text.push_str(label);
-    let mut column = label.len();
-    for (at, word) in words.split_whitespace().enumerate() {
-        let length = word.chars().count();
-        // The GitHub runner takes a line for a command that begins with `::`, and somebody's name may hold that.
-        if at > 0 && column + 1 + length > WIDTH && !word.starts_with("::") {
+    let indent = label.len();
+    let mut column = indent;
+    for (index, word) in paragraph.split_whitespace().enumerate() {
+        let word_len = word.chars().count();
+        let is_first = index == 0;
+        // A name of a person may hold `::`, which must not begin a line.
+        let may_begin_line = !word.starts_with("::");
+        if !is_first && may_begin_line && column + 1 + word_len > MAX_COLUMNS {
             text.push('\n');
-            text.extend(std::iter::repeat_n(' ', label.len()));
-            column = label.len();
-        } else if at > 0 {
+            text.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if !is_first {
             text.push(' ');
             column += 1;
         }
         text.push_str(word);
-        column += length;
+        column += word_len;
     }
     text.push('\n');
 }
 
-/// A line for each finding and skip.
+/// Writes one line for each finding and skip.
 pub(super) fn write_lines(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     for finding in &report.findings {
-        writeln!(out, "{}", line(finding))?;
+        writeln!(out, "{}", finding_line(finding))?;
     }
     write_skips(&report.skips, usize::MAX, out)
 }
 
-fn line(finding: &Finding) -> String {
+/// A finding in one line: path, position, level, rule, masked secret, evidence and commit.
+fn finding_line(finding: &Finding) -> String {
     let start = finding.region.start;
-    let commit = finding.history.as_deref().and_then(|history| history.introduced.first());
-    let commit = commit.map_or(String::new(), |first| format!(" ({})", history::short(first.commit.id)));
+    let introduction = finding.history.as_deref().and_then(|history| history.introduced.first());
+    let commit = introduction
+        .map_or(String::new(), |introduction| format!(" ({})", history::short_id(introduction.commit.id)));
     format!(
         "{}:{}:{}: {}[{}] {}: {}{commit}",
-        beginning(finding.origin.shown()),
+        path_at_line_start(finding.origin.shown()),
         start.line,
         start.column,
         finding.level,
@@ -100,22 +112,23 @@ fn line(finding: &Finding) -> String {
     )
 }
 
-/// A path at the beginning of a line must not be taken for a workflow command.
-fn beginning(path: String) -> String {
+/// A path that can begin a line. `./` is put before a path that begins with `::`.
+fn path_at_line_start(path: String) -> String {
     if path.trim_start().starts_with("::") { format!("./{path}") } else { path }
 }
 
-fn write_skips(skips: &[Skip], listed: usize, out: &mut dyn Write) -> io::Result<()> {
-    for skip in skips.iter().take(listed) {
+/// Writes a line for each of the first `max_listed` skips, and how many more there are.
+fn write_skips(skips: &[Skip], max_listed: usize, out: &mut dyn Write) -> io::Result<()> {
+    for skip in skips.iter().take(max_listed) {
         writeln!(out, "not read: {}: {}", skip.origin.shown(), skip.reason)?;
     }
-    if skips.len() > listed {
-        writeln!(out, "not read: and {} more (-v lists them)", skips.len() - listed)?;
+    if skips.len() > max_listed {
+        writeln!(out, "not read: and {} more (-v lists them)", skips.len() - max_listed)?;
     }
     Ok(())
 }
 
-fn reason(reason: &Suppression) -> String {
+fn reason_text(reason: &Suppression) -> String {
     match reason {
         Suppression::Inline(allow) if allow.reason.is_empty() => format!("allowed in line {}", allow.line),
         Suppression::Inline(allow) => format!("allowed in line {}: {}", allow.line, allow.reason),
@@ -124,63 +137,82 @@ fn reason(reason: &Suppression) -> String {
     }
 }
 
-/// What a run read and found, in a line.
+/// What a run read and found, in one line.
 pub(super) fn summary(report: &Report<'_>) -> String {
-    let counts = &report.counts;
-    let read = format!(" in {}, {}.", what_was_read(report), size(counts.bytes));
-    let mut text = match report.findings.len() {
-        0 if counts.is_nothing() && report.is_incomplete() => "Incomplete: nothing was read.".to_owned(),
-        0 if counts.is_nothing() => nothing(report).to_owned(),
-        0 if report.is_incomplete() => format!("Incomplete: no findings{read}"),
-        0 => format!("No findings{read}"),
-        found => {
-            let levels = Level::ALL.iter().rev().filter_map(|&level| match report.count(level) {
-                0 => None,
-                count => Some(plural(count as u64, level.name())),
-            });
-            let incomplete = if report.is_incomplete() { "Incomplete: " } else { "" };
-            format!(
-                "{incomplete}{} ({}){read}",
-                plural(found as u64, "finding"),
-                levels.collect::<Vec<_>>().join(", ")
-            )
-        }
-    };
+    let mut text = verdict(report);
     if !report.skips.is_empty() {
-        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-        report.skips.iter().for_each(|skip| *reasons.entry(skip.reason.name()).or_default() += 1);
-        let reasons: Vec<_> = reasons.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for skip in &report.skips {
+            *counts.entry(skip.reason.name()).or_default() += 1;
+        }
+        let reasons: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
         text.push_str(&format!(" Not read: {}.", reasons.join(", ")));
     }
-    let inline = report.suppressed.iter().filter(|one| matches!(one.reason, Suppression::Inline(_))).count();
-    let known = report.suppressed.iter().filter(|one| one.reason == Suppression::Baseline).count();
-    let unsure = report.suppressed.len() - inline - known;
-    let parts = [
-        (inline as u64, "allowed by a comment"),
-        (unsure as u64, "below the confidence asked for"),
-        (known as u64, "in the baseline"),
+    let (mut inline, mut baseline, mut confidence) = (0, 0, 0);
+    for suppressed in &report.suppressed {
+        match suppressed.reason {
+            Suppression::Inline(_) => inline += 1,
+            Suppression::Baseline => baseline += 1,
+            Suppression::Confidence(_) => confidence += 1,
+        }
+    }
+    let counts: [(u64, &str); 7] = [
+        (inline, "allowed by a comment"),
+        (confidence, "below the confidence asked for"),
+        (baseline, "in the baseline"),
         (report.unused_baseline as u64, "in the baseline and not found any more"),
-        (counts.excluded, "excluded"),
+        (report.counts.excluded, "excluded"),
         (report.unused_allows.len() as u64, "allow comments without a finding"),
-        (counts.unlisted, "more in files with over 1000 findings"),
+        (report.counts.unlisted, "more in files with over 1000 findings"),
     ];
-    let told: Vec<_> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", grouped(*count)))
-        .collect();
-    if !told.is_empty() {
-        text.push_str(&format!(" {}.", told.join(", ")));
+    let mut parts = Vec::new();
+    for (count, what) in counts {
+        if count > 0 {
+            parts.push(format!("{} {what}", grouped(count)));
+        }
+    }
+    if !parts.is_empty() {
+        text.push_str(&format!(" {}.", parts.join(", ")));
     }
     text
 }
 
-/// What was read, counted in the words of what was asked for.
+/// The first sentence of the summary: how many findings there are, and how much was read.
+fn verdict(report: &Report<'_>) -> String {
+    let counts = &report.counts;
+    if report.findings.is_empty() && counts.is_nothing() {
+        return if report.is_incomplete() {
+            "Incomplete: nothing was read.".to_owned()
+        } else {
+            why_nothing_was_read(report).to_owned()
+        };
+    }
+    let read = format!(" in {}, {}.", what_was_read(report), byte_size(counts.bytes));
+    if report.findings.is_empty() {
+        return if report.is_incomplete() {
+            format!("Incomplete: no findings{read}")
+        } else {
+            format!("No findings{read}")
+        };
+    }
+    let mut levels = Vec::new();
+    for &level in Level::ALL.iter().rev() {
+        let count = report.count(level);
+        if count > 0 {
+            levels.push(plural(count as u64, level.name()));
+        }
+    }
+    let incomplete = if report.is_incomplete() { "Incomplete: " } else { "" };
+    let findings = plural(report.findings.len() as u64, "finding");
+    format!("{incomplete}{findings} ({}){read}", levels.join(", "))
+}
+
+/// How much was read, in the units of the source, such as `2 commits, 5 files`.
 fn what_was_read(report: &Report<'_>) -> String {
     let counts = &report.counts;
     let files = plural(counts.files, "file");
     let commits = plural(counts.commits, "commit");
-    let read = match report.scope.name {
+    let units = match report.scope.name {
         "staged" => plural(counts.files, "staged file"),
         "message" => plural(counts.files, "commit message"),
         "range" | "push" => format!("{commits}, {files}"),
@@ -192,13 +224,13 @@ fn what_was_read(report: &Report<'_>) -> String {
         _ => files,
     };
     match counts.members {
-        0 => read,
-        members => format!("{read}, {}", plural(members, "archive member")),
+        0 => units,
+        members => format!("{units}, {}", plural(members, "archive member")),
     }
 }
 
-/// Why nothing was read.
-fn nothing(report: &Report<'_>) -> &'static str {
+/// Why no file and no object was read.
+fn why_nothing_was_read(report: &Report<'_>) -> &'static str {
     match report.scope.name {
         _ if report.counts.excluded > 0 => "Nothing was read.",
         "staged" => "Nothing was read: no content is staged.",
@@ -209,31 +241,34 @@ fn nothing(report: &Report<'_>) -> &'static str {
     }
 }
 
+/// A count with its noun, such as `1 file` or `2,000 files`.
 fn plural(count: u64, word: &str) -> String {
     format!("{} {word}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
-/// Digits in groups of three.
+/// A number with commas between groups of three digits: 1234567 is `1,234,567`.
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        let remaining_digits = digits.len() - index;
+        if index > 0 && remaining_digits.is_multiple_of(3) {
+            text.push(',');
         }
-        out.push(digit);
+        text.push(digit);
     }
-    out
+    text
 }
 
-/// Bytes in the unit that reads best.
-fn size(bytes: u64) -> String {
+/// A number of bytes in the largest unit that fits, with one digit after the point: 1000 is `1.0 kB`.
+fn byte_size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return plural(bytes, "byte");
     }
     let mut value = bytes as f64 / 1000.0;
     let mut unit = 0;
+    // From 999.95 on, one digit after the point would round to 1000.0.
     while value >= 999.95 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -241,23 +276,23 @@ fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// A finding as `miette` shows it.
+/// A finding in the form that `miette` draws.
 #[derive(Debug)]
-struct Shown<'f> {
+struct FindingDiagnostic<'f> {
     finding: &'f Finding,
     rule: Option<&'f Rule>,
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for FindingDiagnostic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.rule.map_or(&*self.finding.rule, |rule| rule.name.as_str());
         write!(f, "{name}: {}", self.finding.evidence)
     }
 }
 
-impl std::error::Error for Shown<'_> {}
+impl std::error::Error for FindingDiagnostic<'_> {}
 
-impl Diagnostic for Shown<'_> {
+impl Diagnostic for FindingDiagnostic<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(&self.finding.rule))
     }
@@ -279,16 +314,16 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let reading =
+        let encoding =
             self.finding.reading.as_ref().map_or(String::new(), |reading| format!(", written in {reading}"));
-        let label = format!("{}, {} confidence{reading}", self.finding.level, self.finding.confidence);
+        let label = format!("{}, {} confidence{encoding}", self.finding.level, self.finding.confidence);
         let excerpt = &self.finding.excerpt;
         Some(Box::new(std::iter::once(LabeledSpan::new(Some(label), excerpt.start, excerpt.length))))
     }
 }
 
-impl SourceCode for Shown<'_> {
-    /// The excerpt is all the source there is; line and column are those of the secret in its file.
+impl SourceCode for FindingDiagnostic<'_> {
+    /// Returns the whole excerpt, whatever span is asked for. The line and column are those of the secret in its file.
     fn read_span<'a>(
         &'a self,
         _: &SourceSpan,
@@ -298,7 +333,7 @@ impl SourceCode for Shown<'_> {
         let text = self.finding.excerpt.text.as_bytes();
         let start = self.finding.region.start;
         Ok(Box::new(MietteSpanContents::new_named(
-            beginning(self.finding.origin.shown()),
+            path_at_line_start(self.finding.origin.shown()),
             text,
             (0, text.len()).into(),
             usize::try_from(start.line - 1).unwrap_or(usize::MAX - 1),
@@ -313,10 +348,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn formats_counts_and_sizes() {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!((size(1), size(999), size(1000)), ("1 byte".into(), "999 bytes".into(), "1.0 kB".into()));
-        assert_eq!((size(999_949), size(999_950)), ("999.9 kB".into(), "1.0 MB".into()));
+        assert_eq!(
+            (byte_size(1), byte_size(999), byte_size(1000)),
+            ("1 byte".into(), "999 bytes".into(), "1.0 kB".into())
+        );
+        assert_eq!((byte_size(999_949), byte_size(999_950)), ("999.9 kB".into(), "1.0 MB".into()));
     }
 }

@@ -81,7 +81,7 @@ fn write_outputs(args: &Args, merged: &Merged) -> bool {
 }
 
 fn finding_count(merged: &Merged, level: Level) -> u64 {
-    merged.findings.get(level.name()).copied().unwrap_or_default()
+    merged.counts_by_level.get(level.name()).copied().unwrap_or_default()
 }
 
 /// A line such as `Incomplete: findings: 2 error, 1 note, in 4 reports.`
