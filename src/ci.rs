@@ -159,7 +159,6 @@ fn github_commits(event: &str, payload: &Value) -> Result<Option<Commits>, Strin
 fn gitlab_commits(event: &str, environment: &Environment<'_>) -> Option<Commits> {
     let ids =
         |names: &[&str]| names.iter().filter_map(|name| commit_id(environment(name))).collect::<Vec<_>>();
-    // Without a commit the job would scan nothing.
     let ids_or_head = |names: &[&str]| {
         let ids = ids(names);
         if ids.is_empty() { vec!["HEAD".to_owned()] } else { ids }

@@ -8,7 +8,7 @@ use crate::input::Reason;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// The ratio limit applies only above this size. Short repetitive files compress well and harm nobody.
+/// The ratio limit applies only above this size. Less output than this is no danger, whatever its ratio.
 const MIN_BOMB_BYTES: u64 = 8 << 20;
 
 /// A decoder with a dictionary up to this size needs no reservation. It is the default of xz, and more than that of zstd.
@@ -118,8 +118,8 @@ impl Budget {
     /// Counts `new_bytes` that a decoder produced. `Err` is the limit that they exceed. A member that is too large ends
     /// only that member; the other limits exhaust the budget.
     ///
-    /// `member_bytes` is the size of the member so far. `container_bytes` is the size of all members of its container so
-    /// far, and `container_input_bytes` is what was read of that container for them.
+    /// `member_bytes` is the size of the member so far, and `container_bytes` that of all members of its container.
+    /// `container_input_bytes` were read from the container for them.
     pub(super) fn add_produced_bytes(
         &self,
         new_bytes: u64,
@@ -162,7 +162,7 @@ impl Budget {
         if bytes > MAX_DECODER_BYTES || self.has_large_decoder.swap(true, Ordering::Relaxed) {
             return Err(too_much_memory());
         }
-        // A poisoned lock protects no data, so it is as good as any.
+        // The lock protects no data, so a poisoned one can be used.
         let lock = LARGE_DECODER.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Some(MemoryReservation { has_large_decoder: &self.has_large_decoder, _lock: lock }))
     }

@@ -39,6 +39,7 @@ struct Bzip2Streams<'c, 'p> {
 }
 
 impl Read for Bzip2Streams<'_, '_> {
+    /// Reads decoded bytes of the current stream. At its end, opens the next one if another bzip2 header follows.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);

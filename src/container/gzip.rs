@@ -32,6 +32,7 @@ struct GzipStreams<'c, 'p> {
 }
 
 impl Read for GzipStreams<'_, '_> {
+    /// Reads decoded bytes of the current stream. At its end, opens the next one if another gzip header follows.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);

@@ -104,6 +104,7 @@ impl MeteredReader<'_> {
 }
 
 impl Read for MeteredReader<'_> {
+    /// Reads bytes of the member and counts them. After an error or a limit, every call returns the same error.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone().into());

@@ -78,6 +78,7 @@ struct LenientReader<'s, R> {
 }
 
 impl<R: Read> Read for LenientReader<'_, R> {
+    /// Reads content. An error of the decoder is an end.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self.content.read(out) {
             Err(error) if self.state.has_input_failed() || error.kind() == io::ErrorKind::Interrupted => {

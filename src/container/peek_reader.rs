@@ -141,6 +141,7 @@ fn input_failure(error: &io::Error) -> Failure {
 }
 
 impl Read for PeekReader<'_> {
+    /// Reads buffered bytes, and fills the buffer only if it is empty.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let buffered = self.fill_buf()?;
         let count = buffered.len().min(out.len());
@@ -175,6 +176,7 @@ pub(super) struct ExactReader<'e, 'p> {
 }
 
 impl Read for ExactReader<'_, '_> {
+    /// Reads at most the remaining bytes. An early end of the input is an error.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let max_len = out.len().min(usize::try_from(self.remaining_bytes).unwrap_or(usize::MAX));
         if max_len == 0 {

@@ -74,8 +74,10 @@ fn read_text_chunk(
 
 /// Skips the fields before the text of a chunk. `None` if the chunk ends before, or its compression method is unknown.
 ///
-/// The fields are: in `tEXt` the keyword; in `zTXt` the keyword and the method; in `iTXt` the keyword, a flag for
-/// compression, the method, the language and the translated keyword.
+/// The fields depend on the kind:
+/// - `tEXt`: keyword
+/// - `zTXt`: keyword, compression method
+/// - `iTXt`: keyword, compression flag, compression method, language, translated keyword
 fn skip_to_text(chunk: &mut ExactReader<'_, '_>, kind: [u8; 4]) -> io::Result<Option<TextFormat>> {
     const ZLIB_METHOD: u8 = 0;
     if !skip_string(chunk)? {

@@ -24,7 +24,7 @@ const MAGIC: Range<usize> = 257..263;
 const PREFIX: Range<usize> = 345..500;
 /// In the header of a sparse file of GNU tar: whether blocks with more of its map follow.
 const IS_SPARSE_MAP_EXTENDED: usize = 482;
-/// The same in each of these blocks.
+/// In each of these blocks: whether another one follows.
 const IS_SPARSE_MAP_EXTENDED_AGAIN: usize = 504;
 
 /// Whether `head` begins with a header block.

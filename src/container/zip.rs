@@ -1,8 +1,8 @@
 //! zip (APPNOTE 6.3.10). The section numbers below are those of APPNOTE.
 //!
 //! The archive is read from front to back, by the local header before each member. The directory at the end is only a
-//! sign that nothing is cut off. So members are found that the directory hides: before the first member, between members
-//! and behind the directory. No member is read twice, even if the entries of the directory overlap.
+//! sign that nothing is cut off. So it also finds members that no directory lists: before the first member, between members
+//! and behind the directory. It reads no member twice, even if the entries of the directory overlap.
 
 use super::failure::{cut_off, damaged, reason_of};
 use super::open_container::OpenContainer;
@@ -145,7 +145,7 @@ pub(super) fn open_after_stub(
 /// Reads all members.
 ///
 /// # Errors
-/// The archive is cut off in a header, or behind a member that was read and is not followed by a directory.
+/// The archive is cut off in a header, or it has no directory behind its last member.
 pub(super) fn open(input: &mut PeekReader<'_>, container: &mut OpenContainer<'_>) -> io::Result<()> {
     // Set only by members that were read to their end: for others a failure was reported already.
     let mut is_directory_missing = false;
@@ -450,6 +450,7 @@ struct ChecksumReader<'c> {
 }
 
 impl Read for ChecksumReader<'_> {
+    /// Reads content and adds it to the checksum, which is compared at the end.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(out)?;
         self.checksum.update(&out[..read]);
@@ -472,6 +473,7 @@ struct SizedReader<'s> {
 }
 
 impl Read for SizedReader<'_> {
+    /// Reads content, and returns an error if it ends before its size.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(out)?;
         if let Some(remaining) = &mut self.remaining_bytes {
@@ -499,6 +501,7 @@ impl<'d, 'p> DescriptorTerminated<'d, 'p> {
 }
 
 impl Read for DescriptorTerminated<'_, '_> {
+    /// Reads content up to the next data descriptor. An end of the file before that is an error.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.is_at_end || out.is_empty() {
             return Ok(0);

@@ -185,6 +185,7 @@ impl<'c, 'p, 'b> ZstdFrames<'c, 'p, 'b> {
 }
 
 impl Read for ZstdFrames<'_, '_, '_> {
+    /// Reads decoded bytes of the current frame. At its end, checks its checksum and opens the next frame.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);

@@ -151,6 +151,7 @@ fn commits(history: &History) -> Value {
     value
 }
 
+/// A commit. Only this format has the e-mail address of its author.
 fn commit(commit: &Commit) -> Value {
     json!({
         "id": commit.id.to_string(),

@@ -274,6 +274,10 @@ impl JsonMerger {
     }
 }
 
+/// Merges reports in our own JSON.
+///
+/// # Errors
+/// The first report that lacks a list or its summary.
 fn merge_json(inputs: Vec<Input>) -> Result<Merged, String> {
     let mut merger = JsonMerger::default();
     for input in inputs {
@@ -442,6 +446,10 @@ impl RunParts {
     }
 }
 
+/// Merges reports in SARIF.
+///
+/// # Errors
+/// The first report with a run that lacks its tool or its results.
 fn merge_sarif(inputs: Vec<Input>) -> Result<Merged, String> {
     let mut mergers: Vec<RunMerger> = Vec::new();
     let mut is_incomplete = false;

@@ -61,17 +61,6 @@ fn run(report: &Report<'_>) -> Run {
         findings.truncate(MAX_RESULTS);
     }
     let left_out = report.findings.len() - findings.len();
-    let counts = &report.counts;
-    let properties = BTreeMap::from([
-        ("files".to_owned(), json!(counts.files)),
-        ("commits".to_owned(), json!(counts.commits)),
-        ("objects".to_owned(), json!(counts.objects)),
-        ("members".to_owned(), json!(counts.members)),
-        ("bytes".to_owned(), json!(counts.bytes)),
-        ("excluded".to_owned(), json!(counts.excluded)),
-        ("suppressed".to_owned(), json!(report.suppressed.len())),
-        ("unlisted".to_owned(), json!(counts.unlisted)),
-    ]);
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
         .automation_details(
@@ -89,11 +78,26 @@ fn run(report: &Report<'_>) -> Run {
                 .build(),
         ])
         .results(findings.into_iter().map(|finding| result(finding, report)).collect::<Vec<_>>())
-        .properties(PropertyBag::builder().additional_properties(properties).build());
+        .properties(PropertyBag::builder().additional_properties(count_properties(report)).build());
     match provenance(&report.scope) {
         Some(provenance) => run.version_control_provenance(vec![provenance]).build(),
         None => run.build(),
     }
+}
+
+/// How much was read, as properties of the run.
+fn count_properties(report: &Report<'_>) -> BTreeMap<String, Value> {
+    let counts = &report.counts;
+    BTreeMap::from([
+        ("files".to_owned(), json!(counts.files)),
+        ("commits".to_owned(), json!(counts.commits)),
+        ("objects".to_owned(), json!(counts.objects)),
+        ("members".to_owned(), json!(counts.members)),
+        ("bytes".to_owned(), json!(counts.bytes)),
+        ("excluded".to_owned(), json!(counts.excluded)),
+        ("suppressed".to_owned(), json!(report.suppressed.len())),
+        ("unlisted".to_owned(), json!(counts.unlisted)),
+    ])
 }
 
 /// The revision that was scanned. `None` if the address of the repository is not known, because SARIF requires it.
@@ -221,8 +225,8 @@ fn location(origin: &Origin<'_>, region: Option<Region>) -> Location {
     Location::builder().physical_location(physical).build()
 }
 
-/// The path of a file, or of the container of a member. For an object or a ref it is the path in `.git` where git keeps it, or
-/// would keep it if it were not packed.
+/// The path of a file, or of the container of a member. For an object or a ref it is the path in `.git` of its loose
+/// file.
 fn path(origin: &Origin<'_>) -> Vec<u8> {
     match (origin.kind(), origin.object_id()) {
         (Kind::Commit | Kind::Tag | Kind::Object, Some(id)) => {

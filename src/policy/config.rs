@@ -79,27 +79,12 @@ impl Config {
         let mut levels = BTreeMap::new();
         let mut level_spans = BTreeMap::new();
         for (rule, word) in file.levels {
-            let level = match word.get_ref().as_str() {
-                "off" => None,
-                level => Some(level.parse().map_err(|error: String| {
-                    let what = format!("{error}, off");
-                    mistake_at(what, word.span())
-                })?),
-            };
-            level_spans.insert(rule.get_ref().as_str().into(), rule.span());
-            levels.insert(rule.get_ref().as_str().into(), level);
+            let id: RuleId = rule.get_ref().as_str().into();
+            let level = parse_level(word.get_ref()).map_err(|error| mistake_at(error, word.span()))?;
+            level_spans.insert(id.clone(), rule.span());
+            levels.insert(id, level);
         }
-        let mut globs = ignore::gitignore::GitignoreBuilder::new("");
-        for glob in &file.exclude {
-            globs
-                .add_line(None, glob.get_ref())
-                .map_err(|error| mistake_at(error.to_string(), glob.span()))?;
-            if glob.get_ref().starts_with('!') {
-                let what =
-                    "a glob that begins with ! brings back what another one excludes; write narrower ones";
-                return Err(mistake_at(what.to_owned(), glob.span()));
-            }
-        }
+        check_globs(&file.exclude).map_err(|(error, span)| mistake_at(error, span))?;
         let without_spans =
             |texts: Vec<Spanned<String>>| texts.into_iter().map(Spanned::into_inner).collect();
         let (exclude, rules) = (without_spans(file.exclude), without_spans(file.rules));
@@ -151,6 +136,27 @@ impl Config {
         }
         removed
     }
+}
+
+/// The level that a word stands for, or `None` for `off`.
+fn parse_level(word: &str) -> Result<Option<Level>, String> {
+    if word == "off" {
+        return Ok(None);
+    }
+    word.parse().map(Some).map_err(|error: String| format!("{error}, off"))
+}
+
+/// Checks that every glob is valid and excludes something. `Err` has the first mistake and its position in the file.
+fn check_globs(globs: &[Spanned<String>]) -> Result<(), (String, Range<usize>)> {
+    let mut builder = ignore::gitignore::GitignoreBuilder::new("");
+    for glob in globs {
+        builder.add_line(None, glob.get_ref()).map_err(|error| (error.to_string(), glob.span()))?;
+        if glob.get_ref().starts_with('!') {
+            let what = "a glob that begins with ! brings back what another one excludes; write narrower ones";
+            return Err((what.to_owned(), glob.span()));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::baseline::Baseline;
 use crate::date::Time;
 use crate::finding::Finding;
+use crate::input::Scope;
 use crate::report::{Report, Suppressed, Suppression};
 use crate::rule::{Confidence, Level, RuleId, RuleSet};
 use crate::scan::Scanned;
@@ -46,15 +47,7 @@ pub fn apply_policy<'r>(scanned: Scanned, rules: &'r RuleSet, policy: &Policy<'_
     } else {
         Vec::new()
     };
-    // Only a scan of everything can show that a finding of the baseline is gone.
-    let is_everything_scanned =
-        ["worktree", "history"].contains(&scanned.scope.name) && scanned.scope.is_whole;
-    let unused_baseline = if is_everything_scanned {
-        let suppressed = suppressed.iter().map(|suppressed| &suppressed.finding);
-        policy.baseline.unused(findings.iter().chain(suppressed))
-    } else {
-        0
-    };
+    let unused_baseline = unused_baseline_entries(&scanned.scope, &findings, &suppressed, policy.baseline);
     Report {
         scope: scanned.scope,
         rules,
@@ -82,4 +75,19 @@ fn suppression(finding: &Finding, policy: &Policy<'_>) -> Option<Suppression> {
         return Some(Suppression::Confidence(finding.confidence));
     }
     policy.baseline.has(finding).then_some(Suppression::Baseline)
+}
+
+/// How many entries of the baseline have no finding any more. 0 if only a part was scanned: the finding may be in the rest.
+fn unused_baseline_entries(
+    scope: &Scope,
+    findings: &[Finding],
+    suppressed: &[Suppressed],
+    baseline: &Baseline,
+) -> usize {
+    let is_everything_scanned = ["worktree", "history"].contains(&scope.name) && scope.is_whole;
+    if !is_everything_scanned {
+        return 0;
+    }
+    let suppressed = suppressed.iter().map(|suppressed| &suppressed.finding);
+    baseline.unused(findings.iter().chain(suppressed))
 }

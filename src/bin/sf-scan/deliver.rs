@@ -1,7 +1,7 @@
 //! Writes reports and hooks to standard output or to files. A file appears whole or not at all.
 //!
-//! A file is written under a temporary name, or on Linux without a name, and then gets its own name in one step. So a reader
-//! never sees half a report, and a run that is killed leaves at most one temporary file, which the next run removes.
+//! A file is written under a temporary name, or on Linux without a name. Then it gets its own name in one step. So a reader
+//! never sees half a report. A run that is killed leaves at most one temporary file, and the next run removes it.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};

@@ -257,7 +257,7 @@ impl HookFolders {
         Ok(HookFolders { work_tree, common, hooks, husky })
     }
 
-    /// The paths of all files that may be a hook of ours, also in folders that git does not use any more.
+    /// The paths of all files that may be our hooks, also in folders that git no longer uses.
     fn possible_hooks(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.hooks.clone(), self.common.join("hooks"), self.work_tree.join(".husky")];
         folders.extend(self.husky.clone());

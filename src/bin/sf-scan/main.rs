@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Parses the arguments, runs, and turns the result into an exit code. A panic gives the code of an incomplete scan.
 fn main() -> ExitCode {
     install_panic_hook();
     deliver::survive_file_size_limit();

@@ -161,8 +161,8 @@ impl Setup {
     }
 }
 
-/// The absolute path, with links and dots resolved. The last part of the path of a file is kept, so that a link that is
-/// named is scanned as a link.
+/// The absolute path, with links and dots resolved. A link to a file keeps its own name: that is the
+/// name that the user knows.
 fn absolute(current_folder: &Path, path: &Path) -> PathBuf {
     let path = current_folder.join(path);
     let resolved = path.canonicalize();
@@ -192,7 +192,7 @@ fn find_repository(git: &GitEnvironment, current_folder: &Path, first_path: &Pat
 }
 
 /// The root for a scan of files: the root of the repository around the first path. Outside of a repository it is the current
-/// folder, or the folder of the path if that is not below the current folder.
+/// folder. If the path is not below that, it is the folder of the path.
 fn find_root(current_folder: &Path, first_path: &Path) -> PathBuf {
     let folder = if first_path.is_dir() { first_path } else { first_path.parent().unwrap_or(first_path) };
     match Repository::around(folder) {
@@ -383,7 +383,7 @@ fn remove_disabled_rules(rules: &mut Vec<Rule>, config: &Config, notes: &mut Vec
     }
 }
 
-/// Checks that added rules find what their examples say. Tests check the built-in ones.
+/// Checks that added rules match their own examples. Unit tests check the built-in rules.
 ///
 /// # Errors
 /// The first wrong example, with its line in the rule's file.

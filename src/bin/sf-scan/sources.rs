@@ -61,6 +61,11 @@ pub(crate) fn pick(
     if args.history || matches!(args.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History)) {
         return history_or_event(args, setup, worktree);
     }
+    stdin_or_worktree(args, worktree)
+}
+
+/// Standard input if a path is `-`, else the working tree.
+fn stdin_or_worktree(args: &Args, worktree: Worktree) -> Result<Box<dyn Source>, ErrorReport> {
     let has_stdin = args.paths.iter().any(|path| path == Path::new("-"));
     if !has_stdin {
         return Ok(Box::new(worktree));
@@ -119,14 +124,14 @@ fn history_or_event(args: &Args, setup: &Setup, worktree: Worktree) -> Result<Bo
     let (limits, share, threads) = (worktree.limits.clone(), worktree.share, worktree.threads);
     let worktree = (!repository.is_bare).then_some(Worktree { paths: vec![root], ..worktree });
     let allow_shallow = args.allow_shallow;
-    let all = History { repository, databases, worktree, allow_shallow, limits, share, threads };
+    let history = History { repository, databases, worktree, allow_shallow, limits, share, threads };
     if args.ci == Some(CiMode::History) {
-        return Ok(Box::new(all));
+        return Ok(Box::new(history));
     }
-    let Some(job) = setup.job.clone() else { return Ok(Box::new(all)) };
-    let Some(commits) = job.commits.clone() else { return Ok(Box::new(all)) };
+    let Some(job) = setup.job.clone() else { return Ok(Box::new(history)) };
+    let Some(commits) = job.commits.clone() else { return Ok(Box::new(history)) };
     let watched = setup.watched.clone();
-    Ok(Box::new(Event { job, commits, all, watched, found: Found::default() }))
+    Ok(Box::new(Event { job, commits, all: history, watched, found: Found::default() }))
 }
 
 /// The number of threads that read: `requested` by `-j`, or one for each processor; at most [`max_threads`].

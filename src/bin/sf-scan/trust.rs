@@ -80,8 +80,8 @@ impl TrustedFiles<'_> {
     }
 }
 
-/// Refuses a file outside `root` that an untrusted configuration names. Messages about a wrong file show lines of it, so a
-/// scanned repository could make them show a file of the user.
+/// Refuses a file outside `root` that an untrusted configuration names. A message about a wrong file shows lines of it. So a
+/// scanned repository could make a private file of the user appear in a log.
 ///
 /// # Errors
 /// The file is outside, after links are resolved.

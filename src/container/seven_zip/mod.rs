@@ -1,10 +1,10 @@
 //! 7z (`7zFormat.txt` of the LZMA SDK).
 //!
-//! The directory is at the end of an archive, so the archive is held in memory, and a large one is not opened.
+//! The directory is at the end of an archive. So the archive is held in memory, and a large one is not opened.
 //! [`directory`] parses the directory, [`decoder`] decodes what it describes. Most directories are compressed themselves.
 //!
-//! An archive has solid blocks. Each is one stream of files, decoded by a chain of coders, so that a file can be read only
-//! after all files before it. `7zFormat.txt` calls a block "Folder".
+//! An archive has solid blocks. Each is one stream of files, decoded by a chain of coders. So a file can be read only after
+//! all files before it. `7zFormat.txt` calls a block "Folder".
 
 mod decoder;
 mod directory;
@@ -98,6 +98,7 @@ impl<'f> FileReader<'f> {
 }
 
 impl Read for FileReader<'_> {
+    /// Reads bytes of this file and no further. At its end, compares the checksum.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);
@@ -153,7 +154,7 @@ fn stored_directory(archive: &[u8]) -> io::Result<Option<&[u8]>> {
     Ok(Some(stored))
 }
 
-/// Decompresses a directory. `description` says by which coders, in the format of a directory's streams.
+/// Decompresses a directory. `description` has its blocks and coders, in the same format as the streams of a directory.
 fn decode_directory(archive: &[u8], description: &[u8], budget: &Budget) -> io::Result<Vec<u8>> {
     let invalid = || error_with(invalid_directory());
     let streams = DirectoryParser::new(description).streams().ok_or_else(invalid)?;
