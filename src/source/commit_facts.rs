@@ -1,4 +1,4 @@
-//! The facts of a commit for people: who, when, and the first line of its message.
+//! The facts of a commit for people: who wrote it, when, and the first line of its message.
 
 use crate::date::Time;
 use crate::finding::Commit;
@@ -8,12 +8,13 @@ use crate::input::ObjectId;
 use crate::secret::mask_shapes;
 use crate::text::printable;
 
-/// What is left of the facts of a commit that can no longer be read.
+/// The facts of a commit that can no longer be read: its id and when it was committed.
 pub(super) fn unread_commit(people: &People, id: ObjectId, committed: Time) -> Commit {
     Commit { committed, authored: committed, ..commit(people, id, &[]) }
 }
 
-/// The facts of a commit, from its bytes; of a tag those of who made it.
+/// The facts of a commit or a tag, from its bytes. For a tag, the tagger counts as the author. What is missing is empty, or
+/// `unknown` for a name.
 pub(super) fn commit(people: &People, id: ObjectId, bytes: &[u8]) -> Commit {
     /// Longer names are cut.
     const MAX_NAME_CHARS: usize = 100;
@@ -23,8 +24,8 @@ pub(super) fn commit(people: &People, id: ObjectId, bytes: &[u8]) -> Commit {
     let committer = field(bytes, b"committer").map_or(author, signature);
     let (name, email) = people.proper(author.name, author.email);
     let name = if name.is_empty() { b"unknown" } else { name };
-    let subject = message(bytes).split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    let subject = subject.into_iter().find(|line| !line.is_empty()).unwrap_or_default();
+    let mut lines = message(bytes).split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let subject = lines.find(|line| !line.is_empty()).unwrap_or_default();
     Commit {
         committed: committer.time,
         id,
@@ -35,9 +36,9 @@ pub(super) fn commit(people: &People, id: ObjectId, bytes: &[u8]) -> Commit {
     }
 }
 
-/// Text from outside for people: printable, keys masked, and cut after `max_chars` characters.
+/// Text of a commit for people: printable, keys masked, and cut after `max_chars` characters.
 fn shown(text: &[u8], max_chars: usize) -> String {
-    /// Far more than is shown, so that what a cut leaves of a key is not shown either.
+    /// Text is masked before it is cut, so that no part of a key is left. This is far more than a key has.
     const MAX_READ_BYTES: usize = 4096;
     let text = printable(&mask_shapes(&text[..text.len().min(MAX_READ_BYTES)]));
     match text.char_indices().nth(max_chars) {
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_commits_in_printable_text() {
+    fn shows_printable_masked_and_cut_text() {
         let people = People::parse(b"\xFF <a@b>\n");
         let id = ObjectId::new(&[1; 20]);
         let key = format!("api_{}", "Q7".repeat(16));
@@ -64,7 +65,10 @@ mod tests {
         assert_eq!((shown.authored.seconds, shown.authored.offset, shown.committed.seconds), (10, 3600, 20));
         assert!(shown.subject.starts_with(&format!("api_Q7Q7{} \\x1b é", "*".repeat(28))), "{shown:?}");
         assert_eq!(shown.subject.chars().count(), 121);
-        let none = commit(&people, id, b"\xFF");
-        assert_eq!((none.author.as_str(), none.email.as_str(), none.subject.as_str()), ("unknown", "", ""));
+        let empty = commit(&people, id, b"\xFF");
+        assert_eq!(
+            (empty.author.as_str(), empty.email.as_str(), empty.subject.as_str()),
+            ("unknown", "", "")
+        );
     }
 }

@@ -1,19 +1,19 @@
-//! What the user does not want read.
+//! Limits that the user sets on what is read.
 
 use ignore::gitignore::Gitignore;
 use std::path::Path;
 
-/// What of a source the user does not want read.
+/// Which files the user does not want to be read.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Globs of paths, relative to the root. What they match is counted, not read.
+    /// Globs of paths relative to the root. A path that matches is counted and not read.
     pub exclude: Gitignore,
-    /// Larger files are skipped.
+    /// Files with more bytes than this are skipped.
     pub max_file_size: Option<u64>,
 }
 
 impl Limits {
-    /// Whether a path (relative to the root) is excluded, or lies in a folder that is.
+    /// Whether a path or a folder above it is excluded. `path` is relative to the root.
     pub(super) fn excludes(&self, path: &Path, is_folder: bool) -> bool {
         !self.exclude.is_empty()
             && !path.as_os_str().is_empty()

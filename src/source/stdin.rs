@@ -1,11 +1,11 @@
-//! Standard input, read to its end.
+//! Standard input as a source. It is read once, to its end.
 
 use crate::file::open;
 use crate::input::{Origin, Scope, Skip};
 use crate::source::reader::Reader;
 use crate::source::traits::{NewVisitor, Source};
 
-/// Standard input as a source of one blob.
+/// Standard input.
 #[derive(Debug)]
 pub struct Stdin;
 
@@ -18,6 +18,7 @@ impl Source for Stdin {
             visitor.skip(Skip { origin, reason: open::reason(&error) });
         }
     }
+
     fn scope(&self) -> Scope {
         Scope::new("stdin")
     }
