@@ -1,4 +1,6 @@
-//! What is read: where bytes come from, the bytes while they are looked at, and what was not read.
+//! The input of a scan: where bytes come from ([`Origin`]), the bytes ([`Blob`]), and what could not be read ([`Skip`]).
+//!
+//! All sources and detection share these types. Nothing here reads a file.
 
 use crate::secret::mask_shapes;
 use crate::text::{Encoding, Mark, printable};
@@ -6,33 +8,35 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// Where bytes come from.
+/// Where bytes come from: a file, a git object, standard input, or a member of a container in one of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin<'a> {
+    /// With `/` between its parts. Empty for a git object whose path is not known yet.
     path: Cow<'a, [u8]>,
-    /// The path in the container that lies at `path`, with `!` between containers.
+    /// The path in the container at `path`, with `!` between containers.
     inner: Option<Cow<'a, [u8]>>,
     kind: Kind,
+    /// The git object that the bytes were read from.
     object: Option<ObjectId>,
 }
 
-/// What was scanned, in the words of whoever asked for it.
+/// What a scan covers, for reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// The word for it in reports: worktree, stdin, staged, history, range, push or message.
     pub name: &'static str,
     /// The commit of `HEAD`, where there is a repository.
     pub revision: Option<ObjectId>,
-    /// The branch that `HEAD` is on: printable, keys in it masked.
+    /// The branch that `HEAD` is on. It is printable, and keys in it are masked.
     pub branch: Option<String>,
-    /// The address of the repository, if the environment tells it.
+    /// The address of the repository, if the environment has it.
     pub repository: Option<String>,
-    /// Whether all of it was to be read, and not only some paths or a shard.
+    /// Whether the scan covers everything, not only some paths or a shard.
     pub is_whole: bool,
 }
 
 impl Scope {
-    /// A scope of which no more is known than its name.
+    /// A scope of this name, without a repository.
     #[must_use]
     pub fn new(name: &'static str) -> Scope {
         Scope { name, revision: None, branch: None, repository: None, is_whole: false }
@@ -45,29 +49,30 @@ impl Default for Scope {
     }
 }
 
-/// The name of a git object: the hash of what it holds.
+/// The name of a git object: the hash of its type and content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId {
+    /// The hash, followed by zeros.
     bytes: [u8; 32],
-    length: u8,
+    len_bytes: u8,
 }
 
 impl ObjectId {
-    /// The id that has these bytes: 20 of SHA-1, 32 of SHA-256.
+    /// The id with this hash: 20 bytes for SHA-1, 32 bytes for SHA-256.
     ///
     /// # Panics
-    /// For more than 32 bytes.
+    /// If `hash` has more than 32 bytes.
     #[must_use]
     pub fn new(hash: &[u8]) -> ObjectId {
         let mut bytes = [0; 32];
         bytes[..hash.len()].copy_from_slice(hash);
-        ObjectId { bytes, length: u8::try_from(hash.len()).unwrap_or_default() }
+        ObjectId { bytes, len_bytes: u8::try_from(hash.len()).unwrap_or_default() }
     }
 
     /// The hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.length)]
+        &self.bytes[..usize::from(self.len_bytes)]
     }
 }
 
@@ -77,20 +82,20 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// The kinds of places that bytes come from.
+/// What kind of thing the bytes come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A file of the working tree.
     File,
-    /// Where a symbolic link of the working tree points to.
+    /// The target of a symbolic link of the working tree.
     Link,
     /// Standard input.
     Stdin,
-    /// An entry of git's index: what a commit would take.
+    /// An entry of git's index: a file that is staged.
     Index,
     /// The message of a commit that is being written.
     Message,
-    /// A file as a commit holds it.
+    /// A file in a commit.
     Blob,
     /// The name of a file in a commit.
     Name,
@@ -98,9 +103,9 @@ pub enum Kind {
     Commit,
     /// A tag with a message of its own. Its path is its id.
     Tag,
-    /// An object of another sort, or one that no commit leads to. Its path is its id.
+    /// A git object of another kind, or one that no commit refers to. Its path is its id.
     Object,
-    /// The name of a branch, tag or other ref, and what its log says.
+    /// The name of a branch, tag or other ref, or its log.
     Ref,
 }
 
@@ -120,7 +125,7 @@ impl Kind {
         Kind::Ref,
     ];
 
-    /// The word for it in reports.
+    /// The word for this kind in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -140,26 +145,26 @@ impl Kind {
 }
 
 impl<'a> Origin<'a> {
-    /// Something of the working tree; `path` is relative to the root, with `/` between its parts, or absolute where
-    /// it lies outside.
+    /// An origin that has a path. `path` is relative to the root, or absolute if it is outside of the root. It has `/`
+    /// between its parts.
     #[must_use]
     pub fn new(kind: Kind, path: impl Into<Cow<'a, [u8]>>) -> Origin<'a> {
         Origin { kind, path: path.into(), inner: None, object: None }
     }
 
-    /// A git object that goes by its id: a commit, a tag, or one of which no more is known.
+    /// A git object whose path is its id: a commit, a tag, or an object without a path.
     #[must_use]
     pub fn object(kind: Kind, id: ObjectId) -> Origin<'static> {
         Origin { path: id.to_string().into_bytes().into(), inner: None, kind, object: Some(id) }
     }
 
-    /// The same, read from this git object.
+    /// This origin, with the git object that it was read from.
     #[must_use]
     pub fn in_object(self, id: ObjectId) -> Origin<'a> {
         Origin { object: Some(id), ..self }
     }
 
-    /// The git object that was read.
+    /// The git object that the bytes were read from. `None` outside of git.
     #[must_use]
     pub fn object_id(&self) -> Option<ObjectId> {
         self.object
@@ -171,13 +176,13 @@ impl<'a> Origin<'a> {
         Origin::new(Kind::Stdin, &b"stdin"[..])
     }
 
-    /// What it is.
+    /// What kind of thing it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The same, going by the id of its object where it has no name.
+    /// This origin, with the id of its object as its path if it has no path.
     #[must_use]
     pub fn or_by_id(self) -> Origin<'a> {
         match self.object {
@@ -186,17 +191,18 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Whether it has no name yet: an object of a repository of which it is not known where it belongs.
+    /// Whether it has no path: a git object that was read before its path was known.
     #[must_use]
     pub fn is_nameless(&self) -> bool {
         self.path.is_empty()
     }
 
-    /// A member of the container that lies here. Of a name that no system has only the beginning is kept.
+    /// A member of the container at this origin. A hostile archive can have names of megabytes, so a long name is cut.
     #[must_use]
     pub fn member(&self, name: &[u8]) -> Origin<'static> {
-        const LONGEST: usize = 4096;
-        let name = &name[..name.len().min(LONGEST)];
+        /// The longest path on Linux (`PATH_MAX`).
+        const MAX_NAME_BYTES: usize = 4096;
+        let name = &name[..name.len().min(MAX_NAME_BYTES)];
         let inner = match &self.inner {
             Some(inner) => [inner, &b"!"[..], name].concat(),
             None => name.to_vec(),
@@ -204,32 +210,35 @@ impl<'a> Origin<'a> {
         Origin { inner: Some(inner.into()), ..self.outer().to_owned() }
     }
 
-    /// What lies in no container: the outermost container of a member, or this itself.
+    /// The outermost container of a member. If this is no member, this origin itself.
     #[must_use]
     pub fn outer(&self) -> Origin<'_> {
         Origin { path: Cow::Borrowed(&self.path), inner: None, kind: self.kind, object: self.object }
     }
 
-    /// Whether it lies in a container.
+    /// Whether it is a member of a container.
     #[must_use]
     pub fn is_member(&self) -> bool {
         self.inner.is_some()
     }
 
-    /// The path in the container, for people: control characters and what looks like a key are not shown.
+    /// The path in the outermost container, for people. Control characters are escaped, and keys are masked. `None` if this
+    /// is no member.
     #[must_use]
     pub fn shown_inner(&self) -> Option<String> {
         self.inner.as_ref().map(|inner| printable(&mask_shapes(inner)))
     }
 
-    /// The path in the innermost container; of what is in none the path. What looks like a key is masked.
+    /// The path in the innermost container. If this is no member, the whole path. Keys in it are masked.
     #[must_use]
     pub fn innermost(&self) -> Vec<u8> {
-        let inner = self.inner.as_ref().map(|inner| inner.rsplit(|&byte| byte == b'!').next());
-        mask_shapes(inner.map_or(&self.path[..], Option::unwrap_or_default))
+        match &self.inner {
+            Some(inner) => mask_shapes(inner.rsplit(|&byte| byte == b'!').next().unwrap_or_default()),
+            None => mask_shapes(&self.path),
+        }
     }
 
-    /// The last part of the path, as it is.
+    /// The last part of the path. Keys in it are not masked: rules look at file names.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {
         let name = match &self.inner {
@@ -239,7 +248,7 @@ impl<'a> Origin<'a> {
         name.unwrap_or_default()
     }
 
-    /// The path for people: control characters and what looks like a key are not shown.
+    /// The path for people. Control characters are escaped, and keys are masked. Before the id of an object stands its kind.
     #[must_use]
     pub fn shown(&self) -> String {
         let path = printable(&self.path());
@@ -249,7 +258,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// The path for programs: its bytes, but for what looks like a key.
+    /// The path for programs, as bytes. Keys in it are masked.
     #[must_use]
     pub fn path(&self) -> Vec<u8> {
         match &self.inner {
@@ -258,7 +267,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// The same, free of what it borrows.
+    /// A copy that borrows nothing.
     #[must_use]
     pub fn to_owned(&self) -> Origin<'static> {
         Origin {
@@ -270,51 +279,52 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Bytes with an origin: a file, or a window of one. It lives for one call.
+/// Bytes with an origin: a whole file, or one window of it with a margin on each side.
 #[derive(Clone, Debug)]
 pub struct Blob<'a> {
     /// Where the bytes come from.
     pub origin: &'a Origin<'a>,
-    /// The bytes, with a margin of what stands around the window.
+    /// The bytes of the window and of its margins.
     pub bytes: &'a [u8],
-    /// Where `bytes` begin.
+    /// The position of `bytes[0]` in the file.
     pub start: Mark,
-    /// How the file is written.
+    /// The encoding of the file.
     pub encoding: Encoding,
-    /// The part of `bytes` in which matches begin that belong to this blob and to no neighbour.
-    pub own: Range<usize>,
-    /// From which places in `own` on it can be shown again, with more behind it.
-    pub again: Range<usize>,
+    /// The window, as a range of `bytes`. The blob has the matches that begin here. So a match in the overlap of two blobs
+    /// is found once.
+    pub window: Range<usize>,
+    /// A range of `bytes` in the window. From each of these offsets on, the source can show the blob again with more bytes.
+    pub resumable: Range<usize>,
 }
 
 impl<'a> Blob<'a> {
-    /// A blob that is all of something.
+    /// A blob that has all bytes of its origin.
     #[must_use]
     pub fn whole(origin: &'a Origin<'a>, bytes: &'a [u8]) -> Blob<'a> {
-        let (encoding, own) = (Encoding::guess(bytes), 0..bytes.len());
-        Blob { origin, bytes, start: Mark::START, encoding, own, again: 0..0 }
+        let (encoding, window) = (Encoding::guess(bytes), 0..bytes.len());
+        Blob { origin, bytes, start: Mark::START, encoding, window, resumable: 0..0 }
     }
 
     /// Whether it is the first (or only) blob of its origin.
     #[must_use]
     pub fn is_first(&self) -> bool {
-        self.start.offset == 0 && self.own.start == 0
+        self.start.offset == 0 && self.window.start == 0
     }
 }
 
-/// Whether a file is a container shows in so many of its first bytes, or in all of it where it has fewer.
-pub const HEAD: usize = 512;
+/// The first bytes of a file that decide whether it is a container. A shorter file is decided by all of its bytes.
+pub const HEAD_BYTES: usize = 512;
 
-/// What a rule may look at on each side of a match: windows overlap by this many bytes. The way that a finding
-/// is judged must never depend on more, so that it does not depend on where windows begin.
-pub const MARGIN: usize = 8 * 1024;
+/// The bytes on each side of a match that a rule may look at. Windows overlap by as many. Detection must not depend on
+/// bytes further away, because then its result would depend on where windows begin.
+pub const MARGIN_BYTES: usize = 8 * 1024;
 
-/// Something that we were asked to read and did not read to its end. A scan with a skip is incomplete.
+/// Something that had to be read and was not read to its end. A scan with a skip is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skip {
     /// What was not read.
     pub origin: Origin<'static>,
-    /// Why.
+    /// Why it was not read.
     pub reason: Reason,
 }
 
@@ -323,50 +333,50 @@ pub struct Skip {
 pub enum Reason {
     /// There is no such file or folder.
     NotFound,
-    /// The system refused or failed; its words.
+    /// The system refused the read or failed. Holds the system's message.
     Unreadable(String),
-    /// A FIFO, socket or device was named. (Those that are met on the way hold nothing and are no skip.)
+    /// The user named a FIFO, socket or device. Holds which. (A walk passes them by: they have no content of their own.)
     Special(&'static str),
     /// The file has more bytes than `--max-file-size` allows.
     TooLarge {
-        /// Bytes that the file has.
+        /// The size of the file in bytes.
         size: u64,
-        /// Bytes allowed.
+        /// The largest size allowed, in bytes.
         limit: u64,
     },
-    /// A bare repository was named: its objects are compressed, so reading its files finds nothing.
+    /// The user named a bare repository. Its objects are compressed, so reading its files finds nothing.
     BareRepository,
-    /// Something in a repository is not as git writes it; what.
+    /// Something is damaged. Holds what is wrong with it.
     Damaged(String),
-    /// An object that something else leads to is not there; what leads to it.
+    /// A git object is missing. Holds what refers to it.
     Missing(String),
-    /// Objects are missing, because the repository is a partial clone; how many.
+    /// Objects are missing because the repository is a partial clone. Holds how many.
     PartialClone(u64),
-    /// Commits are missing, because the clone is shallow; how many it ends at.
+    /// Commits are missing because the clone is shallow. Holds the number of commits that lack a parent.
     Shallow(u64),
-    /// A revision that names no commits here; what it is or does instead.
+    /// A revision that names no commits here. Holds what is wrong with it, for people.
     Revision(String),
-    /// A repository of a sort that cannot be read; which.
+    /// The repository has a format that cannot be read. Holds which.
     Unsupported(String),
-    /// A member of a container that is encrypted.
+    /// An encrypted container, or an encrypted member of one.
     Encrypted,
-    /// A container that holds more than is opened: which option says how much, and what it allows.
+    /// A container that exceeds a limit.
     Archive {
-        /// The option, as it is written.
+        /// The option that sets the limit, such as `--archive-members`.
         option: &'static str,
-        /// What there is too much of.
+        /// What is limited, for people.
         what: &'static str,
-        /// How much is allowed.
+        /// The limit.
         limit: u64,
     },
-    /// Compressed data that is written in base64 or hexadecimal in it is longer than what is read of such.
+    /// Compressed data in base64 or hexadecimal that is larger than the largest that is read.
     Compressed,
-    /// Looking at it went wrong in sf-scan itself.
+    /// A bug in sf-scan made the scan of it fail.
     Bug,
 }
 
 impl Reason {
-    /// One word for counting and for programs.
+    /// The word for the reason in reports for programs, and for counting.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -433,7 +443,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_shown_without_controls_and_keys() {
+    fn shown_path_has_no_controls_and_no_keys() {
         let path = format!("a/\x1bapi_{}", "Q7".repeat(16));
         let origin = Origin::new(Kind::File, path.as_bytes());
         assert_eq!(origin.shown(), format!("a/\\x1bapi_Q7Q7{}", "*".repeat(28)));
@@ -441,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_has_the_path_of_its_containers() {
+    fn path_of_a_member_names_its_containers() {
         let outer = Origin::new(Kind::File, &b"a/b.tar.gz"[..]);
         let member = outer.member(b"b.tar").member(b"../c/.env");
         assert_eq!(member.shown(), "a/b.tar.gz!b.tar!../c/.env");

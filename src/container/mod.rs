@@ -26,7 +26,7 @@ pub use budget::{Budget, Limits};
 pub use failure::Failure;
 pub use open_container::MemberVisitor;
 
-use crate::input::HEAD;
+use crate::input::HEAD_BYTES;
 use failure::error_with;
 use open_container::OpenContainer;
 use peek_reader::{ContainerState, PeekReader};
@@ -59,7 +59,7 @@ pub enum Format {
 
 impl Format {
     /// The format of the file that begins with `head`, or `None` if it is no container. `head` is the first
-    /// [`HEAD`] bytes, or the whole file if it is shorter.
+    /// [`HEAD_BYTES`] bytes, or the whole file if it is shorter.
     ///
     /// Each format checks more than its magic number, because a file that is wrongly taken for a container is
     /// reported as damaged.
@@ -118,7 +118,7 @@ pub fn open(
 
 /// Detects the format of `input`, checks the depth limit and calls the reader of the format.
 fn open_detected(input: &mut PeekReader<'_>, container: &mut OpenContainer<'_>) -> io::Result<()> {
-    let Some(format) = Format::detect(input.peek(HEAD)?) else { return Ok(()) };
+    let Some(format) = Format::detect(input.peek(HEAD_BYTES)?) else { return Ok(()) };
     let limits = &container.budget.limits;
     let enclosing_containers = container.depth as u64 - 1;
     let is_above_limit = enclosing_containers > limits.max_depth;

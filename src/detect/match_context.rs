@@ -6,7 +6,7 @@
 use super::layer::{DecodeStep, DecompressedStream, Layer};
 use super::matching::JoinedSecret;
 use crate::decode::{Decoded, Form, Inflated, MAX_STREAM_BYTES, inflate};
-use crate::input::MARGIN;
+use crate::input::MARGIN_BYTES;
 use crate::text::View;
 use std::ops::Range;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 const CONTEXT_BACK_BYTES: usize = 3 * 1024;
 
 /// How far behind the start of a match text is decoded. A key that is encoded three times has at most 7,776 bytes.
-pub(super) const CONTEXT_AHEAD_BYTES: usize = MARGIN;
+pub(super) const CONTEXT_AHEAD_BYTES: usize = MARGIN_BYTES;
 
 /// The decoded text around a match, and the texts that it was decoded from.
 pub(super) struct MatchContext<'a> {
@@ -107,7 +107,7 @@ impl<'a> MatchContext<'a> {
     /// The context in which the secret is written in one piece instead of in several.
     pub(super) fn joined(mut self, secret: &JoinedSecret) -> MatchContext<'a> {
         let text = self.text();
-        let near = self.at.saturating_sub(MARGIN)..text.len().min(self.at + MARGIN);
+        let near = self.at.saturating_sub(MARGIN_BYTES)..text.len().min(self.at + MARGIN_BYTES);
         let written = secret.written.clone();
         let mut view = View::with_capacity(near.len());
         view.push_part(text, near.start..written.start);

@@ -53,7 +53,7 @@ pub struct Detected {
 pub fn detect(rules: &RuleSet, blob: &Blob<'_>) -> Detected {
     let masks = Masks::new(rules, blob.bytes);
     let mut detection = Detection::new(Judge { rules, blob, masks: &masks });
-    find_candidates(rules, &Layer::from_blob(blob), blob.own.clone(), &mut |layer, candidate, at| {
+    find_candidates(rules, &Layer::from_blob(blob), blob.window.clone(), &mut |layer, candidate, at| {
         detection.add(layer, candidate, at);
     });
     detection.finish()
@@ -115,7 +115,7 @@ impl<'d> Detection<'d> {
             _ => Vec::new(),
         };
         let start = layer.written(at..at + 1).start;
-        if !blob.own.contains(&start) {
+        if !blob.window.contains(&start) {
             return;
         }
         match candidate {
@@ -138,11 +138,11 @@ impl<'d> Detection<'d> {
                     self.allow_offsets.push(start);
                 }
             }
-            Candidate::TruncatedStream if blob.again.contains(&start) => {
+            Candidate::TruncatedStream if blob.resumable.contains(&start) => {
                 self.incomplete_from = Some(self.incomplete_from.map_or(start, |first| first.min(start)));
             }
             // A stream that ends with the blob is damaged, but all of it was read.
-            Candidate::TruncatedStream => self.has_unread_stream |= blob.own.end < blob.bytes.len(),
+            Candidate::TruncatedStream => self.has_unread_stream |= blob.window.end < blob.bytes.len(),
             Candidate::StreamTooLarge => self.has_unread_stream = true,
         }
     }

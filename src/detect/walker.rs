@@ -14,7 +14,7 @@ use crate::decode::{
     DecodedText, EncodedSpan, Form, Inflated, MAX_STREAM_BYTES, StreamEnd, begins_escape, encoded_spans,
     inflate, stream_format,
 };
-use crate::input::MARGIN;
+use crate::input::MARGIN_BYTES;
 use crate::rule::{AnchorKind, Hit, RuleSet};
 use crate::text::Encoding;
 use std::ops::Range;
@@ -23,7 +23,7 @@ use std::ops::Range;
 const MAX_DEPTH: usize = 4;
 
 /// A long run is decoded in steps of this size. The allocator would map a buffer of 128 KiB or more anew each time.
-const STEP_BYTES: usize = 8 * MARGIN;
+const STEP_BYTES: usize = 8 * MARGIN_BYTES;
 
 /// The step for escapes where there were none shortly before, and for text amid other digits.
 const SMALL_STEP_BYTES: usize = 512;

@@ -1,6 +1,9 @@
-//! What one thread gathers: findings, sightings, skips and counts.
+//! Gathers the results of one thread: findings, sightings, skips and counts.
+//!
+//! Each thread has a [`Gatherer`] of its own, so threads wait for each other only when they report progress. When a gatherer
+//! is dropped, it adds its results to the list of all threads. `visitor` and `containers` hold the rest of its methods.
 
-use super::listing::{LISTED_PER_FILE, Listing};
+use super::listing::{KindCounts, MAX_LISTED_PER_FILE};
 use super::scanned::{Progress, Scanned};
 use crate::container::{Budget, Limits};
 use crate::detect::detect;
@@ -13,64 +16,76 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+/// The results of one thread.
+pub(super) struct ThreadResult {
+    pub(super) scanned: Scanned,
+    /// Secrets in git objects whose path is not known yet.
+    pub(super) sightings: Vec<Sighting>,
+}
+
+/// The results of the threads that have ended.
+pub(super) type ThreadResults = Mutex<Vec<ThreadResult>>;
+
 /// The visitor of one thread.
 pub(super) struct Gatherer<'s> {
     pub(super) rules: &'s RuleSet,
     pub(super) archives: Limits,
     pub(super) progress: &'s Progress,
-    pub(super) parts: &'s Mutex<Vec<(Scanned, Vec<Sighting>)>>,
-    pub(super) seen: Scanned,
+    /// Where the results go when the gatherer is dropped.
+    pub(super) results: &'s ThreadResults,
+    pub(super) scanned: Scanned,
     pub(super) sightings: Vec<Sighting>,
-    /// The secrets of the sightings.
+    /// The secrets of the sightings, each stored once.
     pub(super) secrets: BTreeMap<SecretId, Arc<SecretId>>,
-    /// What is found in the file or member that is being read.
-    pub(super) listing: Listing,
-    /// The object that was read last: one that is handed in several blobs is one object.
-    pub(super) object: Option<ObjectId>,
+    /// How many findings the current file or member has.
+    pub(super) file_counts: KindCounts,
+    /// The object of the latest blob. A large object comes in several blobs and is counted once.
+    pub(super) last_object: Option<ObjectId>,
     pub(super) pending: PendingProgress,
-    /// How many bytes were looked at.
-    pub(super) looked_at: u64,
-    /// The containers that are being read.
+    /// Bytes that were scanned, with those of members of containers.
+    pub(super) bytes_scanned: u64,
     pub(super) open: OpenContainers,
-    /// Who takes the findings, where the scan itself does not.
-    pub(super) judge: Option<&'s mut (dyn FnMut(Finding) + Send)>,
+    /// If set, this is a rescan: findings go here, and the counts and skips are dropped.
+    pub(super) on_finding: Option<&'s mut (dyn FnMut(Finding) + Send)>,
 }
 
-/// The containers that a thread has open.
+/// The containers that a thread has open, one inside the other.
 #[derive(Default)]
 pub(super) struct OpenContainers {
+    /// What the outermost container and all in it may still use up.
     pub(super) budget: Option<Arc<Budget>>,
-    /// For each, the secrets in its members.
+    /// For each open container, the outermost first: the secrets in its members.
     pub(super) secrets: Vec<BTreeSet<SecretId>>,
-    /// What is found in the outermost one.
-    pub(super) listing: Listing,
-    /// How many of its members could not be read, but for a limit.
-    pub(super) unread: u64,
-    /// Buffers that are not in use: for members, and for the bytes of containers.
-    pub(super) readers: Vec<Reader>,
+    /// How many findings the outermost container has.
+    pub(super) counts: KindCounts,
+    /// How many members of the outermost container could not be read. Members that hit a limit do not count.
+    pub(super) unread_members: u64,
+    /// Readers for members that are not in use.
+    pub(super) member_readers: Vec<Reader>,
+    /// Readers for the bytes of containers that are not in use.
     pub(super) raw_readers: Vec<Reader>,
 }
 
 impl OpenContainers {
-    /// How deep the innermost container lies.
+    /// How many containers are open; 0 outside of containers.
     pub(super) fn depth(&self) -> usize {
         self.secrets.len()
     }
 
-    /// Takes note of a secret in a member; whether it is to be listed.
-    pub(super) fn takes(&mut self, finding: &Finding) -> bool {
+    /// Counts a finding in a member, and remembers its secret. Returns whether the finding is listed.
+    fn count(&mut self, finding: &Finding) -> bool {
         if let Some(secrets) = self.secrets.last_mut() {
             secrets.insert(finding.secret_id());
         }
-        self.listing.takes(finding, LISTED_PER_CONTAINER)
+        self.counts.count(finding, MAX_LISTED_PER_CONTAINER)
     }
 }
 
-/// How many findings of one kind in one outermost container are listed; the others are only counted.
-const LISTED_PER_CONTAINER: u64 = 10_000;
+/// At most this many findings of one kind are listed for one outermost container.
+const MAX_LISTED_PER_CONTAINER: u64 = 10_000;
 
-/// What a thread has read and not yet added to the progress. A history has a million small objects, and threads that add
-/// to the same number wait for each other.
+/// What a thread has read and not yet added to [`Progress`]. A history has a million small objects. If each of them changed
+/// the shared counters, the threads would wait for each other.
 #[derive(Default)]
 pub(super) struct PendingProgress {
     pub(super) blobs: u64,
@@ -80,10 +95,14 @@ pub(super) struct PendingProgress {
 }
 
 impl PendingProgress {
+    /// Whether there is enough to report that it costs little beside the scan.
     fn is_worth_reporting(&self) -> bool {
-        self.blobs >= 64 || self.bytes >= 256 * 1024
+        const MIN_BLOBS: u64 = 64;
+        const MIN_BYTES: u64 = 256 * 1024;
+        self.blobs >= MIN_BLOBS || self.bytes >= MIN_BYTES
     }
 
+    /// Adds everything to the shared counters and starts again from 0.
     pub(super) fn report(&mut self, progress: &Progress) {
         progress.files.fetch_add(self.files, Ordering::Relaxed);
         progress.objects.fetch_add(self.objects, Ordering::Relaxed);
@@ -93,86 +112,94 @@ impl PendingProgress {
 }
 
 impl<'s> Gatherer<'s> {
+    /// A gatherer that adds its results to `results` when it is dropped.
     pub(super) fn new(
         rules: &'s RuleSet,
         archives: Limits,
         progress: &'s Progress,
-        parts: &'s Mutex<Vec<(Scanned, Vec<Sighting>)>>,
+        results: &'s ThreadResults,
     ) -> Gatherer<'s> {
         Gatherer {
             rules,
             archives,
             progress,
-            parts,
-            seen: Scanned::default(),
+            results,
+            scanned: Scanned::default(),
             sightings: Vec::new(),
             secrets: BTreeMap::new(),
-            listing: Listing::default(),
-            object: None,
+            file_counts: KindCounts::default(),
+            last_object: None,
             pending: PendingProgress::default(),
-            looked_at: 0,
+            bytes_scanned: 0,
             open: OpenContainers::default(),
-            judge: None,
+            on_finding: None,
         }
     }
+}
 
-    /// Counts what begins with a blob.
+impl Gatherer<'_> {
+    /// Counts a file, object or member when its first bytes are read.
     pub(super) fn count(&mut self, origin: &Origin<'_>) {
         if origin.is_member() {
-            self.seen.counts.members += 1;
+            self.scanned.counts.members += 1;
             return;
         }
-        let is_new_object = origin.object_id().is_some() && origin.object_id() != self.object;
-        self.object = origin.object_id();
+        let object = origin.object_id();
+        // A blob at several paths is handed over once for each path. It is one object and several files.
+        let is_new_object = object.is_some() && object != self.last_object;
+        self.last_object = object;
         let is_file = match origin.kind() {
             Kind::File | Kind::Link | Kind::Stdin | Kind::Index | Kind::Message => true,
             Kind::Blob => !origin.is_nameless(),
             Kind::Name | Kind::Commit | Kind::Tag | Kind::Object | Kind::Ref => false,
         };
-        let is_commit = is_new_object && origin.kind() == Kind::Commit;
-        self.seen.counts.files += u64::from(is_file);
-        self.seen.counts.commits += u64::from(is_commit);
-        self.seen.counts.objects += u64::from(is_new_object);
+        let is_new_commit = is_new_object && origin.kind() == Kind::Commit;
+        self.scanned.counts.files += u64::from(is_file);
+        self.scanned.counts.commits += u64::from(is_new_commit);
+        self.scanned.counts.objects += u64::from(is_new_object);
         self.pending.files += u64::from(is_file);
         self.pending.objects += u64::from(is_new_object);
     }
-}
 
-impl Gatherer<'_> {
-    /// Adds to the progress, now and then. What is judged was read before.
+    /// Reports progress if enough has been read since the last report. A rescan reports none: its bytes were counted before.
     pub(super) fn report_progress(&mut self) {
-        if self.pending.is_worth_reporting() && self.judge.is_none() {
+        if self.pending.is_worth_reporting() && self.on_finding.is_none() {
             self.pending.report(self.progress);
         }
     }
 
-    /// Takes a finding, unless there are more of its kind than anybody reads.
-    pub(super) fn file_listed(&mut self, finding: Finding) {
-        let is_judged = self.judge.is_some();
-        let is_listed = self.listing.takes(&finding, LISTED_PER_FILE) || is_judged;
-        if is_listed & (self.open.depth() == 0 || self.open.takes(&finding)) {
-            self.take(finding);
+    /// Adds a finding if its file and its container do not have too many of its kind. Otherwise only counts it. A rescan adds
+    /// each finding of a file.
+    pub(super) fn add_listed(&mut self, finding: Finding) {
+        let is_rescan = self.on_finding.is_some();
+        let is_listed_in_file = self.file_counts.count(&finding, MAX_LISTED_PER_FILE) || is_rescan;
+        // A container counts each finding, because it has to know all secrets of its members.
+        let is_listed_in_container = self.open.depth() == 0 || self.open.count(&finding);
+        if is_listed_in_file && is_listed_in_container {
+            self.add(finding);
         } else {
-            self.seen.counts.unlisted += 1;
+            self.scanned.counts.unlisted += 1;
         }
     }
 
-    /// Looks at the name of a member: it is text too.
-    pub(super) fn name_of_member(&mut self, origin: &Origin<'_>, name: &[u8]) {
-        if self.rules.may_contain_finding(name, &(0..name.len())) {
-            self.listing = Listing::default();
-            let blob = Blob::whole(origin, name);
-            let found = catch_unwind(AssertUnwindSafe(|| detect(self.rules, &blob).findings));
-            for finding in found.unwrap_or_default() {
-                let evidence = format!("{}, in the name of a member", finding.evidence);
-                self.file_listed(Finding { evidence, ..finding });
-            }
+    /// Scans the name of a member. It may be a secret too.
+    pub(super) fn scan_member_name(&mut self, origin: &Origin<'_>, name: &[u8]) {
+        if !self.rules.may_contain_finding(name, &(0..name.len())) {
+            return;
+        }
+        self.file_counts = KindCounts::default();
+        let blob = Blob::whole(origin, name);
+        let findings = catch_unwind(AssertUnwindSafe(|| detect(self.rules, &blob).findings));
+        for finding in findings.unwrap_or_default() {
+            let evidence = format!("{}, in the name of a member", finding.evidence);
+            self.add_listed(Finding { evidence, ..finding });
         }
     }
 
-    pub(super) fn take(&mut self, finding: Finding) {
-        if let Some(judge) = &mut self.judge {
-            return judge(finding);
+    /// Adds a finding. In a git object without a path it becomes a [`Sighting`], which takes far less memory.
+    fn add(&mut self, finding: Finding) {
+        if let Some(on_finding) = &mut self.on_finding {
+            return on_finding(finding);
         }
         match finding.origin.object_id() {
             Some(object) if finding.origin.is_nameless() => {
@@ -183,7 +210,7 @@ impl Gatherer<'_> {
                     self.sightings.push(sighting);
                 }
             }
-            _ => self.seen.findings.push(finding),
+            _ => self.scanned.findings.push(finding),
         }
     }
 }

@@ -1,5 +1,7 @@
-//! A scan: a source drives its blobs through detection; what the threads saw is put together and sorted, so that the
-//! result does not depend on them.
+//! Runs a scan. A source drives its blobs through detection, on several threads, and each thread gathers its own results.
+//! The results are then merged, sorted and freed of duplicates, so that they do not depend on threads.
+//!
+//! This module does not decide which findings count: `policy` does.
 
 mod containers;
 mod gatherer;
@@ -12,77 +14,97 @@ pub use scanned::{Progress, Scanned};
 use crate::container::Limits;
 use crate::finding::{Finding, SecretId, Sighting};
 use crate::input::Origin;
+use crate::report::Counts;
 use crate::rule::RuleSet;
 use crate::source::{Reader, Source};
-use gatherer::Gatherer;
+use gatherer::{Gatherer, ThreadResult, ThreadResults};
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-/// Scans all that `source` gives with `rules`, and opens `archives` so far.
+/// Scans everything in `source` with `rules`. `archives` limits how far containers are opened.
 #[must_use]
 pub fn scan(source: &dyn Source, rules: &RuleSet, archives: Limits, progress: &Progress) -> Scanned {
-    let parts = Mutex::new(Vec::new());
-    let gatherer = || Gatherer::new(rules, archives, progress, &parts);
-    source.drive(&|| Box::new(gatherer()));
-    let take = || std::mem::take(&mut *parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    let (mut driven, mut findings, mut sightings) = (take(), Vec::new(), Vec::new());
-    for (part, seen) in &mut driven {
-        findings.append(&mut part.findings);
-        sightings.append(seen);
-    }
-    let secrets: BTreeSet<SecretId> = findings
-        .iter()
-        .map(Finding::secret_id)
-        .chain(sightings.iter().map(|sighting: &Sighting| (*sighting.secret).clone()))
-        .collect();
+    let results = ThreadResults::default();
+    let new_gatherer = || Gatherer::new(rules, archives, progress, &results);
+    source.drive(&|| Box::new(new_gatherer()));
+    let mut driven = take_results(&results);
+    let (mut findings, mut sightings) = take_secrets(&mut driven);
+    let secrets = secret_ids(&findings, &sightings);
     if !secrets.is_empty() {
-        source.drive_rest(&|| Box::new(gatherer()));
-        for (part, seen) in take() {
-            findings
-                .extend(part.findings.into_iter().filter(|finding| secrets.contains(&finding.secret_id())));
-            sightings.extend(seen.into_iter().filter(|sighting| secrets.contains(&*sighting.secret)));
-        }
+        // Another shard reports the counts and skips of the rest. Only its findings of our secrets count here.
+        source.drive_rest(&|| Box::new(new_gatherer()));
+        let (other_findings, other_sightings) = take_secrets(&mut take_results(&results));
+        findings.extend(other_findings.into_iter().filter(|finding| secrets.contains(&finding.secret_id())));
+        sightings.extend(other_sightings.into_iter().filter(|sighting| secrets.contains(&*sighting.secret)));
     }
     findings.sort();
     sightings.sort();
     sightings.dedup();
+
+    // Readers have buffers of a megabyte, so they are used again.
     let readers: Mutex<Vec<Reader>> = Mutex::default();
-    let judge = |origin: &Origin<'_>, content: &mut dyn Read, take: &mut (dyn FnMut(Finding) + Send)| {
-        let mut gatherer = Gatherer::new(rules, archives, progress, &parts);
-        gatherer.judge = Some(take);
-        let mut reader = readers.lock().map_or(None, |mut readers| readers.pop()).unwrap_or_default();
-        let read = reader.read(content, None, origin, &mut gatherer);
-        if let Ok(mut readers) = readers.lock() {
-            readers.push(reader);
-        }
-        read
-    };
-    let mut visitor = gatherer();
-    let used = allows_of(&findings);
-    let mut findings = source.attribute(findings, sightings, &judge, &mut visitor);
-    findings.iter_mut().for_each(|finding| set_lifetime(finding, rules));
+    let rescan =
+        |origin: &Origin<'_>, content: &mut dyn Read, on_finding: &mut (dyn FnMut(Finding) + Send)| {
+            let mut gatherer = Gatherer::new(rules, archives, progress, &results);
+            gatherer.on_finding = Some(on_finding);
+            let mut reader = readers.lock().map_or(None, |mut readers| readers.pop()).unwrap_or_default();
+            let read = reader.read(content, None, origin, &mut gatherer);
+            if let Ok(mut readers) = readers.lock() {
+                readers.push(reader);
+            }
+            read
+        };
+    let allows_before = allows_of(&findings);
+    let mut visitor = new_gatherer();
+    let mut findings = source.attribute(findings, sightings, &rescan, &mut visitor);
     drop(visitor);
-    let parts = driven.into_iter().chain(take()).map(|(part, _)| part);
-    let mut all = Scanned { scope: source.scope(), findings, ..Scanned::default() };
-    for part in parts {
-        all.allows.extend(part.allows);
-        all.skips.extend(part.skips);
-        all.notes.extend(part.notes);
-        all.counts.files += part.counts.files;
-        all.counts.commits += part.counts.commits;
-        all.counts.objects += part.counts.objects;
-        all.counts.members += part.counts.members;
-        all.counts.bytes += part.counts.bytes;
-        all.counts.excluded += part.counts.excluded;
-        all.counts.unlisted += part.counts.unlisted;
+    findings.iter_mut().for_each(|finding| set_lifetime(finding, rules));
+    // A file is read twice if two of the paths on the command line contain it.
+    findings.sort();
+    findings.dedup();
+
+    driven.extend(take_results(&results));
+    let mut scanned = merge(driven);
+    scanned.scope = source.scope();
+    // A source may report one of several versions of a file. A comment of a version that is not reported also has its
+    // finding, so it must not look like a comment without one.
+    let allows_after = allows_of(&findings);
+    scanned.allows.retain(|allow| allows_after.contains(allow) || !allows_before.contains(allow));
+    scanned.findings = findings;
+    scanned
+}
+
+/// Takes the results of all threads that have ended since the last call.
+fn take_results(results: &ThreadResults) -> Vec<ThreadResult> {
+    std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Takes the findings and sightings out of the results. The rest of each result stays.
+fn take_secrets(results: &mut [ThreadResult]) -> (Vec<Finding>, Vec<Sighting>) {
+    let (mut findings, mut sightings) = (Vec::new(), Vec::new());
+    for result in results {
+        findings.append(&mut result.scanned.findings);
+        sightings.append(&mut result.sightings);
     }
-    // A path that was named twice was read twice; what was found there is one finding.
-    all.findings.sort();
-    all.findings.dedup();
-    // Of several versions of a file one is told. The comments in the others have their findings too.
-    let told = allows_of(&all.findings);
-    all.allows.retain(|allow| told.contains(allow) || !used.contains(allow));
+    (findings, sightings)
+}
+
+/// The secrets that were found, each once.
+fn secret_ids(findings: &[Finding], sightings: &[Sighting]) -> BTreeSet<SecretId> {
+    let found = findings.iter().map(Finding::secret_id);
+    found.chain(sightings.iter().map(|sighting| (*sighting.secret).clone())).collect()
+}
+
+/// Merges what the threads gathered besides findings. All lists of the result are sorted and have no duplicates.
+fn merge(results: Vec<ThreadResult>) -> Scanned {
+    let mut all = Scanned::default();
+    for ThreadResult { scanned, .. } in results {
+        all.allows.extend(scanned.allows);
+        all.skips.extend(scanned.skips);
+        all.notes.extend(scanned.notes);
+        add_counts(&mut all.counts, &scanned.counts);
+    }
     all.allows.sort();
     all.allows.dedup();
     all.skips.sort();
@@ -92,13 +114,29 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, archives: Limits, progress: &P
     all
 }
 
-/// The comments that allow these findings: where, and on which line.
-fn allows_of(findings: &[Finding]) -> BTreeSet<(Origin<'static>, u64)> {
-    let lines = findings.iter().filter_map(|finding| Some((&finding.origin, finding.allowed.as_ref()?.line)));
-    lines.map(|(origin, line)| (origin.clone(), line)).collect()
+/// Adds the counts of one thread to the totals.
+fn add_counts(totals: &mut Counts, counts: &Counts) {
+    totals.files += counts.files;
+    totals.commits += counts.commits;
+    totals.objects += counts.objects;
+    totals.members += counts.members;
+    totals.bytes += counts.bytes;
+    totals.excluded += counts.excluded;
+    totals.unlisted += counts.unlisted;
 }
 
-/// Sets until when a secret could be valid, counted from the commit that brought it in.
+/// The comments that allow these findings: their origin and their line.
+fn allows_of(findings: &[Finding]) -> BTreeSet<(Origin<'static>, u64)> {
+    let mut allows = BTreeSet::new();
+    for finding in findings {
+        if let Some(allow) = &finding.allowed {
+            allows.insert((finding.origin.clone(), allow.line));
+        }
+    }
+    allows
+}
+
+/// Sets the last moment at which a secret can be valid. The rule's lifetime starts with the first commit that has it.
 fn set_lifetime(finding: &mut Finding, rules: &RuleSet) {
     let days = rules.get(&finding.rule).and_then(|rule| rule.lifetime_days);
     if let Some(history) = &mut finding.history {

@@ -1,20 +1,20 @@
-//! What a scan saw, and how far it is.
+//! The result of a scan, and its progress while it runs.
 
 use crate::finding::Finding;
 use crate::input::{Origin, Scope, Skip};
 use crate::report::Counts;
 use std::sync::atomic::AtomicU64;
 
-/// What a scan saw. All lists are sorted.
+/// The result of a scan. All lists are sorted.
 #[derive(Debug, Default)]
 pub struct Scanned {
     /// What was scanned.
     pub scope: Scope,
-    /// What was found.
+    /// The secrets that were found.
     pub findings: Vec<Finding>,
-    /// Comments that allow findings: where, and on which line.
+    /// The comments that allow findings: their origin and their line, from 1. Also those that allow no finding.
     pub allows: Vec<(Origin<'static>, u64)>,
-    /// What was not read.
+    /// What could not be read, with the reason.
     pub skips: Vec<Skip>,
     /// Remarks for the user.
     pub notes: Vec<String>,
@@ -22,15 +22,15 @@ pub struct Scanned {
     pub counts: Counts,
 }
 
-/// How far a scan is, for whoever watches.
+/// The progress of a scan. The threads of the scan add to it; the progress bar reads it.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Files that were begun.
+    /// The number of files of which the first bytes were read.
     pub files: AtomicU64,
-    /// Objects of a repository that were begun.
+    /// The number of git objects of which the first bytes were read.
     pub objects: AtomicU64,
-    /// Bytes that were looked at.
+    /// The number of bytes that were scanned.
     pub bytes: AtomicU64,
-    /// Objects that there are; 0 where that is not known.
+    /// The number of git objects that will be read; 0 if unknown.
     pub expected: AtomicU64,
 }

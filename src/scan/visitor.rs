@@ -1,7 +1,7 @@
-//! Looks at what a source reads: blobs and containers.
+//! Scans what a source hands over: blobs and containers. This is how a [`Gatherer`] is a [`Visitor`].
 
-use super::gatherer::Gatherer;
-use super::listing::Listing;
+use super::gatherer::{Gatherer, ThreadResult};
+use super::listing::KindCounts;
 use crate::container::Format;
 use crate::detect::detect;
 use crate::input::{Blob, Kind, Origin, Reason, Skip};
@@ -10,24 +10,25 @@ use crate::text::Encoding;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 impl Visitor for Gatherer<'_> {
     fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
-        // A bug in detection costs this blob and is told; it does not cost the run.
+        // A bug in detection costs this blob, which is reported as a skip. It does not end the scan.
         let detected = catch_unwind(AssertUnwindSafe(|| detect(self.rules, blob)));
         let wants = detected.as_ref().ok().and_then(|detected| detected.incomplete_from);
-        // What is shown again has not been looked at yet.
-        let own = (wants.unwrap_or(blob.own.end) - blob.own.start) as u64;
+        // The source shows the bytes from `wants` on again, so they do not count yet.
+        let scanned_bytes = (wants.unwrap_or(blob.window.end) - blob.window.start) as u64;
         if blob.is_first() && wants != Some(0) {
-            self.listing = Listing::default();
+            self.file_counts = KindCounts::default();
             self.count(blob.origin);
         }
         if !blob.origin.is_member() {
-            self.seen.counts.bytes += own;
+            self.scanned.counts.bytes += scanned_bytes;
         }
-        self.looked_at += own;
-        self.pending.bytes += own;
+        self.bytes_scanned += scanned_bytes;
+        self.pending.bytes += scanned_bytes;
         self.pending.blobs += 1;
         self.report_progress();
         let Ok(detected) = detected else {
@@ -38,26 +39,28 @@ impl Visitor for Gatherer<'_> {
             self.skip(Skip { origin: blob.origin.to_owned(), reason: Reason::Compressed });
         }
         for finding in detected.findings {
-            self.file_listed(finding);
+            self.add_listed(finding);
         }
-        if self.listing.is_listed() && self.open.listing.is_listed() && !blob.origin.is_nameless() {
-            self.seen
-                .allows
-                .extend(detected.allow_lines.into_iter().map(|line| (blob.origin.to_owned(), line)));
+        // A comment whose finding is not listed would look as if it had none.
+        let are_all_listed =
+            self.file_counts.is_within_file_limit() && self.open.counts.is_within_file_limit();
+        if are_all_listed && !blob.origin.is_nameless() {
+            let allows = detected.allow_lines.into_iter().map(|line| (blob.origin.to_owned(), line));
+            self.scanned.allows.extend(allows);
         }
         wants
     }
 
-    fn looked_at(&self) -> u64 {
-        self.looked_at
+    fn bytes_scanned(&self) -> u64 {
+        self.bytes_scanned
     }
 
-    fn opens(&self, origin: &Origin<'_>, head: &[u8]) -> bool {
-        let is_content = match origin.kind() {
+    fn is_container(&self, origin: &Origin<'_>, head: &[u8]) -> bool {
+        let may_be_container = match origin.kind() {
             Kind::File | Kind::Stdin | Kind::Index | Kind::Blob | Kind::Object => true,
             Kind::Link | Kind::Message | Kind::Name | Kind::Commit | Kind::Tag | Kind::Ref => false,
         };
-        self.archives.max_depth > 0 && is_content && Format::detect(head).is_some()
+        self.archives.max_depth > 0 && may_be_container && Format::detect(head).is_some()
     }
 
     fn container(&mut self, origin: &Origin<'_>, content: &mut dyn Read) -> io::Result<()> {
@@ -65,24 +68,24 @@ impl Visitor for Gatherer<'_> {
     }
 
     fn is_clean(&self, bytes: &[u8], stretches: &[Range<usize>]) -> bool {
-        // Of a delta's many short stretches those are looked at as one of which the surroundings meet.
-        let apart = 2 * self.rules.reach();
-        let mut together = stretches
-            .chunk_by(|one, next| next.start <= one.end + apart)
+        // The check of a stretch also reads the bytes around it. If those of two stretches meet, one check of both is faster.
+        let max_gap_bytes = 2 * self.rules.reach();
+        let mut merged = stretches
+            .chunk_by(|stretch, next| next.start <= stretch.end + max_gap_bytes)
             .filter_map(|near| Some(near.first()?.start..near.last()?.end));
-        // What text in wider units says, its bytes do not tell.
+        // The check reads bytes. It does not see text in UTF-16 or UTF-32.
         Encoding::guess(bytes) == Encoding::Utf8
-            && !together.any(|stretch| self.rules.may_contain_finding(bytes, &stretch))
+            && !merged.any(|stretch| self.rules.may_contain_finding(bytes, &stretch))
     }
 
     fn reach(&self) -> usize {
         self.rules.reach()
     }
 
-    fn pass(&mut self, kind: Kind, bytes: u64) {
-        self.seen.counts.objects += 1;
-        self.seen.counts.commits += u64::from(kind == Kind::Commit);
-        self.seen.counts.bytes += bytes;
+    fn count_clean(&mut self, kind: Kind, bytes: u64) {
+        self.scanned.counts.objects += 1;
+        self.scanned.counts.commits += u64::from(kind == Kind::Commit);
+        self.scanned.counts.bytes += bytes;
         self.pending.objects += 1;
         self.pending.bytes += bytes;
         self.pending.blobs += 1;
@@ -90,30 +93,32 @@ impl Visitor for Gatherer<'_> {
     }
 
     fn skip(&mut self, skip: Skip) {
-        self.seen.skips.push(skip);
+        self.scanned.skips.push(skip);
     }
 
-    fn excluded(&mut self) {
-        self.seen.counts.excluded += 1;
+    fn count_excluded(&mut self) {
+        self.scanned.counts.excluded += 1;
     }
 
-    fn expect(&mut self, objects: u64) {
-        self.progress.expected.fetch_add(objects, Ordering::Relaxed);
+    fn expect_objects(&mut self, count: u64) {
+        self.progress.expected.fetch_add(count, Ordering::Relaxed);
     }
 
     fn note(&mut self, note: String) {
-        self.seen.notes.push(note);
+        self.scanned.notes.push(note);
     }
 }
 
 impl Drop for Gatherer<'_> {
+    /// Adds the results to those of the other threads. A rescan has handed over its findings and adds nothing.
     fn drop(&mut self) {
-        if self.judge.is_some() {
+        if self.on_finding.is_some() {
             return;
         }
         self.pending.report(self.progress);
-        let seen = std::mem::take(&mut self.seen);
+        let scanned = std::mem::take(&mut self.scanned);
         let sightings = std::mem::take(&mut self.sightings);
-        self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((seen, sightings));
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        results.push(ThreadResult { scanned, sightings });
     }
 }

@@ -1,5 +1,7 @@
-//! Sources: where bytes come from. A source drives: it hands each blob once to a visitor, from many threads, in the
-//! order that is cheapest for it, and what it could not read as well.
+//! Sources read bytes and hand them to visitors: the working tree, the index, commits, a whole history, standard input.
+//!
+//! A source hands over each blob once, from any number of threads, in the order that is cheapest for it. It also reports what
+//! it could not read. It does not search: the visitor does.
 
 mod commit_facts;
 mod commits;
@@ -14,7 +16,7 @@ mod stdin;
 mod traits;
 mod worktree;
 
-pub use commits::{Base, CommitRange, Event, Found, Pushed};
+pub use commits::{BaseCommit, CommitRange, Event, Pushed, ReadCommits};
 pub use history::History;
 pub use limits::Limits;
 pub use message::Message;
@@ -22,5 +24,5 @@ pub use reader::Reader;
 pub use shard::{Shard, Share};
 pub use staged::Staged;
 pub use stdin::Stdin;
-pub use traits::{Judge, NewVisitor, Source, Visitor};
+pub use traits::{NewVisitor, Rescan, Source, Visitor};
 pub use worktree::Worktree;

@@ -6,8 +6,9 @@ use crate::input::Scope;
 use crate::secret::mask_shapes;
 use crate::text::printable;
 
-/// The scope of this name in a repository: with the commit of `HEAD`, and its branch.
-pub(super) fn scope_of(name: &'static str, repository: &Repository) -> Scope {
+/// The scope with this name of a scan of `repository`: with the commit of `HEAD` and its branch. Without them if `HEAD` cannot
+/// be read, because the source reports that itself.
+pub(super) fn repository_scope(name: &'static str, repository: &Repository) -> Scope {
     let format = repository.format().ok().filter(|format| format.has_ref_files);
     let head = format.and_then(|format| Head::of(repository, format.hash.len_in_bytes()).ok());
     match head {

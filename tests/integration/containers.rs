@@ -8,7 +8,7 @@ use crate::support::{FORMATS, Project, Run, findings, paths};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::Value;
 use sf_scan::container::{Budget, Format, Limits, MemberVisitor, open};
-use sf_scan::input::{HEAD, Reason};
+use sf_scan::input::{HEAD_BYTES, Reason};
 use std::io::Read;
 
 /// A file with a key in context.
@@ -680,7 +680,7 @@ proptest! {
             drain(&damaged);
             let head = [&whole[..whole.len().min(64)], &bytes].concat();
             drain(&head);
-            let _ = Format::detect(&head[..head.len().min(HEAD)]);
+            let _ = Format::detect(&head[..head.len().min(HEAD_BYTES)]);
         }
         drain(&bytes);
     }

@@ -11,7 +11,7 @@ use sf_scan::git::Repository;
 use sf_scan::input::{Blob, Kind, Origin, Skip};
 use sf_scan::scan::{self, Progress, Scanned};
 use sf_scan::source::{
-    CommitRange, Found, History, Judge, Limits, NewVisitor, Pushed, Share, Source, Staged, Visitor,
+    CommitRange, History, Limits, NewVisitor, Pushed, ReadCommits, Rescan, Share, Source, Staged, Visitor,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -43,11 +43,11 @@ impl Source for Disturbed<'_> {
         &self,
         findings: Vec<Finding>,
         sightings: Vec<Sighting>,
-        judge: &Judge<'_>,
+        rescan: &Rescan<'_>,
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
         (self.between)();
-        self.source.attribute(findings, sightings, judge, visitor)
+        self.source.attribute(findings, sightings, rescan, visitor)
     }
 }
 
@@ -66,15 +66,15 @@ impl Visitor for Disturber<'_> {
         }
         self.visitor.blob(blob)
     }
-    fn opens(&self, origin: &Origin<'_>, head: &[u8]) -> bool {
-        self.visitor.opens(origin, head)
+    fn is_container(&self, origin: &Origin<'_>, head: &[u8]) -> bool {
+        self.visitor.is_container(origin, head)
     }
     fn container(&mut self, origin: &Origin<'_>, content: &mut dyn Read) -> io::Result<()> {
         self.once.call_once(self.action);
         self.visitor.container(origin, content)
     }
-    fn looked_at(&self) -> u64 {
-        self.visitor.looked_at()
+    fn bytes_scanned(&self) -> u64 {
+        self.visitor.bytes_scanned()
     }
     // Every object is shown, so that the action comes before the first.
     fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
@@ -83,13 +83,13 @@ impl Visitor for Disturber<'_> {
     fn reach(&self) -> usize {
         self.visitor.reach()
     }
-    fn pass(&mut self, kind: Kind, bytes: u64) {
-        self.visitor.pass(kind, bytes);
+    fn count_clean(&mut self, kind: Kind, bytes: u64) {
+        self.visitor.count_clean(kind, bytes);
     }
     fn skip(&mut self, skip: Skip) {
         self.visitor.skip(skip);
     }
-    fn excluded(&mut self) {}
+    fn count_excluded(&mut self) {}
     fn note(&mut self, _: String) {}
 }
 
@@ -112,7 +112,7 @@ fn range(repo: &Repo, revisions: &str) -> CommitRange {
         revisions: revisions.to_owned(),
         limits: limits(),
         threads: 2,
-        found: Found::default(),
+        read_commits: ReadCommits::default(),
     }
 }
 
@@ -126,7 +126,7 @@ fn push(repo: &Repo) -> Pushed {
         revision: Some("base..HEAD".to_owned()),
         limits: limits(),
         threads: 2,
-        found: Found::default(),
+        read_commits: ReadCommits::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use sf_scan::mistake::Mistake;
 use sf_scan::policy::baseline::Baseline;
 use sf_scan::policy::config::{Config, FILE_NAME};
 use sf_scan::rule::{Level, Rule, RuleId, RuleSet, parse};
-use sf_scan::source::Base;
+use sf_scan::source::BaseCommit;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -236,10 +236,10 @@ fn job_note(job: &Job) -> String {
 }
 
 /// The commit that a job's commits are based on. `None` outside of CI, or if the job runs for no commits.
-fn find_base(job: Option<&Job>, repository: Option<&Repository>, git: &GitEnvironment) -> Option<Base> {
+fn find_base(job: Option<&Job>, repository: Option<&Repository>, git: &GitEnvironment) -> Option<BaseCommit> {
     let commits = job?.commits.as_ref()?;
     let repository = repository?;
-    Base::of(commits, repository, &git.databases(repository))
+    BaseCommit::open(commits, repository, &git.databases(repository))
 }
 
 /// A configuration, and where it came from.

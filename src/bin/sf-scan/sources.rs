@@ -8,7 +8,7 @@ use sf_scan::container::Limits as ArchiveLimits;
 use sf_scan::mistake::Mistake;
 use sf_scan::policy::config::Config;
 use sf_scan::source::{
-    CommitRange, Event, Found, History, Limits, Message, Pushed, Share, Source, Staged, Stdin, Worktree,
+    CommitRange, Event, History, Limits, Message, Pushed, ReadCommits, Share, Source, Staged, Stdin, Worktree,
 };
 use std::ffi::OsString;
 use std::path::Path;
@@ -55,7 +55,7 @@ pub(crate) fn pick(
         paths: setup.paths.clone(),
         respect_ignores: !args.no_ignore,
         limits,
-        share: args.shard.map_or(Share::All, Share::Of),
+        share: args.shard.map_or(Share::All, Share::Only),
         threads,
     };
     if args.history || matches!(args.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History)) {
@@ -89,8 +89,8 @@ fn commit_range(
 ) -> Result<Box<dyn Source>, ErrorReport> {
     let repository = setup.repository()?;
     let databases = setup.git.databases(&repository);
-    let found = Found::default();
-    Ok(Box::new(CommitRange { repository, databases, revisions, limits, threads, found }))
+    let read_commits = ReadCommits::default();
+    Ok(Box::new(CommitRange { repository, databases, revisions, limits, threads, read_commits }))
 }
 
 /// The commits of a push. Without a `revision`, git lists the pushed refs on standard input.
@@ -111,7 +111,7 @@ fn pushed(
         revision,
         limits,
         threads: thread_count(args.threads),
-        found: Found::default(),
+        read_commits: ReadCommits::default(),
     }))
 }
 
@@ -131,7 +131,7 @@ fn history_or_event(args: &Args, setup: &Setup, worktree: Worktree) -> Result<Bo
     let Some(job) = setup.job.clone() else { return Ok(Box::new(history)) };
     let Some(commits) = job.commits.clone() else { return Ok(Box::new(history)) };
     let watched = setup.watched.clone();
-    Ok(Box::new(Event { job, commits, all: history, watched, found: Found::default() }))
+    Ok(Box::new(Event { job, commits, all: history, watched, read_commits: ReadCommits::default() }))
 }
 
 /// The number of threads that read: `requested` by `-j`, or one for each processor; at most [`max_threads`].

@@ -5,7 +5,7 @@
 
 use sf_scan::file::read_small;
 use sf_scan::mistake::Mistake;
-use sf_scan::source::Base;
+use sf_scan::source::BaseCommit;
 use std::path::{Path, PathBuf};
 
 /// Reads files from disk, or those of the repository from the base commit of a CI job.
@@ -13,7 +13,7 @@ pub(crate) struct TrustedFiles<'t> {
     /// The root of the repository.
     pub(crate) root: &'t Path,
     /// The base commit, in a CI job that has one.
-    pub(crate) base: Option<&'t Base>,
+    pub(crate) base: Option<&'t BaseCommit>,
 }
 
 impl TrustedFiles<'_> {
@@ -29,7 +29,7 @@ impl TrustedFiles<'_> {
     }
 
     /// The base commit and the path of `file` in it. `None` if the file is read from disk.
-    fn in_base(&self, file: &Path) -> Option<(&Base, Vec<u8>)> {
+    fn in_base(&self, file: &Path) -> Option<(&BaseCommit, Vec<u8>)> {
         Some((self.base?, self.path_in_repository(file)?))
     }
 

@@ -14,7 +14,7 @@ use crate::git::objects::delta;
 use crate::git::objects::inflate::{Inflater, ROOM, stream};
 use crate::git::objects::object::Sort;
 use crate::git::objects::pack::{LARGE, result_size};
-use crate::input::{HEAD, ObjectId, Reason};
+use crate::input::{HEAD_BYTES, ObjectId, Reason};
 use crate::threads::on_threads;
 use plan::{NONE, Root, RootKind};
 use std::io::Read;
@@ -267,7 +267,7 @@ impl Thread<'_, '_> {
         }
         let size = result_size(size, delta.len())?;
         if let (Some(number), Some(reach)) = (to_condense, self.walker.reach()) {
-            delta::condense(base, delta, at, size, (HEAD, reach), &mut self.condensed)?;
+            delta::condense(base, delta, at, size, (HEAD_BYTES, reach), &mut self.condensed)?;
             if self.walker.condensed(number, size, &self.condensed) {
                 return Ok(None);
             }

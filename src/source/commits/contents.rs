@@ -1,4 +1,4 @@
-//! What commits bring in, and which of them brings what.
+//! What commits bring in: the blobs and paths that their parents lack. It is kept from the scan for the attribution of findings.
 
 use super::missing::Missing;
 use crate::git::commits::Commit;
@@ -8,11 +8,11 @@ use crate::git::repository::Repository;
 use crate::input::{Kind, ObjectId, Origin};
 use std::sync::OnceLock;
 
-/// What a source has read of commits.
+/// The commits that a source has read. Empty before the scan.
 #[derive(Debug, Default)]
-pub struct Found(pub(super) OnceLock<CommitContents>);
+pub struct ReadCommits(pub(super) OnceLock<CommitContents>);
 
-/// What commits bring in.
+/// The commits that were read, and what they introduce.
 pub(super) struct CommitContents {
     pub(super) objects: Objects,
     pub(super) people: People,
@@ -20,16 +20,16 @@ pub(super) struct CommitContents {
     pub(super) commits: Vec<Commit>,
     pub(super) blobs: Vec<IntroducedBlob>,
     pub(super) missing: Missing,
-    /// Whose damage is reported when an object cannot be read.
+    /// If an object cannot be read, the damage of this repository is reported.
     pub(super) repository: Repository,
 }
 
 /// A blob at a path, and the commits that introduce it there.
 pub(super) struct IntroducedBlob {
     pub(super) path: Vec<u8>,
-    /// `None` stands for the path itself, where no parent has it.
+    /// `None` stands for the path itself, if no parent has it.
     pub(super) blob: Option<ObjectId>,
-    /// Indices of commits, the newest first. Empty if a push names the blob or its tree without a commit.
+    /// Indices into [`CommitContents::commits`], the newest first. Empty if a push names the blob or its tree without a commit.
     pub(super) commits: Vec<usize>,
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for CommitContents {
 }
 
 impl CommitContents {
-    /// The paths at which something new is.
+    /// The paths at which there is a new blob, or that are new. A path can come more than once.
     pub(super) fn paths(&self) -> impl Iterator<Item = &[u8]> {
         self.blobs.iter().map(|introduced| &introduced.path[..])
     }
@@ -52,6 +52,7 @@ impl CommitContents {
 }
 
 impl IntroducedBlob {
+    /// The origin of the blob at this path, or of the path itself.
     pub(super) fn origin(&self) -> Origin<'_> {
         match self.blob {
             Some(id) => Origin::new(Kind::Blob, &self.path[..]).in_object(id),

@@ -1,7 +1,9 @@
-//! An event of a build server: the commits that it brings. Where the checkout does not have what they are based on, all that
-//! it does have is read instead, and that this is not what was asked for is told.
+//! The commits of an event of a build server, such as a push or a pull request.
+//!
+//! A checkout may lack the commits that the new ones are based on. Then everything in the checkout is scanned instead, and a
+//! skip says that this is not what was asked for. [`BaseCommit`] has the files that the event cannot have changed.
 
-use super::contents::{CommitContents, Found};
+use super::contents::{CommitContents, ReadCommits};
 use super::options::{ReadOptions, WalkRoots};
 use super::walk;
 use crate::ci::{Commits, Job};
@@ -14,98 +16,122 @@ use crate::git::repository::Repository;
 use crate::git::revisions::Revisions;
 use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::source::history::History;
-use crate::source::scope::scope_of;
-use crate::source::traits::{Judge, NewVisitor, Source, Visitor};
+use crate::source::scope::repository_scope;
+use crate::source::traits::{NewVisitor, Rescan, Source, Visitor};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// The commits that an event brings.
+/// The commits of an event of a build server.
 #[derive(Debug)]
 pub struct Event {
-    /// What the build server says.
+    /// The job of the build server.
     pub job: Job,
-    /// The commits of it.
+    /// The commits of the event.
     pub commits: Commits,
-    /// Everything that the checkout has, to be read where it lacks what the commits are based on.
+    /// Everything in the checkout. It is read if the checkout lacks commits of the event.
     pub all: History,
-    /// Paths of files and folders that decide what counts. That the commits change one is told.
+    /// Paths of files and folders that decide which findings count. A note says if the commits change one.
     pub watched: Vec<Vec<u8>>,
-    /// What was read, for the facts of findings. Empty before the scan.
-    pub found: Found,
+    /// The commits that were read. Empty before the scan.
+    pub read_commits: ReadCommits,
 }
 
-/// What an event means in a checkout.
+/// The commits of an event, looked up in the checkout.
 #[derive(Default)]
-struct Ends {
-    want: Vec<ObjectId>,
-    hide: Vec<ObjectId>,
+struct EventCommits {
+    /// These commits and their ancestors are new.
+    new: Vec<ObjectId>,
+    /// These commits and their ancestors were there before.
+    old: Vec<ObjectId>,
+    /// New tags that have a message.
     tags: Vec<ObjectId>,
-    /// A commit that was there before and that somebody has reviewed.
+    /// The commit whose configuration is trusted: it was there before, and somebody has reviewed it.
     base: Option<ObjectId>,
-    /// What the checkout does not have.
+    /// The names of commits that the checkout does not have.
     missing: Vec<String>,
 }
 
-impl Ends {
-    fn of(commits: &Commits, repository: &Repository, objects: &Objects, refs: &Refs) -> Ends {
+impl EventCommits {
+    /// Looks up the commits of an event. Those that the checkout lacks are in `missing`.
+    fn from_event(
+        commits: &Commits,
+        repository: &Repository,
+        objects: &Objects,
+        refs: &Refs,
+    ) -> EventCommits {
         let revisions = Revisions { repository, objects, refs };
-        let commit = |name: &String| {
-            let id = match name.starts_with("refs/") || name == "HEAD" {
-                true => refs.resolve(name.as_bytes()),
-                false => parse_id(name.as_bytes(), objects.hash.len_in_bytes())
-                    .or_else(|| shortened(objects, name)),
-            };
-            let (id, sort, tags) = revisions.peeled(id?).ok()?;
-            (sort == Sort::Commit).then_some((id, tags))
-        };
-        let mut ends = Ends::default();
+        let find = |name: &String| find_commit(&revisions, name);
+        let mut found = EventCommits::default();
         for name in &commits.new {
-            match commit(name) {
+            match find(name) {
                 Some((id, tags)) => {
-                    ends.want.push(id);
-                    ends.tags.extend(tags);
+                    found.new.push(id);
+                    found.tags.extend(tags);
                 }
-                None => ends.missing.push(name.clone()),
+                None => found.missing.push(name.clone()),
             }
         }
-        ends.hide.extend(commits.old.iter().filter_map(commit).map(|(id, _)| id));
-        // What is checked out for a pull request is its merge into the branch that it is for.
+        found.old.extend(commits.old.iter().filter_map(find).map(|(id, _)| id));
         if commits.is_proposal {
-            match refs.follow(b"HEAD") {
-                Ok(Some(head)) if !ends.want.contains(&head) => match parents(objects, head).as_deref() {
-                    Some([first, second]) if ends.want.contains(second) && objects.has(first) => {
-                        ends.want.push(head);
-                        ends.hide.insert(0, *first);
-                    }
-                    Some(_) => {}
-                    None => ends.missing.push("HEAD".to_owned()),
-                },
-                Ok(_) => {}
-                Err(_) => ends.missing.push("HEAD".to_owned()),
-            }
+            found.add_test_merge(objects, refs);
         }
+        // After a force push the server may name an old commit that no clone can fetch. A shallow clone could have fetched it.
         let is_shallow = repository.common_dir().join("shallow").symlink_metadata().is_ok();
-        if ends.hide.is_empty() && (is_shallow || !commits.is_rewritten) {
-            ends.missing.extend(commits.old.iter().take(1).cloned());
+        if found.old.is_empty() && (is_shallow || !commits.is_rewritten) {
+            found.missing.extend(commits.old.iter().take(1).cloned());
         }
-        let published: Vec<_> = commits.published.iter().filter_map(commit).map(|(id, _)| id).collect();
-        // What was pushed to a branch before, nobody has reviewed.
-        let is_reviewed = commits.is_proposal || commits.published.is_empty();
-        ends.base = if is_reviewed { ends.hide.first() } else { published.first() }.copied();
-        ends.hide.extend(published);
-        ends
+        let published: Vec<_> = commits.published.iter().filter_map(find).map(|(id, _)| id).collect();
+        // What was on a branch before a push may not have been reviewed. What is published has.
+        let is_old_reviewed = commits.is_proposal || commits.published.is_empty();
+        found.base = if is_old_reviewed { found.old.first() } else { published.first() }.copied();
+        found.old.extend(published);
+        found
+    }
+
+    /// For a pull request, build servers check out a merge of it into its target branch. Adds this merge, because its files
+    /// may differ from those of both parents. The first parent is the newest commit of the target branch.
+    fn add_test_merge(&mut self, objects: &Objects, refs: &Refs) {
+        let head = match refs.follow(b"HEAD") {
+            Ok(Some(head)) if !self.new.contains(&head) => head,
+            Ok(_) => return,
+            Err(_) => return self.missing.push("HEAD".to_owned()),
+        };
+        match parents(objects, head).as_deref() {
+            Some([target, proposal]) if self.new.contains(proposal) && objects.has(target) => {
+                self.new.push(head);
+                self.old.insert(0, *target);
+            }
+            Some(_) => {}
+            None => self.missing.push("HEAD".to_owned()),
+        }
     }
 }
 
-/// The object that the beginning of its id names, as Bitbucket does.
-fn shortened(objects: &Objects, digits: &str) -> Option<ObjectId> {
-    /// Fewer digits are a chance.
-    const FEWEST: usize = 7;
-    let is_id = digits.len() >= FEWEST && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let mut found = is_id.then(|| objects.beginning_with(digits))?.into_iter();
-    found.next().filter(|_| found.next().is_none())
+/// The commit with this name, and the tags with a message that lead to it. The name is a ref, an id, or the beginning of an
+/// id. `None` if it names no commit of the checkout.
+fn find_commit(revisions: &Revisions<'_>, name: &str) -> Option<(ObjectId, Vec<ObjectId>)> {
+    let Revisions { objects, refs, .. } = revisions;
+    let id = if name.starts_with("refs/") || name == "HEAD" {
+        refs.resolve(name.as_bytes())
+    } else {
+        parse_id(name.as_bytes(), objects.hash.len_in_bytes()).or_else(|| find_short_id(objects, name))
+    };
+    let (id, sort, tags) = revisions.peeled(id?).ok()?;
+    (sort == Sort::Commit).then_some((id, tags))
 }
 
+/// The only object whose id begins with these digits. Bitbucket gives such ids. `None` if there is no object or several.
+fn find_short_id(objects: &Objects, digits: &str) -> Option<ObjectId> {
+    /// The shortest id that git itself prints. Fewer digits could fit another object by chance.
+    const MIN_DIGITS: usize = 7;
+    if digits.len() < MIN_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut ids = objects.beginning_with(digits).into_iter();
+    ids.next().filter(|_| ids.next().is_none())
+}
+
+/// The parents of a commit. `None` if it cannot be read.
 fn parents(objects: &Objects, commit: ObjectId) -> Option<Vec<ObjectId>> {
     let bytes = objects.read(&commit, Sort::Commit, &mut Inflater::new()).ok()?;
     Some(links(&bytes, objects.hash.len_in_bytes())?.parents)
@@ -116,13 +142,9 @@ impl Event {
         &self.all.repository
     }
 
-    /// Reports which of the files that decide what counts the commits change.
+    /// Reports which of the watched files the commits change.
     fn report_watched(&self, contents: &CommitContents, visitor: &mut dyn Visitor) {
-        let is_watched = |path: &[u8]| {
-            let rest =
-                |one: &Vec<u8>| path.strip_prefix(&one[..]).map(|rest| rest.is_empty() || rest[0] == b'/');
-            self.watched.iter().any(|one| rest(one) == Some(true))
-        };
+        let is_watched = |path: &[u8]| self.watched.iter().any(|watched| is_at_or_below(path, watched));
         let changed: BTreeSet<_> = contents.paths().filter(|path| is_watched(path)).collect();
         for path in changed {
             let shown = Origin::new(Kind::Blob, path).shown();
@@ -131,23 +153,45 @@ impl Event {
             ));
         }
     }
+
+    /// Reports the commits that the checkout lacks.
+    fn report_missing(&self, names: Vec<String>, visitor: &mut dyn Visitor) {
+        for name in names {
+            let why = format!(
+                "is not in the checkout, so the working tree and all commits that are there were scanned instead; \
+                 check out all commits ({})",
+                self.job.whole_checkout
+            );
+            let origin = Origin::new(Kind::Ref, name.into_bytes());
+            visitor.skip(Skip { origin, reason: Reason::Revision(why) });
+        }
+    }
 }
 
-/// Reports which findings comments in the commits allow: whoever reviews them should know.
+/// Whether `path` is `folder` or in it.
+fn is_at_or_below(path: &[u8], folder: &[u8]) -> bool {
+    path.strip_prefix(folder).is_some_and(|below| below.is_empty() || below[0] == b'/')
+}
+
+/// Reports which findings are allowed by comments, because a reviewer of the commits should know.
 fn report_allowed(findings: &[Finding], visitor: &mut dyn Visitor) {
-    /// More are not named.
-    const NAMED: usize = 10;
-    let allowed = findings.iter().filter_map(|finding| Some((finding, finding.allowed.as_ref()?.line)));
-    let places: Vec<_> =
-        allowed.map(|(finding, line)| format!("{}:{line}", finding.origin.shown())).collect();
-    if !places.is_empty() {
-        let more = match places.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let named = places[..places.len().min(NAMED)].join(", ");
-        visitor.note(format!("comments in these commits allow findings: {named}{more}"));
+    /// More findings are only counted.
+    const MAX_NAMED: usize = 10;
+    let mut allowed = Vec::new();
+    for finding in findings {
+        if let Some(allow) = &finding.allowed {
+            allowed.push(format!("{}:{}", finding.origin.shown(), allow.line));
+        }
     }
+    if allowed.is_empty() {
+        return;
+    }
+    let more = match allowed.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    allowed.truncate(MAX_NAMED);
+    visitor.note(format!("comments in these commits allow findings: {}{more}", allowed.join(", ")));
 }
 
 impl Source for Event {
@@ -156,31 +200,25 @@ impl Source for Event {
         let Some((objects, refs)) = walk::open(self.repository(), &self.all.databases, &mut *visitor) else {
             return;
         };
-        let ends = Ends::of(&self.commits, self.repository(), &objects, &refs);
-        if !ends.missing.is_empty() {
-            for name in ends.missing {
-                let why = format!(
-                    "is not in the checkout, so the working tree and all commits that are there were scanned instead; \
-                     check out all commits ({})",
-                    self.job.whole_checkout
-                );
-                visitor.skip(Skip {
-                    origin: Origin::new(Kind::Ref, name.into_bytes()),
-                    reason: Reason::Revision(why),
-                });
-            }
+        let commits = EventCommits::from_event(&self.commits, self.repository(), &objects, &refs);
+        if !commits.missing.is_empty() {
+            self.report_missing(commits.missing, &mut *visitor);
             drop(visitor);
             return self.all.drive(new_visitor);
         }
-        if !self.all.share.has_whole() {
+        if !self.all.share.contains_undivided() {
             visitor.note(
                 "the commits of an event are not cut into parts: the first shard scans them".to_owned(),
             );
             return;
         }
         let head = refs.resolve(b"HEAD");
-        let roots =
-            WalkRoots { commits: ends.want, hidden: ends.hide, tags: ends.tags, ..WalkRoots::default() };
+        let roots = WalkRoots {
+            commits: commits.new,
+            hidden: commits.old,
+            tags: commits.tags,
+            ..WalkRoots::default()
+        };
         let options = ReadOptions {
             repository: self.repository(),
             limits: &self.all.limits,
@@ -191,12 +229,12 @@ impl Source for Event {
             visitor.note("the event brings no commits that were not there before".to_owned());
         }
         self.report_watched(&contents, &mut *visitor);
-        // A second drive would read the same.
-        let _ = self.found.0.set(contents);
+        // If it is set already, an earlier drive has read the same commits.
+        let _ = self.read_commits.0.set(contents);
     }
 
     fn drive_rest(&self, new_visitor: &NewVisitor<'_>) {
-        if self.found.0.get().is_none() {
+        if self.read_commits.0.get().is_none() {
             self.all.drive_rest(new_visitor);
         }
     }
@@ -205,56 +243,56 @@ impl Source for Event {
         &self,
         findings: Vec<Finding>,
         sightings: Vec<Sighting>,
-        judge: &Judge<'_>,
+        rescan: &Rescan<'_>,
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
-        let Some(contents) = self.found.0.get() else {
-            return self.all.attribute(findings, sightings, judge, visitor);
+        let Some(contents) = self.read_commits.0.get() else {
+            return self.all.attribute(findings, sightings, rescan, visitor);
         };
-        let findings = contents.attribute(findings, judge, visitor);
+        let findings = contents.attribute(findings, rescan, visitor);
         report_allowed(&findings, visitor);
         findings
     }
 
     fn scope(&self) -> Scope {
-        match self.found.0.get() {
-            Some(_) => scope_of("range", self.repository()),
+        match self.read_commits.0.get() {
+            Some(_) => repository_scope("range", self.repository()),
             None => self.all.scope(),
         }
     }
 }
 
-/// The files of the commit that those of an event are based on: what they change is not in them.
-pub struct Base {
+/// The files of the commit that an event is based on. The commits of the event cannot have changed them.
+pub struct BaseCommit {
     objects: Objects,
     tree: ObjectId,
-    /// The commit.
+    /// The id of the commit.
     pub id: ObjectId,
 }
 
-impl Base {
-    /// The base of the commits of an event, if the checkout has it.
+impl BaseCommit {
+    /// Opens the base of the commits of an event. `None` if the event has none, or if the checkout lacks it.
     #[must_use]
-    pub fn of(commits: &Commits, repository: &Repository, databases: &[PathBuf]) -> Option<Base> {
+    pub fn open(commits: &Commits, repository: &Repository, databases: &[PathBuf]) -> Option<BaseCommit> {
         let format = repository.format().ok().filter(|format| format.has_ref_files)?;
         let objects = Objects::open(databases, format.hash);
         let refs = Refs::of(repository, format.hash.len_in_bytes());
-        let id = Ends::of(commits, repository, &objects, &refs).base?;
+        let id = EventCommits::from_event(commits, repository, &objects, &refs).base?;
         let bytes = objects.read(&id, Sort::Commit, &mut Inflater::new()).ok()?;
         let tree = links(&bytes, format.hash.len_in_bytes())?.tree;
-        Some(Base { objects, tree, id })
+        Some(BaseCommit { objects, tree, id })
     }
 
-    /// The text of a file; nothing if there is none at the path.
+    /// The text of the file at a path. `None` if there is no file.
     ///
     /// # Errors
-    /// Why it cannot be used, for people.
+    /// Why the file cannot be used, for people.
     pub fn read(&self, path: &[u8]) -> Result<Option<String>, String> {
-        /// More is no configuration.
-        const LIMIT: usize = 1 << 20;
+        /// No configuration or baseline is larger.
+        const MAX_BYTES: usize = 1 << 20;
         let Some((EntryKind::Blob, id)) = self.find(path)? else { return Ok(None) };
         match self.objects.blob(&id, &mut Inflater::new()) {
-            Ok(Content::Whole(bytes)) if bytes.len() <= LIMIT => {
+            Ok(Content::Whole(bytes)) if bytes.len() <= MAX_BYTES => {
                 String::from_utf8(bytes).map(Some).map_err(|_| "it is not UTF-8".to_owned())
             }
             Ok(_) => Err("it is larger than 1 MiB".to_owned()),
@@ -262,13 +300,13 @@ impl Base {
         }
     }
 
-    /// The names of the files in a folder, sorted; nothing if there is no folder at the path.
+    /// The sorted names of the files in the folder at a path. `None` if there is no folder.
     ///
     /// # Errors
-    /// Why it cannot be read, for people.
+    /// Why the folder cannot be read, for people.
     pub fn list(&self, path: &[u8]) -> Result<Option<Vec<Vec<u8>>>, String> {
         let Some((EntryKind::Tree, id)) = self.find(path)? else { return Ok(None) };
-        let tree = self.tree(id)?;
+        let tree = self.read_tree(id)?;
         let entries = Entries::of(&tree, self.objects.hash.len_in_bytes());
         let files = entries.filter(|entry| entry.kind == EntryKind::Blob);
         let mut names: Vec<_> = files.map(|entry| entry.name.to_vec()).collect();
@@ -276,23 +314,27 @@ impl Base {
         Ok(Some(names))
     }
 
-    fn tree(&self, id: ObjectId) -> Result<Vec<u8>, String> {
+    fn read_tree(&self, id: ObjectId) -> Result<Vec<u8>, String> {
         self.objects.read(&id, Sort::Tree, &mut Inflater::new()).map_err(|reason| reason.to_string())
     }
 
+    /// The kind and the id of the entry at a path. `None` if there is nothing at the path.
+    ///
+    /// # Errors
+    /// Why a folder above it cannot be read, for people.
     fn find(&self, path: &[u8]) -> Result<Option<(EntryKind, ObjectId)>, String> {
-        let mut found = (EntryKind::Tree, self.tree);
-        for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
-            if found.0 != EntryKind::Tree {
+        let (mut kind, mut id) = (EntryKind::Tree, self.tree);
+        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
+            if kind != EntryKind::Tree {
                 return Ok(None);
             }
-            let tree = self.tree(found.1)?;
+            let tree = self.read_tree(id)?;
             let mut entries = Entries::of(&tree, self.objects.hash.len_in_bytes());
-            match entries.find(|entry| entry.name == part) {
-                Some(entry) => found = (entry.kind, ObjectId::new(entry.id)),
+            match entries.find(|entry| entry.name == name) {
+                Some(entry) => (kind, id) = (entry.kind, ObjectId::new(entry.id)),
                 None => return Ok(None),
             }
         }
-        Ok(Some(found))
+        Ok(Some((kind, id)))
     }
 }

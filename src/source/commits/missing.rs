@@ -1,16 +1,16 @@
-//! Objects that commits lead to and that cannot be read. Each is reported once, up to a number; the others are counted.
+//! Reports objects that commits refer to and that cannot be read. Each is reported once, and only the first ones by name.
 
 use crate::git::objects::Objects;
 use crate::git::repository::Repository;
 use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::source::traits::Visitor;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// At most this many unreadable objects are reported by name.
 const MAX_NAMED: usize = 100;
 
-/// Reports the damage of a database. It matters only where an object is missing.
+/// Reports the damage of a database. It matters only if an object cannot be read.
 pub(super) fn report_damage(repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
     for error in objects.latest_damage() {
         visitor.skip(repository.skip_of(error));
@@ -25,14 +25,14 @@ pub(super) struct Missing(Mutex<Unread>);
 #[derive(Default)]
 struct Unread {
     ids: BTreeSet<ObjectId>,
-    /// How many of them a partial clone does not have.
-    partial: usize,
-    /// How many of the others [`Missing::finish`] has not yet seen.
-    unfinished: usize,
+    /// How many of them a partial clone left out on purpose.
+    left_out: usize,
+    /// How many others were added since the last call of [`Missing::finish`].
+    added: usize,
 }
 
 impl Missing {
-    /// Reports an object that cannot be read, though `from` leads to it. Each object is reported once.
+    /// Reports an object that cannot be read, though `from` refers to it. Each object is reported once.
     pub(super) fn report(
         &self,
         visitor: &mut dyn Visitor,
@@ -47,30 +47,32 @@ impl Missing {
             return;
         }
         let reason = match reason {
+            // A partial clone leaves out trees and blobs, never commits.
             Reason::NotFound if objects.is_partial && origin.kind() != Kind::Commit => {
-                unread.partial += 1;
+                unread.left_out += 1;
                 return;
             }
             Reason::NotFound => Reason::Missing(from.to_owned()),
             reason => reason,
         };
-        unread.unfinished += 1;
+        unread.added += 1;
         if unread.ids.len() <= MAX_NAMED {
             visitor.skip(Skip { origin, reason });
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Unread> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Unread> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports the totals of the objects that could not be read since the last call.
+    /// Reports the totals, and what may be the cause: damage of the database, or a shallow clone. Called after the scan, and
+    /// again after the attribution. Duplicates of a skip are removed later.
     pub(super) fn finish(&self, repository: &Repository, objects: &Objects, visitor: &mut dyn Visitor) {
         let mut unread = self.lock();
-        if unread.partial > 0 {
-            visitor.skip(repository.skip(&repository.root, Reason::PartialClone(unread.partial as u64)));
+        if unread.left_out > 0 {
+            visitor.skip(repository.skip(&repository.root, Reason::PartialClone(unread.left_out as u64)));
         }
-        if std::mem::take(&mut unread.unfinished) == 0 {
+        if std::mem::take(&mut unread.added) == 0 {
             return;
         }
         if unread.ids.len() > MAX_NAMED {

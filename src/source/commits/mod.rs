@@ -1,4 +1,7 @@
-//! What commits bring in: those of a range, of a push, or of the event of a build server.
+//! Sources that read what commits bring in: those of a range, of a push, or of the event of a build server.
+//!
+//! Each of them works out which commits are new. `walk` reads these commits, and `tree_diff` finds the blobs and paths that no
+//! parent has. After the scan, `attribution` finds out which commit introduced each finding.
 
 mod attribution;
 mod contents;
@@ -10,7 +13,7 @@ mod range;
 mod tree_diff;
 mod walk;
 
-pub use contents::Found;
-pub use event::{Base, Event};
+pub use contents::ReadCommits;
+pub use event::{BaseCommit, Event};
 pub use pushed::Pushed;
 pub use range::CommitRange;

@@ -12,17 +12,17 @@ pub(super) struct ReadOptions<'p> {
     pub(super) threads: usize,
 }
 
-/// Where a walk begins and ends.
+/// Where a walk over commits begins and ends.
 #[derive(Debug, Default)]
 pub(super) struct WalkRoots {
-    /// Commits, and their ancestors.
+    /// These commits and their ancestors are read.
     pub(super) commits: Vec<ObjectId>,
-    /// Commits that are left out, and their ancestors.
+    /// These commits and their ancestors are left out.
     pub(super) hidden: Vec<ObjectId>,
-    /// Tags that have a message.
+    /// Tags whose messages are read.
     pub(super) tags: Vec<ObjectId>,
-    /// Trees that no commit leads to.
+    /// Trees that are read without a commit, because a push names them.
     pub(super) trees: Vec<ObjectId>,
-    /// Blobs that no commit leads to.
+    /// Blobs that are read without a path, because a push names them.
     pub(super) blobs: Vec<ObjectId>,
 }

@@ -1,6 +1,6 @@
-//! A range of commits: what they bring in.
+//! The commits of a range that the user names, such as `main..HEAD`.
 
-use super::contents::Found;
+use super::contents::ReadCommits;
 use super::missing::report_damage;
 use super::options::{ReadOptions, WalkRoots};
 use super::walk;
@@ -10,26 +10,26 @@ use crate::git::revisions::Revisions;
 use crate::input::Scope;
 use crate::secret::mask_shapes;
 use crate::source::limits::Limits;
-use crate::source::scope::scope_of;
-use crate::source::traits::{Judge, NewVisitor, Source, Visitor};
+use crate::source::scope::repository_scope;
+use crate::source::traits::{NewVisitor, Rescan, Source, Visitor};
 use crate::text::printable;
 use std::path::PathBuf;
 
-/// What the commits of a range bring in that their parents do not have.
+/// The commits of a range: their messages, and what their parents do not have.
 #[derive(Debug)]
 pub struct CommitRange {
     /// The repository.
     pub repository: Repository,
     /// The folders of its object database.
     pub databases: Vec<PathBuf>,
-    /// The range, as git understands it: `main..HEAD`.
+    /// The range, in git's notation: `main..HEAD`.
     pub revisions: String,
-    /// What of it the user does not want read.
+    /// Which files the user does not want to be read.
     pub limits: Limits,
     /// How many threads read.
     pub threads: usize,
-    /// What was read, for the facts of findings. Empty before the scan.
-    pub found: Found,
+    /// The commits that were read. Empty before the scan.
+    pub read_commits: ReadCommits,
 }
 
 impl Source for CommitRange {
@@ -56,24 +56,24 @@ impl Source for CommitRange {
             let revisions = printable(&mask_shapes(self.revisions.as_bytes()));
             visitor.note(format!("the range {revisions} has no commits"));
         }
-        // A second drive would read the same.
-        let _ = self.found.0.set(contents);
+        // If it is set already, an earlier drive has read the same commits.
+        let _ = self.read_commits.0.set(contents);
     }
 
     fn attribute(
         &self,
         findings: Vec<Finding>,
         _: Vec<Sighting>,
-        judge: &Judge<'_>,
+        rescan: &Rescan<'_>,
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
-        match self.found.0.get() {
-            Some(contents) => contents.attribute(findings, judge, visitor),
+        match self.read_commits.0.get() {
+            Some(contents) => contents.attribute(findings, rescan, visitor),
             None => findings,
         }
     }
 
     fn scope(&self) -> Scope {
-        scope_of("range", &self.repository)
+        repository_scope("range", &self.repository)
     }
 }

@@ -1,4 +1,4 @@
-//! Which blobs and names commits introduce: what each of them has that its parents lack.
+//! Finds the blobs and paths that commits introduce: what each of them has that all of its parents lack.
 
 use super::contents::IntroducedBlob;
 use super::missing::Missing;
@@ -12,9 +12,20 @@ use crate::source::limits::Limits;
 use crate::source::traits::{NewVisitor, Visitor};
 use crate::threads::for_pieces;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-/// Finds what each commit has that its parents lack, and all that `trees` hold.
+/// One thread compares this many neighbours, because most of their trees are the same and stay in its cache.
+const COMMITS_PER_PIECE: usize = 64;
+
+/// What all threads have found.
+#[derive(Default)]
+struct AllChanges {
+    changes: Vec<Change>,
+    /// The paths that the user excludes. Several commits may have the same.
+    excluded: BTreeSet<Vec<u8>>,
+}
+
+/// Finds what each commit has that its parents lack, and everything in `trees`, which no commit has. Sorted by path and blob.
 pub(super) fn introduced_blobs(
     options: ReadOptions<'_>,
     objects: &Objects,
@@ -23,10 +34,10 @@ pub(super) fn introduced_blobs(
     missing: &Missing,
     new_visitor: &NewVisitor<'_>,
 ) -> Vec<IntroducedBlob> {
-    /// One thread compares neighbours, because most of their trees are the same.
-    const COMMITS_PER_PIECE: usize = 64;
-    let found = Mutex::new((Vec::new(), BTreeSet::new()));
-    for_pieces(options.threads, commits.len().div_ceil(COMMITS_PER_PIECE).max(1), |next| {
+    let all = Mutex::new(AllChanges::default());
+    // One piece at least, because the first piece also has `trees`.
+    let pieces = commits.len().div_ceil(COMMITS_PER_PIECE).max(1);
+    for_pieces(options.threads, pieces, |next| {
         let mut comparison = Comparison {
             objects,
             limits: options.limits,
@@ -36,49 +47,53 @@ pub(super) fn introduced_blobs(
             changes: Vec::new(),
             excluded: BTreeSet::new(),
         };
-        while let Some(number) = next() {
-            if number == 0 {
+        while let Some(piece) = next() {
+            if piece == 0 {
                 for &tree in trees {
                     comparison.compare(None, tree, &[], "what is pushed");
                 }
             }
-            let together = number * COMMITS_PER_PIECE..commits.len().min((number + 1) * COMMITS_PER_PIECE);
-            for number in together {
-                let commit = &commits[number];
+            let first = piece * COMMITS_PER_PIECE;
+            for (offset, commit) in commits[first..].iter().take(COMMITS_PER_PIECE).enumerate() {
                 let from = format!("the commit {}", commit.id);
-                comparison.compare(Some(number), commit.tree, &commit.parents, &from);
+                comparison.compare(Some(first + offset), commit.tree, &commit.parents, &from);
             }
         }
-        let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        found.0.append(&mut comparison.changes);
-        found.1.append(&mut comparison.excluded);
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.changes.append(&mut comparison.changes);
+        all.excluded.append(&mut comparison.excluded);
     });
-    let (mut changes, excluded) = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let AllChanges { changes, excluded } = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut visitor = new_visitor();
-    excluded.iter().for_each(|_| visitor.excluded());
-    changes.sort_unstable_by(|one, other| {
-        (&one.path, one.blob, one.commit).cmp(&(&other.path, other.blob, other.commit))
-    });
-    let mut contents: Vec<IntroducedBlob> = Vec::new();
+    excluded.iter().for_each(|_| visitor.count_excluded());
+    group(changes)
+}
+
+/// Groups changes that have the same blob at the same path, and sorts them.
+fn group(mut changes: Vec<Change>) -> Vec<IntroducedBlob> {
+    changes.sort_unstable_by(|a, b| (&a.path, a.blob, a.commit).cmp(&(&b.path, b.blob, b.commit)));
+    let mut groups: Vec<IntroducedBlob> = Vec::new();
     for Change { path, blob, commit } in changes {
-        match contents.last_mut() {
+        match groups.last_mut() {
             Some(last) if last.path == path && last.blob == blob => {
                 last.commits.extend(commit.filter(|commit| last.commits.last() != Some(commit)));
             }
-            _ => contents.push(IntroducedBlob { path, blob, commits: commit.into_iter().collect() }),
+            _ => groups.push(IntroducedBlob { path, blob, commits: commit.into_iter().collect() }),
         }
     }
-    contents
+    groups
 }
 
-/// A thing that a commit brings to a path.
+/// A new blob at a path, or a new path.
 struct Change {
     path: Vec<u8>,
+    /// `None` stands for the path itself.
     blob: Option<ObjectId>,
+    /// The index of the commit that has it. `None` if a push names its tree.
     commit: Option<usize>,
 }
 
-/// A thread's comparison of commits with their parents.
+/// Compares commits with their parents, on one thread.
 struct Comparison<'c> {
     objects: &'c Objects,
     limits: &'c Limits,
@@ -86,36 +101,26 @@ struct Comparison<'c> {
     visitor: Box<dyn Visitor + Send + 'c>,
     trees: Trees<'c>,
     changes: Vec<Change>,
-    /// A set, because several commits may have the same excluded path.
     excluded: BTreeSet<Vec<u8>>,
 }
 
 impl Comparison<'_> {
-    /// Finds what a tree has and the trees of its parents lack.
+    /// Finds what `tree` has and the trees `parents` lack. `from` is what refers to the tree, for skips.
     fn compare(&mut self, commit: Option<usize>, tree: ObjectId, parents: &[ObjectId], from: &str) {
-        /// A folder that a commit brings to more places is read at this many of them.
+        /// A commit may have the same folder at many paths. It is read at this many of them.
         const MAX_PLACES: u32 = 100;
         let Comparison { objects, limits, missing, visitor, trees, changes, excluded } = self;
         let is_excluded = |path: &[u8], is_folder| limits.excludes(&native_path(path.to_vec()), is_folder);
-        let mut unread = |tree, reason, from: &str| {
+        let mut skip_tree = |tree, reason, from: &str| {
             missing.report(&mut **visitor, objects, Origin::object(Kind::Object, tree), reason, from);
         };
-        diff(
-            trees,
-            Vec::new(),
-            tree,
-            parents,
-            MAX_PLACES,
-            &is_excluded,
-            &mut |difference| match difference {
-                Difference::NewPath(path) => changes.push(Change { path, blob: None, commit }),
-                Difference::NewBlob(path, id) => changes.push(Change { path, blob: Some(id), commit }),
-                Difference::Excluded(path) => drop(excluded.insert(path)),
-                Difference::Unread(tree, reason) => unread(tree, reason, from),
-                Difference::UnreadParent(tree, reason) => {
-                    unread(tree, reason, &format!("a parent of {from}"))
-                }
-            },
-        );
+        let mut on_difference = |difference| match difference {
+            Difference::NewPath(path) => changes.push(Change { path, blob: None, commit }),
+            Difference::NewBlob(path, id) => changes.push(Change { path, blob: Some(id), commit }),
+            Difference::Excluded(path) => drop(excluded.insert(path)),
+            Difference::Unread(tree, reason) => skip_tree(tree, reason, from),
+            Difference::UnreadParent(tree, reason) => skip_tree(tree, reason, &format!("a parent of {from}")),
+        };
+        diff(trees, Vec::new(), tree, parents, MAX_PLACES, &is_excluded, &mut on_difference);
     }
 }

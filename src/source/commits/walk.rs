@@ -1,10 +1,11 @@
-//! Reads what commits bring in: their messages, and the blobs and names that no parent has at the same path.
+//! Reads what commits bring in: their messages, and the blobs and paths that no parent has.
 
 use super::contents::{CommitContents, IntroducedBlob};
 use super::missing::Missing;
 use super::options::{ReadOptions, WalkRoots};
 use super::tree_diff::introduced_blobs;
 use crate::git::commits::{Commit, walk};
+use crate::git::objects::damage::Damage;
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::Sort;
 use crate::git::objects::{Content, Objects};
@@ -18,11 +19,12 @@ use crate::source::traits::{NewVisitor, Visitor};
 use crate::threads::for_pieces;
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::PathBuf;
 
-/// Opens a repository's objects and refs. Reports what cannot be opened.
+/// Opens the objects and refs of a repository. `None` if the repository cannot be read, which is reported.
 pub(super) fn open(
     repository: &Repository,
-    databases: &[std::path::PathBuf],
+    databases: &[PathBuf],
     visitor: &mut dyn Visitor,
 ) -> Option<(Objects, Refs)> {
     let format = match repository.format() {
@@ -41,7 +43,8 @@ pub(super) fn open(
     })
 }
 
-/// Reads what commits bring in and hands it to visitors.
+/// Reads the commits that `roots` selects and hands what they bring in to visitors. Returns what was read, for the attribution
+/// of findings.
 pub(super) fn read(
     options: ReadOptions<'_>,
     objects: Objects,
@@ -57,19 +60,8 @@ pub(super) fn read(
         missing.report(&mut *visitor, &objects, Origin::object(Kind::Commit, id), reason, &from);
     }
     let blobs = introduced_blobs(options, &objects, &walk.commits, &roots.trees, &missing, new_visitor);
-    let mut tasks: Vec<Task<'_>> = Vec::new();
-    tasks.extend(roots.tags.iter().map(|&id| Task::Object(Kind::Tag, Sort::Tag, id)));
-    tasks.extend(roots.blobs.iter().map(|&id| Task::Blob(id, Vec::new())));
-    tasks.extend(walk.commits.iter().map(|commit| Task::Object(Kind::Commit, Sort::Commit, commit.id)));
-    let mut places_of: BTreeMap<ObjectId, Vec<&IntroducedBlob>> = BTreeMap::new();
-    for introduced in &blobs {
-        match introduced.blob {
-            Some(id) => places_of.entry(id).or_default().push(introduced),
-            None => tasks.push(Task::Name(&introduced.path)),
-        }
-    }
-    tasks.extend(places_of.into_iter().map(|(id, places)| Task::Blob(id, places)));
-    visitor.expect(tasks.iter().filter(|task| !matches!(task, Task::Name(_))).count() as u64);
+    let tasks = tasks(roots, &walk.commits, &blobs);
+    visitor.expect_objects(tasks.iter().filter(|task| !matches!(task, Task::Path(_))).count() as u64);
     for_pieces(options.threads, tasks.len(), |next| {
         let mut worker = Worker {
             objects: &objects,
@@ -81,26 +73,44 @@ pub(super) fn read(
             inflater: Inflater::new(),
         };
         while let Some(task) = next().map(|number| &tasks[number]) {
-            worker.task(task);
+            worker.run(task);
         }
     });
+    drop(tasks);
     missing.finish(options.repository, &objects, &mut *visitor);
     let people = People::of(options.repository, &objects, head);
     let repository = options.repository.clone();
     CommitContents { objects, people, commits: walk.commits, blobs, missing, repository }
 }
 
-/// Something to read.
+/// One object or path to scan.
 enum Task<'t> {
-    /// A commit or tag: all of it.
+    /// A commit or a tag, with its headers and its message.
     Object(Kind, Sort, ObjectId),
-    /// A name that is new.
-    Name(&'t [u8]),
-    /// A blob, and its places. A push may name a blob without a place.
+    /// A new path.
+    Path(&'t [u8]),
+    /// A blob, and the paths that it is new at. A push may name a blob without a path.
     Blob(ObjectId, Vec<&'t IntroducedBlob>),
 }
 
-/// What a thread reads with.
+/// Lists what has to be scanned. A blob that is new at several paths is one task, so that it is inflated once.
+fn tasks<'t>(roots: &WalkRoots, commits: &[Commit], blobs: &'t [IntroducedBlob]) -> Vec<Task<'t>> {
+    let mut tasks: Vec<Task<'t>> = Vec::new();
+    tasks.extend(roots.tags.iter().map(|&id| Task::Object(Kind::Tag, Sort::Tag, id)));
+    tasks.extend(roots.blobs.iter().map(|&id| Task::Blob(id, Vec::new())));
+    tasks.extend(commits.iter().map(|commit| Task::Object(Kind::Commit, Sort::Commit, commit.id)));
+    let mut paths_of: BTreeMap<ObjectId, Vec<&IntroducedBlob>> = BTreeMap::new();
+    for introduced in blobs {
+        match introduced.blob {
+            Some(id) => paths_of.entry(id).or_default().push(introduced),
+            None => tasks.push(Task::Path(&introduced.path)),
+        }
+    }
+    tasks.extend(paths_of.into_iter().map(|(id, paths)| Task::Blob(id, paths)));
+    tasks
+}
+
+/// What one thread reads with.
 struct Worker<'w> {
     objects: &'w Objects,
     commits: &'w [Commit],
@@ -112,7 +122,8 @@ struct Worker<'w> {
 }
 
 impl Worker<'_> {
-    fn task(&mut self, task: &Task<'_>) {
+    /// Scans one object or path. Reports what cannot be read.
+    fn run(&mut self, task: &Task<'_>) {
         match task {
             Task::Object(kind, sort, id) => {
                 let origin = Origin::object(*kind, *id);
@@ -123,79 +134,86 @@ impl Worker<'_> {
                     }
                 }
             }
-            Task::Name(path) => self.visitor.whole(&Origin::new(Kind::Name, *path), path),
-            Task::Blob(id, places) => self.blob(*id, places),
+            Task::Path(path) => self.visitor.whole(&Origin::new(Kind::Name, *path), path),
+            Task::Blob(id, paths) => self.scan_blob(*id, paths),
         }
     }
 
-    fn blob(&mut self, id: ObjectId, places: &[&IntroducedBlob]) {
-        let mut origins: Vec<_> = places.iter().map(|introduced| introduced.origin()).collect();
+    /// Scans a blob at each of its paths. Reports why it cannot be read: a limit for each path, anything else once.
+    fn scan_blob(&mut self, id: ObjectId, paths: &[&IntroducedBlob]) {
+        let mut origins: Vec<_> = paths.iter().map(|introduced| introduced.origin()).collect();
         if origins.is_empty() {
             origins.push(Origin::object(Kind::Object, id));
         }
-        let from = places.first().and_then(|introduced| introduced.commits.first());
-        let from = from.map_or_else(
-            || "what is pushed".to_owned(),
-            |&number| format!("the commit {}", self.commits[number].id),
-        );
-        if let Err(reason) = self.hand_over(id, &origins) {
-            let origin = origins[0].to_owned();
-            match reason {
-                reason @ Reason::TooLarge { .. } => {
-                    for origin in &origins {
-                        self.visitor.skip(Skip { origin: origin.to_owned(), reason: reason.clone() });
-                    }
+        match self.scan_blob_as(id, &origins) {
+            Ok(()) => {}
+            Err(reason @ Reason::TooLarge { .. }) => {
+                for origin in &origins {
+                    self.visitor.skip(Skip { origin: origin.to_owned(), reason: reason.clone() });
                 }
-                reason => self.missing.report(&mut *self.visitor, self.objects, origin, reason, &from),
+            }
+            Err(reason) => {
+                let commit = paths.first().and_then(|introduced| introduced.commits.first());
+                let from = match commit {
+                    Some(&commit) => format!("the commit {}", self.commits[commit].id),
+                    None => "what is pushed".to_owned(),
+                };
+                let origin = origins[0].to_owned();
+                self.missing.report(&mut *self.visitor, self.objects, origin, reason, &from);
             }
         }
     }
 
-    /// Hands a blob to the visitor, once for each of its places.
+    /// Scans a blob once for each origin, because rules look at the path too. A note says if that would take too long.
     ///
     /// # Errors
-    /// Why it cannot be read to its end; what was read before has been looked at.
-    fn hand_over(&mut self, id: ObjectId, origins: &[Origin<'_>]) -> Result<(), Reason> {
-        /// A tree of a few bytes can name a large blob so often that reading it each time would never end.
-        const MIN_PLACES: usize = 10;
+    /// Why the blob cannot be read to its end. What was read before has been scanned.
+    fn scan_blob_as(&mut self, id: ObjectId, origins: &[Origin<'_>]) -> Result<(), Reason> {
+        /// Trees of a few bytes can name a large blob at millions of paths, and scanning it for each would never end. So after
+        /// this many paths, the scan stops when it has taken more than `MAX_BYTES`.
+        const MIN_PATHS: usize = 10;
         const MAX_BYTES: u64 = 1 << 30;
-        let fits = |size: u64| match self.limits.max_file_size {
-            Some(limit) if size > limit => Err(Reason::TooLarge { size, limit }),
-            _ => Ok(()),
-        };
         let objects = self.objects;
-        let mut whole = None;
-        let before = self.visitor.looked_at();
+        let mut kept_bytes = None;
+        let bytes_before = self.visitor.bytes_scanned();
         for (number, origin) in origins.iter().enumerate() {
-            if number >= MIN_PLACES && self.visitor.looked_at() - before > MAX_BYTES {
+            if number >= MIN_PATHS && self.visitor.bytes_scanned() - bytes_before > MAX_BYTES {
                 let more = origins.len() - number;
                 self.visitor.note(format!(
                     "the blob {id} was read for {number} of its paths; it is large, and {more} other paths have the same"
                 ));
                 return Ok(());
             }
-            // A small blob is kept for its other places, a large one is read again.
-            let content = match whole.take() {
+            // A blob that fits into memory is kept for its other paths. A larger one is inflated again.
+            let content = match kept_bytes.take() {
                 Some(bytes) => Content::Whole(bytes),
                 None => objects.blob(&id, &mut self.inflater)?,
             };
             match content {
                 Content::Whole(bytes) => {
-                    fits(bytes.len() as u64)?;
-                    self.stream(&mut &bytes[..], bytes.len() as u64, origin)?;
-                    whole = Some(bytes);
+                    let size = bytes.len() as u64;
+                    self.check_size(size)?;
+                    self.scan_content(&mut &bytes[..], size, origin)?;
+                    kept_bytes = Some(bytes);
                 }
                 Content::Stream(size, mut bytes) => {
-                    fits(size)?;
-                    self.stream(&mut bytes, size, origin)?;
+                    self.check_size(size)?;
+                    self.scan_content(&mut bytes, size, origin)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn stream(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Reason> {
-        let read = self.reader.read_object(content, size, origin, &mut *self.visitor);
-        read.map_err(Reason::from)
+    /// Checks a blob's size in bytes against `--max-file-size`.
+    fn check_size(&self, size: u64) -> Result<(), Reason> {
+        match self.limits.max_file_size {
+            Some(limit) if size > limit => Err(Reason::TooLarge { size, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    fn scan_content(&mut self, content: &mut dyn Read, size: u64, origin: &Origin<'_>) -> Result<(), Damage> {
+        self.reader.read_object(content, size, origin, &mut *self.visitor)
     }
 }

@@ -1,5 +1,8 @@
-//! Attribution: how a secret came into a repository, who still has it, and since when. Asked for only when something was
-//! found, of the graph of commits and of the trees that lead to what was found.
+//! Attributes secrets to commits: which commits introduced or removed a secret at a path, how many have it, and which refs
+//! lead to it.
+//!
+//! Works on the [`Graph`], which has all commits, but only the trees that lead to a blob or name with a secret. Each commit
+//! is compared with its parents, as `git log` does. Objects are numbers here. No object is read.
 
 use crate::finding::Exposure;
 use crate::git::graph::{Graph, Leads, Link, NONE};
@@ -8,114 +11,98 @@ use crate::git::refs::{Refs, Target};
 use crate::input::ObjectId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Of more paths than this no more are told apart: a few trees that hold one another can make more than there are atoms.
-const MOST_PATHS: usize = 20_000;
+/// At most this many paths are distinguished. A few trees that contain each other can make more paths than memory holds.
+const MAX_PATHS: usize = 20_000;
 
-/// Which secret, by its place in a list.
-pub(super) type Secret = u32;
+/// The index of a secret in the list of the secrets that were found.
+pub(super) type SecretIndex = u32;
 
-/// What was found, by number of object.
+/// The objects and names that have secrets.
 #[derive(Debug, Default)]
-pub(super) struct Sought {
-    /// Secrets in blobs.
-    pub(super) blobs: BTreeMap<u32, BTreeSet<Secret>>,
-    /// Secrets in names of files and folders.
-    pub(super) names: BTreeMap<Vec<u8>, BTreeSet<Secret>>,
+pub(super) struct SecretsInTrees {
+    /// By the number of a blob.
+    pub(super) blobs: BTreeMap<u32, BTreeSet<SecretIndex>>,
+    /// By the name of a file or folder.
+    pub(super) names: BTreeMap<Vec<u8>, BTreeSet<SecretIndex>>,
 }
 
-/// A path, by its place in the list of paths.
-pub(super) type Path = u32;
+/// The index of a path in [`Paths`].
+pub(super) type PathIndex = u32;
 
-/// The top of a tree.
-const TOP: Path = 0;
+/// The path of the root of a tree.
+const ROOT: PathIndex = 0;
 
-/// Where a secret is: at a path, in the content or in the path's last name.
+/// A secret at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) secret: Secret,
-    pub(super) path: Path,
-    pub(super) in_name: bool,
+pub(super) struct Occurrence {
+    pub(super) secret: SecretIndex,
+    pub(super) path: PathIndex,
+    /// Whether the secret is in the last name of the path, not in the file.
+    pub(super) is_in_name: bool,
 }
 
-/// What the commits say of a place.
+/// Which commits have a secret at a path. Commits are indices into [`Graph::commits`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
-    /// The commits that brought the secret there, by their place in the graph; the oldest first.
+pub(super) struct OccurrenceCommits {
+    /// The commits that brought the secret to the path, the oldest first.
     pub(super) introduced: Vec<usize>,
     /// How many commits have it there.
-    pub(super) commits: u64,
-    /// The last commit that took it away.
+    pub(super) count: u64,
+    /// The latest commit that removed it.
     pub(super) removed: Option<usize>,
 }
 
-/// The facts of commits that some ref leads to, and of the others.
+/// The commits that have a secret at a path, in two groups.
 #[derive(Clone, Debug, Default)]
-struct Tally {
-    live: Facts,
-    gone: Facts,
+struct GroupedCommits {
+    /// A ref leads to these.
+    reachable: OccurrenceCommits,
+    /// Only the log of a ref leads to these, or nothing at all.
+    unreachable: OccurrenceCommits,
 }
 
-/// The ways to an object: for each sort of way that leads there, a few refs.
+/// The refs that lead to an object, a few for each [`Exposure`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ways(BTreeMap<Exposure, BTreeSet<Vec<u8>>>);
+pub(super) struct LeadingRefs(BTreeMap<Exposure, BTreeSet<Vec<u8>>>);
 
-impl Ways {
-    /// The most open way.
+impl LeadingRefs {
+    /// The exposure of the ref that the most people have. Dangling if there is no ref.
     pub(super) fn exposure(&self) -> Exposure {
         self.0.keys().next().copied().unwrap_or(Exposure::Dangling)
     }
 
-    /// The names of refs: those of logs only where nothing else leads there.
-    pub(super) fn refs(&self) -> impl Iterator<Item = &[u8]> {
-        let is_worth = |exposure| exposure < Exposure::Reflog || self.exposure() == Exposure::Reflog;
-        let refs = self.0.iter().filter(move |(exposure, _)| is_worth(**exposure));
-        refs.flat_map(|(_, names)| names.iter().map(Vec::as_slice))
+    /// The names of the refs. Those of logs come only if there are no others.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let is_listed = |exposure| exposure < Exposure::Reflog || self.exposure() == Exposure::Reflog;
+        let listed = self.0.iter().filter(move |(exposure, _)| is_listed(**exposure));
+        listed.flat_map(|(_, names)| names.iter().map(Vec::as_slice))
     }
 
     fn add(&mut self, exposure: Exposure, name: &[u8]) {
-        /// More refs of a sort are not named.
-        const FEW: usize = 3;
+        /// A finding lists no more refs of one exposure.
+        const MAX_NAMES: usize = 3;
         let names = self.0.entry(exposure).or_default();
-        if names.len() < FEW {
+        if names.len() < MAX_NAMES {
             names.insert(name.to_vec());
         }
     }
 
-    fn add_all(&mut self, other: &Ways) {
+    fn add_all(&mut self, other: &LeadingRefs) {
         for (exposure, names) in &other.0 {
             names.iter().for_each(|name| self.add(*exposure, name));
         }
     }
 }
 
-/// What was attributed.
-pub(super) struct Attribution<'g> {
-    graph: &'g Graph,
-    sought: &'g Sought,
-    paths: Paths,
-    places: BTreeMap<Place, Tally>,
-    /// For each sort of way, from which ref each commit was first reached.
-    reached: BTreeMap<Exposure, Vec<u32>>,
-    /// The names of the refs that `reached` counts.
-    refs: Vec<Vec<u8>>,
-    /// Ways to objects that are no commits.
-    direct: BTreeMap<u32, Ways>,
-    /// The tree of `HEAD`.
-    head: Option<u32>,
-    /// The blobs, of those that are sought, that have a path.
-    with_path: BTreeSet<u32>,
-    /// Trees that a ref or tag leads to without a commit.
-    bare_trees: Vec<u32>,
-}
-
-/// A ref, or a log of one, that leads to an object.
+/// A ref, or an entry in the log of one, and the object that it points to.
 pub(super) struct Tip {
     pub(super) exposure: Exposure,
     pub(super) name: Vec<u8>,
+    /// The number of the object.
     pub(super) number: u32,
 }
 
-/// The tips of a repository: what its refs, and with the least weight its logs, lead to.
+/// The tips of a repository: its refs, and then the entries in their logs.
 pub(super) fn tips(refs: &Refs, logged: &[(Vec<u8>, Vec<ObjectId>)], ids: &Ids<'_>) -> Vec<Tip> {
     let mut tips = Vec::new();
     for (name, target) in &refs.targets {
@@ -123,22 +110,12 @@ pub(super) fn tips(refs: &Refs, logged: &[(Vec<u8>, Vec<ObjectId>)], ids: &Ids<'
             Target::Object(id) => Some(*id),
             Target::Ref(_) => refs.resolve(name),
         };
-        let exposure = match name.as_slice() {
-            b"HEAD" => Exposure::Head,
-            b"refs/stash" => Exposure::Stash,
-            name if name.starts_with(b"refs/heads/") => Exposure::Branch,
-            name if name.starts_with(b"refs/tags/") => Exposure::Tag,
-            name if name.starts_with(b"refs/remotes/") => Exposure::Remote,
-            name if name.starts_with(b"refs/") => Exposure::OtherRef,
-            // Another working tree's own HEAD is one all the same; what git noted on the way is not.
-            b"main-worktree/HEAD" => Exposure::OtherRef,
-            name if name.starts_with(b"worktrees/") && name.ends_with(b"/HEAD") => Exposure::OtherRef,
-            _ => Exposure::Reflog,
-        };
+        let exposure = exposure_of_ref(name);
         let number = id.and_then(|id| ids.number(id.as_bytes()));
         tips.extend(number.map(|number| Tip { exposure, name: name.clone(), number }));
     }
     for (name, log) in logged {
+        // Git keeps all stashes but the newest one in the log of the stash.
         let exposure = if name == b"refs/stash" { Exposure::Stash } else { Exposure::Reflog };
         let numbers = log.iter().filter_map(|id| ids.number(id.as_bytes()));
         tips.extend(numbers.map(|number| Tip { exposure, name: [b"logs/", &name[..]].concat(), number }));
@@ -146,246 +123,294 @@ pub(super) fn tips(refs: &Refs, logged: &[(Vec<u8>, Vec<ObjectId>)], ids: &Ids<'
     tips
 }
 
+/// How exposed the object of a ref is, by the ref's name.
+fn exposure_of_ref(name: &[u8]) -> Exposure {
+    match name {
+        b"HEAD" => Exposure::Head,
+        b"refs/stash" => Exposure::Stash,
+        name if name.starts_with(b"refs/heads/") => Exposure::Branch,
+        name if name.starts_with(b"refs/tags/") => Exposure::Tag,
+        name if name.starts_with(b"refs/remotes/") => Exposure::Remote,
+        name if name.starts_with(b"refs/") => Exposure::OtherRef,
+        // The HEAD of another working tree keeps its commits alive.
+        b"main-worktree/HEAD" => Exposure::OtherRef,
+        name if name.starts_with(b"worktrees/") && name.ends_with(b"/HEAD") => Exposure::OtherRef,
+        // ORIG_HEAD, MERGE_HEAD and the like do not.
+        _ => Exposure::Reflog,
+    }
+}
+
+/// The secrets of a history, attributed to commits and refs.
+pub(super) struct Attribution<'g> {
+    graph: &'g Graph,
+    secrets: &'g SecretsInTrees,
+    paths: Paths,
+    occurrences: BTreeMap<Occurrence, GroupedCommits>,
+    /// For each exposure and commit: the index in `ref_names` of the first ref that leads to the commit, or [`NONE`].
+    first_refs: BTreeMap<Exposure, Vec<u32>>,
+    ref_names: Vec<Vec<u8>>,
+    /// The refs that lead to objects without a commit, by the number of the object.
+    refs_to_objects: BTreeMap<u32, LeadingRefs>,
+    /// The number of the tree of `HEAD`.
+    head_tree: Option<u32>,
+    /// The numbers of the blobs with secrets that have a path.
+    blobs_with_path: BTreeSet<u32>,
+    /// The numbers of trees with secrets that a ref or tag leads to without a commit.
+    bare_trees: Vec<u32>,
+}
+
 impl<'g> Attribution<'g> {
-    /// Attributes what is sought.
-    pub(super) fn of(graph: &'g Graph, sought: &'g Sought, tips: &[Tip]) -> Attribution<'g> {
+    /// Attributes the secrets.
+    pub(super) fn new(graph: &'g Graph, secrets: &'g SecretsInTrees, tips: &[Tip]) -> Attribution<'g> {
         let mut attribution = Attribution {
             graph,
-            sought,
+            secrets,
             paths: Paths::new(),
-            places: BTreeMap::new(),
-            reached: BTreeMap::new(),
-            refs: Vec::new(),
-            direct: BTreeMap::new(),
-            head: None,
-            with_path: BTreeSet::new(),
+            occurrences: BTreeMap::new(),
+            first_refs: BTreeMap::new(),
+            ref_names: Vec::new(),
+            refs_to_objects: BTreeMap::new(),
+            head_tree: None,
+            blobs_with_path: BTreeSet::new(),
             bare_trees: Vec::new(),
         };
-        attribution.reach(tips);
-        attribution.compare_commits();
-        attribution.count_commits();
-        for tree in attribution.bare_trees.clone() {
-            for (path, link) in attribution.differences(Some(tree), None) {
-                attribution.with_path.insert(link.to);
-                attribution.secrets(link).iter().for_each(|&secret| {
-                    let in_name = link.leads() == Leads::Name;
-                    attribution.places.entry(Place { secret, path, in_name }).or_default();
-                });
-            }
+        tips.iter().for_each(|tip| attribution.follow(tip));
+        for commit in 0..graph.commits.len() {
+            attribution.compare_with_parents(commit);
         }
+        attribution.sort_introductions();
+        attribution.count_commits();
+        attribution.add_bare_trees();
         attribution
     }
 
-    /// The places of all secrets, in their order, with what the commits say: those that a ref leads to, if there are any.
-    pub(super) fn places(&self) -> impl Iterator<Item = (Place, &Facts)> {
-        self.places.iter().map(|(place, tally)| {
-            let facts = if tally.live.introduced.is_empty() { &tally.gone } else { &tally.live };
-            (*place, facts)
+    /// All occurrences, sorted, with the commits that have them: the reachable ones if there are any.
+    pub(super) fn occurrences(&self) -> impl Iterator<Item = (Occurrence, &OccurrenceCommits)> {
+        self.occurrences.iter().map(|(occurrence, commits)| {
+            let is_reachable = !commits.reachable.introduced.is_empty();
+            (*occurrence, if is_reachable { &commits.reachable } else { &commits.unreachable })
         })
     }
 
-    /// The ways to what was found at a place.
-    pub(super) fn ways(&self, place: Place, facts: &Facts) -> Ways {
-        let mut ways = Ways::default();
-        for &commit in &facts.introduced {
-            ways.add_all(&self.ways_to_commit(commit));
+    /// The refs that lead to a secret at a path. A ref that leads to a commit with the secret also leads to the commit that
+    /// introduced it, which is an ancestor. So only introducing commits are looked up.
+    pub(super) fn refs_to_occurrence(
+        &self,
+        occurrence: Occurrence,
+        commits: &OccurrenceCommits,
+    ) -> LeadingRefs {
+        let mut refs = LeadingRefs::default();
+        for &commit in &commits.introduced {
+            refs.add_all(&self.refs_to_commit(commit));
         }
-        for tree in self.bare_trees.iter().filter(|&&tree| self.has(tree, place)) {
-            self.direct.get(tree).into_iter().for_each(|direct| ways.add_all(direct));
-        }
-        ways
-    }
-
-    /// The ways to a commit, by its place in the graph. What reaches a commit that has a secret reaches one that brought
-    /// it: it is among its forebears.
-    pub(super) fn ways_to_commit(&self, commit: usize) -> Ways {
-        let mut ways = Ways::default();
-        for (&exposure, from) in &self.reached {
-            if let Some(name) = from.get(commit).and_then(|&from| self.refs.get(from as usize)) {
-                ways.add(exposure, name);
+        for tree in self.bare_trees.iter().filter(|&&tree| self.tree_has(tree, occurrence)) {
+            if let Some(tree_refs) = self.refs_to_objects.get(tree) {
+                refs.add_all(tree_refs);
             }
         }
-        ways
+        refs
     }
 
-    /// The ways to an object that is no commit.
-    pub(super) fn ways_to_object(&self, number: u32) -> Ways {
-        self.direct.get(&number).cloned().unwrap_or_default()
+    /// The refs that lead to a commit: the first one of each exposure.
+    pub(super) fn refs_to_commit(&self, commit: usize) -> LeadingRefs {
+        let mut refs = LeadingRefs::default();
+        for (&exposure, first_refs) in &self.first_refs {
+            let first_ref = first_refs.get(commit).and_then(|&index| self.ref_names.get(index as usize));
+            if let Some(name) = first_ref {
+                refs.add(exposure, name);
+            }
+        }
+        refs
     }
 
-    /// Whether the files of `HEAD` have the secret at its path.
-    pub(super) fn is_at_head(&self, place: Place) -> bool {
-        self.head.is_some_and(|tree| self.has(tree, place))
+    /// The refs that lead without a commit to the object with this number.
+    pub(super) fn refs_to_object(&self, number: u32) -> LeadingRefs {
+        self.refs_to_objects.get(&number).cloned().unwrap_or_default()
     }
 
-    /// The blob that `HEAD`, else the commit given, has at a path.
-    pub(super) fn blob_at(&self, commit: Option<usize>, path: Path) -> Option<u32> {
-        let tree = commit.map_or(self.head, |commit| Some(self.graph.commits[commit].tree));
-        let trees = tree.into_iter().chain(self.bare_trees.iter().copied().filter(|_| commit.is_none()));
+    /// Whether `HEAD` has the secret at the path.
+    pub(super) fn is_at_head(&self, occurrence: Occurrence) -> bool {
+        self.head_tree.is_some_and(|tree| self.tree_has(tree, occurrence))
+    }
+
+    /// The number of the blob that a commit has at a path.
+    pub(super) fn blob_in_commit(&self, commit: usize, path: PathIndex) -> Option<u32> {
+        self.find(self.graph.commits[commit].tree, path, Leads::Blob).map(|link| link.to)
+    }
+
+    /// The number of the blob that `HEAD` has at a path, else a tree without a commit.
+    pub(super) fn blob_at_head(&self, path: PathIndex) -> Option<u32> {
+        let trees = self.head_tree.into_iter().chain(self.bare_trees.iter().copied());
         trees.filter_map(|tree| self.find(tree, path, Leads::Blob)).map(|link| link.to).next()
     }
 
     /// The bytes of a path, with `/` between its parts.
-    pub(super) fn path(&self, path: Path) -> Vec<u8> {
-        let parts: Vec<&[u8]> = self
-            .paths
-            .names(path)
-            .into_iter()
-            .map(|name| self.graph.names[name as usize].as_slice())
-            .collect();
+    pub(super) fn path(&self, path: PathIndex) -> Vec<u8> {
+        let mut parts = Vec::new();
+        for name in self.paths.names(path) {
+            parts.push(self.graph.names[name as usize].as_slice());
+        }
         parts.join(&b'/')
     }
 
-    /// Whether a blob has a path: in the tree of a commit, or in one that a ref leads to.
+    /// Whether a blob with a secret has a path, in the tree of a commit or in one that a ref leads to.
     pub(super) fn has_path(&self, blob: u32) -> bool {
-        self.with_path.contains(&blob)
+        self.blobs_with_path.contains(&blob)
     }
 
-    /// Whether there are more paths than are told apart.
-    pub(super) fn is_cut(&self) -> bool {
+    /// Whether there are more paths than [`MAX_PATHS`], so that secrets at some of them have no occurrence.
+    pub(super) fn has_too_many_paths(&self) -> bool {
         self.paths.is_full()
     }
 
-    /// The secrets behind a link.
-    fn secrets(&self, link: Link) -> &'g BTreeSet<Secret> {
-        static NOTHING: BTreeSet<Secret> = BTreeSet::new();
+    /// The secrets in the blob or name that a link leads to. Empty for a tree.
+    fn secrets_of(&self, link: Link) -> &'g BTreeSet<SecretIndex> {
+        static NO_SECRETS: BTreeSet<SecretIndex> = BTreeSet::new();
         let secrets = match link.leads() {
-            Leads::Blob => self.sought.blobs.get(&link.to),
-            Leads::Name => self.sought.names.get(&self.graph.names[link.name() as usize]),
+            Leads::Blob => self.secrets.blobs.get(&link.to),
+            Leads::Name => self.secrets.names.get(&self.graph.names[link.name() as usize]),
             Leads::Tree => None,
         };
-        secrets.unwrap_or(&NOTHING)
+        secrets.unwrap_or(&NO_SECRETS)
     }
 
-    /// Finds out which commits each ref leads to.
-    fn reach(&mut self, tips: &[Tip]) {
-        for tip in tips {
-            let number = self.graph.peeled(tip.number);
-            // The tags on the way, and what they lead to if that is no commit.
-            let mut on_the_way = tip.number;
-            while on_the_way != number {
-                self.direct.entry(on_the_way).or_default().add(tip.exposure, &tip.name);
-                on_the_way = self.graph.tags.get(&on_the_way).copied().unwrap_or(number);
+    /// Notes which objects a tip leads to: the tags on the way, and then a commit with its ancestors, or another object.
+    fn follow(&mut self, tip: &Tip) {
+        let peeled = self.graph.peeled(tip.number);
+        let mut tag = tip.number;
+        while tag != peeled {
+            self.refs_to_objects.entry(tag).or_default().add(tip.exposure, &tip.name);
+            tag = self.graph.tags.get(&tag).copied().unwrap_or(peeled);
+        }
+        let Some(commit) = self.graph.commit(peeled) else {
+            self.refs_to_objects.entry(peeled).or_default().add(tip.exposure, &tip.name);
+            if !self.graph.links(peeled).is_empty() && !self.bare_trees.contains(&peeled) {
+                self.bare_trees.push(peeled);
             }
-            let Some(commit) = self.graph.commit(number) else {
-                self.direct.entry(number).or_default().add(tip.exposure, &tip.name);
-                if !self.graph.links(number).is_empty() && !self.bare_trees.contains(&number) {
-                    self.bare_trees.push(number);
-                }
-                continue;
-            };
-            if tip.exposure == Exposure::Head {
-                self.head = Some(self.graph.commits[commit].tree);
-            }
-            let name = self.refs.len() as u32;
-            self.refs.push(tip.name.clone());
-            let reached =
-                self.reached.entry(tip.exposure).or_insert_with(|| vec![NONE; self.graph.commits.len()]);
-            let mut waiting = vec![commit];
-            while let Some(commit) = waiting.pop() {
-                if reached[commit] == NONE {
-                    reached[commit] = name;
-                    let parents = &self.graph.commits[commit].parents;
-                    waiting.extend(parents.iter().filter_map(|&parent| self.graph.commit(parent)));
-                }
+            return;
+        };
+        if tip.exposure == Exposure::Head {
+            self.head_tree = Some(self.graph.commits[commit].tree);
+        }
+        let ref_index = self.ref_names.len() as u32;
+        self.ref_names.push(tip.name.clone());
+        let no_refs = || vec![NONE; self.graph.commits.len()];
+        let first_refs = self.first_refs.entry(tip.exposure).or_insert_with(no_refs);
+        // Ancestors of a commit that an earlier tip has reached need not be visited again.
+        let mut waiting = vec![commit];
+        while let Some(commit) = waiting.pop() {
+            if first_refs[commit] == NONE {
+                first_refs[commit] = ref_index;
+                let parents = &self.graph.commits[commit].parents;
+                waiting.extend(parents.iter().filter_map(|&parent| self.graph.commit(parent)));
             }
         }
     }
 
-    /// Whether a ref leads to a commit; logs do not count.
-    fn is_live(&self, commit: usize) -> bool {
-        self.reached.iter().any(|(&exposure, from)| exposure < Exposure::Index && from[commit] != NONE)
+    /// Whether a ref leads to a commit. The logs of refs do not count.
+    fn is_reachable(&self, commit: usize) -> bool {
+        self.first_refs.iter().any(|(&exposure, refs)| exposure < Exposure::Index && refs[commit] != NONE)
     }
 
-    /// Compares each commit with its parents.
-    fn compare_commits(&mut self) {
-        for commit in 0..self.graph.commits.len() {
-            let node = &self.graph.commits[commit];
-            let tree = Some(node.tree).filter(|&tree| !self.graph.links(tree).is_empty());
-            let parents: Vec<Option<u32>> = node
-                .parents
-                .iter()
-                .filter_map(|&parent| self.graph.commit(parent))
-                .map(|parent| Some(self.graph.commits[parent].tree))
-                .map(|tree| tree.filter(|&tree| !self.graph.links(tree).is_empty()))
-                .collect();
-            let first = parents.first().copied().flatten();
-            if tree == first {
-                continue;
-            }
-            let others = parents.get(1..).unwrap_or_default();
-            let is_live = self.is_live(commit);
-            let graph = self.graph;
-            let age = |commit: usize| (graph.commits[commit].time, graph.commits[commit].number);
-            let added = self.places_in(tree, first);
-            let removed = if parents.is_empty() { BTreeSet::new() } else { self.places_in(first, tree) };
-            for &place in added.difference(&removed) {
-                if !others.iter().flatten().any(|&other| self.has(other, place)) {
-                    self.facts(place, is_live).introduced.push(commit);
-                }
-            }
-            for &place in removed.difference(&added) {
-                if others.iter().all(|other| other.is_some_and(|other| self.has(other, place))) {
-                    let facts = self.facts(place, is_live);
-                    let later = facts.removed.filter(|&before| age(before) > age(commit));
-                    facts.removed = Some(later.unwrap_or(commit));
-                }
+    /// The tree of a commit. `None` if it has no secrets.
+    fn tree_with_secrets(&self, commit: usize) -> Option<u32> {
+        Some(self.graph.commits[commit].tree).filter(|&tree| !self.graph.links(tree).is_empty())
+    }
+
+    /// Finds the secrets that a commit introduces, and those that it removes.
+    ///
+    /// A merge introduces only what no parent has. It removes only what every parent has.
+    fn compare_with_parents(&mut self, commit: usize) {
+        let tree = self.tree_with_secrets(commit);
+        let mut parents = Vec::new();
+        for &parent in &self.graph.commits[commit].parents {
+            parents.extend(self.graph.commit(parent).map(|parent| self.tree_with_secrets(parent)));
+        }
+        let first_parent = parents.first().copied().flatten();
+        if tree == first_parent {
+            return;
+        }
+        let other_parents = parents.get(1..).unwrap_or_default();
+        let is_reachable = self.is_reachable(commit);
+        let added = self.occurrences_in(tree, first_parent);
+        let removed =
+            if parents.is_empty() { BTreeSet::new() } else { self.occurrences_in(first_parent, tree) };
+        for &occurrence in added.difference(&removed) {
+            if !other_parents.iter().flatten().any(|&parent| self.tree_has(parent, occurrence)) {
+                self.commits_mut(occurrence, is_reachable).introduced.push(commit);
             }
         }
+        let graph = self.graph;
+        let age = |commit: usize| (graph.commits[commit].time, graph.commits[commit].number);
+        for &occurrence in removed.difference(&added) {
+            if other_parents.iter().all(|parent| parent.is_some_and(|tree| self.tree_has(tree, occurrence))) {
+                let before = self.commits_mut(occurrence, is_reachable).removed;
+                let later = before.filter(|&before| age(before) > age(commit));
+                self.commits_mut(occurrence, is_reachable).removed = Some(later.unwrap_or(commit));
+            }
+        }
+    }
+
+    /// Sorts the commits that introduced each occurrence, the oldest first.
+    fn sort_introductions(&mut self) {
         let commits = &self.graph.commits;
-        for tally in self.places.values_mut() {
-            for facts in [&mut tally.live, &mut tally.gone] {
-                facts.introduced.sort_by_key(|&commit| (commits[commit].time, commits[commit].number));
+        for grouped in self.occurrences.values_mut() {
+            for group in [&mut grouped.reachable, &mut grouped.unreachable] {
+                group.introduced.sort_by_key(|&commit| (commits[commit].time, commits[commit].number));
             }
         }
     }
 
-    fn facts(&mut self, place: Place, is_live: bool) -> &mut Facts {
-        let tally = self.places.entry(place).or_default();
-        if is_live { &mut tally.live } else { &mut tally.gone }
+    fn commits_mut(&mut self, occurrence: Occurrence, is_reachable: bool) -> &mut OccurrenceCommits {
+        let grouped = self.occurrences.entry(occurrence).or_default();
+        if is_reachable { &mut grouped.reachable } else { &mut grouped.unreachable }
     }
 
-    /// The places in `tree` of what is not the same in `other`.
-    fn places_in(&mut self, tree: Option<u32>, other: Option<u32>) -> BTreeSet<Place> {
-        let mut places = BTreeSet::new();
+    /// The secrets in `tree`, with their paths, without those in files and folders that `other` has unchanged.
+    fn occurrences_in(&mut self, tree: Option<u32>, other: Option<u32>) -> BTreeSet<Occurrence> {
+        let mut occurrences = BTreeSet::new();
         for (path, link) in self.differences(tree, other) {
-            let in_name = link.leads() == Leads::Name;
-            places.extend(self.secrets(link).iter().map(|&secret| Place { secret, path, in_name }));
+            let is_in_name = link.leads() == Leads::Name;
+            let secrets = self.secrets_of(link).iter();
+            occurrences.extend(secrets.map(|&secret| Occurrence { secret, path, is_in_name }));
         }
-        places
+        occurrences
     }
 
-    /// What is sought in `tree` and not the same in `other`, with its path.
-    fn differences(&mut self, tree: Option<u32>, other: Option<u32>) -> Vec<(Path, Link)> {
+    /// The blobs and names with secrets in `tree` that `other` does not have at the same path.
+    fn differences(&mut self, tree: Option<u32>, other: Option<u32>) -> Vec<(PathIndex, Link)> {
         let graph = self.graph;
         let links = |tree: Option<u32>| tree.map_or(&[][..], |tree| graph.links(tree));
-        let mut found = Vec::new();
-        let mut waiting = vec![(tree, other, TOP)];
-        while let Some((tree, other, path)) = waiting.pop() {
-            let mut theirs = links(other).iter().peekable();
+        let mut differences = Vec::new();
+        let mut waiting = vec![(tree, other, ROOT)];
+        while let Some((tree, other, folder)) = waiting.pop() {
+            // The links of both trees are sorted by key, so one pass over both is enough.
+            let mut other_links = links(other).iter().peekable();
             for &link in links(tree) {
-                while theirs.next_if(|their| their.key() < link.key()).is_some() {}
-                let same = theirs.next_if(|their| their.key() == link.key()).map(|their| their.to);
-                if same == Some(link.to) {
+                while other_links.next_if(|other| other.key() < link.key()).is_some() {}
+                let in_other = other_links.next_if(|other| other.key() == link.key()).map(|other| other.to);
+                if in_other == Some(link.to) {
                     continue;
                 }
-                let Some(path) = self.paths.below(path, link.name()) else { continue };
+                let Some(path) = self.paths.intern(folder, link.name()) else { continue };
                 match link.leads() {
-                    Leads::Tree => waiting.push((Some(link.to), same, path)),
-                    Leads::Blob | Leads::Name => found.push((path, link)),
+                    Leads::Tree => waiting.push((Some(link.to), in_other, path)),
+                    Leads::Blob | Leads::Name => differences.push((path, link)),
                 }
             }
         }
-        found
+        differences
     }
 
-    /// Whether a tree has the secret at its place.
-    fn has(&self, tree: u32, place: Place) -> bool {
-        let leads = if place.in_name { Leads::Name } else { Leads::Blob };
-        self.find(tree, place.path, leads).is_some_and(|link| self.secrets(link).contains(&place.secret))
+    /// Whether a tree has the secret at the path.
+    fn tree_has(&self, tree: u32, occurrence: Occurrence) -> bool {
+        let leads = if occurrence.is_in_name { Leads::Name } else { Leads::Blob };
+        self.find(tree, occurrence.path, leads)
+            .is_some_and(|link| self.secrets_of(link).contains(&occurrence.secret))
     }
 
-    fn find(&self, tree: u32, path: Path, leads: Leads) -> Option<Link> {
+    /// The link at a path of a tree that leads to this kind of thing.
+    fn find(&self, tree: u32, path: PathIndex, leads: Leads) -> Option<Link> {
         let names = self.paths.names(path);
         let (&last, folders) = names.split_last()?;
         let mut tree = tree;
@@ -395,79 +420,111 @@ impl<'g> Attribution<'g> {
         self.graph.link(tree, last, leads)
     }
 
-    /// Counts the commits that have each place: from the trees of commits down, a level of folders at a time, so that what
-    /// many commits share is counted once.
+    /// Counts the commits that have each occurrence.
+    ///
+    /// Goes down the trees of all commits together, one level of folders at a time, and keeps for each tree how many commits
+    /// have it. So a tree that many commits share is visited once for each of its paths.
     fn count_commits(&mut self) {
-        let mut level: BTreeMap<(u32, Path), (u64, u64)> = BTreeMap::new();
+        let mut level: BTreeMap<(u32, PathIndex), CommitCounts> = BTreeMap::new();
         for commit in 0..self.graph.commits.len() {
-            let tree = self.graph.commits[commit].tree;
-            if !self.graph.links(tree).is_empty() {
-                let count = level.entry((tree, TOP)).or_default();
-                if self.is_live(commit) { count.0 += 1 } else { count.1 += 1 }
+            if let Some(tree) = self.tree_with_secrets(commit) {
+                let counts = level.entry((tree, ROOT)).or_default();
+                if self.is_reachable(commit) {
+                    counts.reachable += 1;
+                } else {
+                    counts.unreachable += 1;
+                }
             }
         }
         while !level.is_empty() {
-            let mut below: BTreeMap<(u32, Path), (u64, u64)> = BTreeMap::new();
-            for ((tree, path), (live, gone)) in level {
+            let mut next_level: BTreeMap<(u32, PathIndex), CommitCounts> = BTreeMap::new();
+            for ((tree, folder), counts) in level {
                 for &link in self.graph.links(tree) {
-                    let Some(path) = self.paths.below(path, link.name()) else { continue };
+                    let Some(path) = self.paths.intern(folder, link.name()) else { continue };
                     if link.leads() == Leads::Tree {
-                        let count = below.entry((link.to, path)).or_default();
-                        count.0 += live;
-                        count.1 += gone;
-                        continue;
-                    }
-                    self.with_path.insert(link.to);
-                    for &secret in self.secrets(link) {
-                        let place = Place { secret, path, in_name: link.leads() == Leads::Name };
-                        let tally = self.places.entry(place).or_default();
-                        tally.live.commits += live;
-                        tally.gone.commits += gone;
+                        next_level.entry((link.to, path)).or_default().add(counts);
+                    } else {
+                        self.blobs_with_path.insert(link.to);
+                        self.add_counts(link, path, counts);
                     }
                 }
             }
-            level = below;
+            level = next_level;
+        }
+    }
+
+    /// Adds commits to the counts of the secrets in a blob or name at a path.
+    fn add_counts(&mut self, link: Link, path: PathIndex, counts: CommitCounts) {
+        let is_in_name = link.leads() == Leads::Name;
+        for &secret in self.secrets_of(link) {
+            let occurrence = Occurrence { secret, path, is_in_name };
+            let grouped = self.occurrences.entry(occurrence).or_default();
+            grouped.reachable.count += counts.reachable;
+            grouped.unreachable.count += counts.unreachable;
+        }
+    }
+
+    /// Adds the secrets in trees that no commit has. They have no commits.
+    fn add_bare_trees(&mut self) {
+        for tree in self.bare_trees.clone() {
+            for (path, link) in self.differences(Some(tree), None) {
+                self.blobs_with_path.insert(link.to);
+                self.add_counts(link, path, CommitCounts::default());
+            }
         }
     }
 }
 
-/// Paths, each as the path above it and a name.
+/// How many commits have a tree at a path.
+#[derive(Clone, Copy, Debug, Default)]
+struct CommitCounts {
+    reachable: u64,
+    unreachable: u64,
+}
+
+impl CommitCounts {
+    fn add(&mut self, other: CommitCounts) {
+        self.reachable += other.reachable;
+        self.unreachable += other.unreachable;
+    }
+}
+
+/// Paths, each stored once as the index of its folder and a name. Names are indices into [`Graph::names`].
 struct Paths {
-    parts: Vec<(Path, u32)>,
-    known: HashMap<(Path, u32), Path>,
+    entries: Vec<(PathIndex, u32)>,
+    indices: HashMap<(PathIndex, u32), PathIndex>,
 }
 
 impl Paths {
     fn new() -> Paths {
-        Paths { parts: vec![(TOP, NONE)], known: HashMap::new() }
+        Paths { entries: vec![(ROOT, NONE)], indices: HashMap::new() }
     }
 
     fn is_full(&self) -> bool {
-        self.parts.len() >= MOST_PATHS
+        self.entries.len() >= MAX_PATHS
     }
 
-    /// The path of a name in a folder; nothing if there are too many paths.
-    fn below(&mut self, path: Path, name: u32) -> Option<Path> {
-        if let Some(&known) = self.known.get(&(path, name)) {
+    /// The index of the path of `name` in `folder`. Adds the path if it is new. `None` if there are too many paths.
+    fn intern(&mut self, folder: PathIndex, name: u32) -> Option<PathIndex> {
+        if let Some(&known) = self.indices.get(&(folder, name)) {
             return Some(known);
         }
         if self.is_full() {
             return None;
         }
-        let new = self.parts.len() as Path;
-        self.parts.push((path, name));
-        self.known.insert((path, name), new);
-        Some(new)
+        let index = self.entries.len() as PathIndex;
+        self.entries.push((folder, name));
+        self.indices.insert((folder, name), index);
+        Some(index)
     }
 
-    /// The names on a path, from the top.
-    fn names(&self, path: Path) -> Vec<u32> {
+    /// The names on a path, from the root.
+    fn names(&self, mut path: PathIndex) -> Vec<u32> {
         let mut names = Vec::new();
-        let mut path = path;
-        while path != TOP {
-            let (above, name) = self.parts[path as usize];
+        while path != ROOT {
+            let (folder, name) = self.entries[path as usize];
             names.push(name);
-            path = above;
+            path = folder;
         }
         names.reverse();
         names

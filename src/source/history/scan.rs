@@ -1,11 +1,14 @@
-//! The look at each object: what it holds, and whether what it leads to is there.
+//! Scans each object of the database, and checks that the objects it refers to exist.
+//!
+//! The paths of objects are not known here. Most objects are clean, and only the others are handed to the visitor. An object
+//! that is a delta of a clean base is clean if what the delta adds is clean.
 
 use crate::file::open::reason;
 use crate::git::ids::Ids;
 use crate::git::objects::damage::Damage;
 use crate::git::objects::object::{Entries, EntryKind, Sort, links, target};
 use crate::git::walk::Walker;
-use crate::input::{HEAD, Kind, ObjectId, Origin, Reason, Skip};
+use crate::input::{HEAD_BYTES, Kind, ObjectId, Origin, Reason, Skip};
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
 use crate::source::shard::Share;
@@ -16,84 +19,138 @@ use std::ops::Range;
 use std::slice::from_ref;
 use std::sync::Mutex;
 
-/// How many checks a thread remembers: as many as stay in its processor's cache.
-pub(super) const RECENT: usize = 1 << 14;
+/// How many checked ids a thread remembers: 128 KiB, which fits into the cache of its processor core.
+const RECENT_IDS: usize = 1 << 14;
 
-/// Hands the objects that a thread walks over to a visitor, and checks that what they lead to is there.
-pub(super) struct Scan<'s> {
+/// Objects that are missing, and what refers to them.
+pub(super) type MissingObjects = BTreeMap<ObjectId, String>;
+
+/// Objects that cannot be read where they were expected, by number, and why.
+pub(super) type UnreadObjects = BTreeMap<u32, Reason>;
+
+/// What the threads of a scan share.
+#[derive(Clone, Copy)]
+pub(super) struct ScanContext<'s> {
     pub(super) ids: &'s Ids<'s>,
     pub(super) hash_length: usize,
     pub(super) limits: &'s Limits,
     pub(super) share: Share,
-    /// Objects that are not there, and what leads to them.
-    pub(super) missing: &'s Mutex<BTreeMap<ObjectId, String>>,
-    /// Objects that cannot be read where they are, and why.
-    pub(super) damaged: &'s Mutex<BTreeMap<u32, Reason>>,
-    pub(super) visitor: Box<dyn Visitor + Send + 's>,
-    pub(super) reader: Reader,
-    pub(super) names: Vec<u8>,
-    /// Hashes that were checked, folded; of those that end up in the same place the last.
-    pub(super) recent: Vec<u64>,
+    pub(super) missing: &'s Mutex<MissingObjects>,
+    pub(super) unread: &'s Mutex<UnreadObjects>,
 }
 
-impl Scan<'_> {
+/// Scans the objects that one thread walks over.
+pub(super) struct ObjectScan<'s> {
+    context: ScanContext<'s>,
+    visitor: Box<dyn Visitor + Send + 's>,
+    reader: Reader,
+    /// The buffer for the names in a tree.
+    names: Vec<u8>,
+    /// Ids that were checked, as digests. A new digest replaces the one in the same slot.
+    recent_ids: Vec<u64>,
+}
+
+impl<'s> ObjectScan<'s> {
+    pub(super) fn new(context: ScanContext<'s>, visitor: Box<dyn Visitor + Send + 's>) -> ObjectScan<'s> {
+        ObjectScan {
+            context,
+            visitor,
+            reader: Reader::default(),
+            names: Vec::new(),
+            recent_ids: vec![u64::MAX; RECENT_IDS],
+        }
+    }
+
     fn skip(&mut self, number: u32, reason: Reason) {
-        let origin = Origin::object(Kind::Object, self.ids.id(number));
+        let origin = Origin::object(Kind::Object, self.context.ids.id(number));
         self.visitor.skip(Skip { origin, reason });
     }
 
-    /// Remembers that a hash is checked, and tells whether it was remembered already.
+    /// Remembers that an id was checked. Returns whether it was remembered already. Neighbouring trees refer to the same
+    /// objects, so most ids are.
     fn remember(&mut self, hash: &[u8]) -> bool {
         let words = hash.as_chunks::<4>().0.iter().map(|word| u64::from(u32::from_le_bytes(*word)));
-        let folded = words.fold(0, |folded: u64, word| folded.rotate_left(13) ^ word);
-        std::mem::replace(&mut self.recent[folded as usize % RECENT], folded) == folded
+        let digest = words.fold(0, |digest: u64, word| digest.rotate_left(13) ^ word);
+        let slot = &mut self.recent_ids[digest as usize % RECENT_IDS];
+        std::mem::replace(slot, digest) == digest
     }
 
-    /// Checks that what an object leads to is there.
-    fn check(&self, hashes: &[&[u8]], number: u32, sort: Sort) {
-        self.ids.lacking(hashes, |hash| {
-            if let Ok(mut missing) = self.missing.lock() {
-                let from = || format!("the {} {}", sort.name(), self.ids.id(number));
+    /// Checks that the objects with these ids exist. `number` and `sort` are those of the object that refers to them.
+    fn check_existence(&self, hashes: &[&[u8]], number: u32, sort: Sort) {
+        self.context.ids.lacking(hashes, |hash| {
+            if let Ok(mut missing) = self.context.missing.lock() {
+                let from = || format!("the {} {}", sort.name(), self.context.ids.id(number));
                 missing.entry(ObjectId::new(hash)).or_insert_with(from);
             }
         });
     }
 
-    /// Looks at the names in a tree that are new, and at what they lead to.
-    fn tree(&mut self, number: u32, bytes: &[u8], fresh: &[Range<usize>]) {
+    /// Scans the names in the new entries of a tree, and checks the objects that they refer to. `fresh` are the ranges of these
+    /// entries.
+    fn scan_tree(&mut self, number: u32, bytes: &[u8], fresh: &[Range<usize>]) {
         let mut names = std::mem::take(&mut self.names);
         names.clear();
         let mut hashes = Vec::new();
         for range in fresh {
-            let mut entries = Entries::of(&bytes[range.clone()], self.hash_length);
+            let mut entries = Entries::of(&bytes[range.clone()], self.context.hash_length);
             for entry in entries.by_ref() {
                 names.extend_from_slice(entry.name);
                 names.push(b'\n');
-                // Trees that are told whole lead to much that was just checked.
+                // The commit of a submodule is in another repository.
                 if entry.kind != EntryKind::Submodule && !self.remember(entry.id) {
                     hashes.push(entry.id);
                 }
             }
             if !entries.is_whole() {
                 self.skip(number, Reason::Damaged("it does not go on as a tree".to_owned()));
-                self.hand_over(number, Kind::Object, bytes, from_ref(&(0..bytes.len())));
+                self.scan_unless_clean(number, Kind::Object, bytes, from_ref(&(0..bytes.len())));
             }
         }
-        self.check(&hashes, number, Sort::Tree);
-        self.hand_over(number, Kind::Name, &names, from_ref(&(0..names.len())));
+        self.check_existence(&hashes, number, Sort::Tree);
+        self.scan_unless_clean(number, Kind::Name, &names, from_ref(&(0..names.len())));
         self.names = names;
     }
 
-    /// Whether a blob that begins so is a container. What is in it, no stretch of its bytes tells.
-    fn is_container(&self, bytes: &[u8]) -> bool {
-        let nameless = Origin::new(Kind::Object, &b""[..]);
-        self.visitor.opens(&nameless, &bytes[..bytes.len().min(HEAD)])
+    /// Checks the tree and the parents of a commit, and scans its headers and its message. Returns whether it is clean.
+    fn scan_commit(&mut self, number: u32, bytes: &[u8]) -> bool {
+        match links(bytes, self.context.hash_length) {
+            Some(links) => {
+                let referenced = std::iter::once(&links.tree).chain(&links.parents);
+                let hashes: Vec<&[u8]> = referenced.map(ObjectId::as_bytes).collect();
+                self.check_existence(&hashes, number, Sort::Commit);
+            }
+            None => self.skip(number, Damage::NoHeaders(Sort::Commit).into()),
+        }
+        self.scan_unless_clean(number, Kind::Commit, bytes, from_ref(&(0..bytes.len())))
     }
 
-    /// Hands over what is not clean, as far as the stretches tell.
-    fn hand_over(&mut self, number: u32, kind: Kind, bytes: &[u8], stretches: &[Range<usize>]) -> bool {
+    /// Checks the object that a tag points to, and scans its headers and its message. Returns whether it is clean.
+    fn scan_tag(&mut self, number: u32, bytes: &[u8]) -> bool {
+        match target(bytes, self.context.hash_length) {
+            Some((id, _)) => self.check_existence(&[id.as_bytes()], number, Sort::Tag),
+            None => self.skip(number, Damage::NoHeaders(Sort::Tag).into()),
+        }
+        self.scan_unless_clean(number, Kind::Tag, bytes, from_ref(&(0..bytes.len())))
+    }
+
+    /// Whether an object with these bytes is a container. Its stretches are compressed, so they do not show what is in it.
+    fn is_container(&self, bytes: &[u8]) -> bool {
+        let nameless = Origin::new(Kind::Object, &b""[..]);
+        self.visitor.is_container(&nameless, &bytes[..bytes.len().min(HEAD_BYTES)])
+    }
+
+    /// Scans an object if one of the stretches is not clean, or if it is a container. Otherwise counts it. Returns whether it is
+    /// clean.
+    fn scan_unless_clean(
+        &mut self,
+        number: u32,
+        kind: Kind,
+        bytes: &[u8],
+        stretches: &[Range<usize>],
+    ) -> bool {
+        let origin = || Origin::new(kind, &b""[..]).in_object(self.context.ids.id(number));
         if kind == Kind::Object && self.is_container(bytes) {
-            let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
+            let origin = origin();
             if let Err(error) = self.visitor.container(&origin, &mut &bytes[..]) {
                 self.skip(number, reason(&error));
             }
@@ -101,22 +158,27 @@ impl Scan<'_> {
         }
         let is_clean = self.visitor.is_clean(bytes, stretches);
         if is_clean {
-            self.visitor.pass(kind, bytes.len() as u64);
+            self.visitor.count_clean(kind, bytes.len() as u64);
         } else {
-            let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
+            let origin = origin();
             self.visitor.whole(&origin, bytes);
         }
         is_clean
     }
+
+    /// The limit in bytes that a blob of this size exceeds, if it does.
+    fn exceeded_limit(&self, size: u64) -> Option<u64> {
+        self.context.limits.max_file_size.filter(|&limit| size > limit)
+    }
 }
 
-impl Walker for Scan<'_> {
+impl Walker for ObjectScan<'_> {
     fn wants(&self, _: Sort) -> bool {
         true
     }
 
     fn wants_family(&self, id: &ObjectId) -> bool {
-        self.share.has(id.as_bytes())
+        self.context.share.contains(id.as_bytes())
     }
 
     fn object(
@@ -127,42 +189,27 @@ impl Walker for Scan<'_> {
         fresh: &[Range<usize>],
         base_is_clean: bool,
     ) -> bool {
-        if self.ids.is_repeated(number) {
+        if self.context.ids.is_repeated(number) {
             return false;
         }
-        let whole = 0..bytes.len();
-        let all = from_ref(&whole);
+        let size = bytes.len() as u64;
         match sort {
             Sort::Tree => {
-                self.tree(number, bytes, fresh);
+                self.scan_tree(number, bytes, fresh);
                 true
             }
-            Sort::Blob => match self.limits.max_file_size {
-                Some(limit) if bytes.len() as u64 > limit => {
-                    self.skip(number, Reason::TooLarge { size: bytes.len() as u64, limit });
-                    false
+            Sort::Blob => {
+                if let Some(limit) = self.exceeded_limit(size) {
+                    self.skip(number, Reason::TooLarge { size, limit });
+                    return false;
                 }
-                // What was copied from a clean base is clean.
-                _ => self.hand_over(number, Kind::Object, bytes, if base_is_clean { fresh } else { all }),
-            },
-            Sort::Commit => {
-                match links(bytes, self.hash_length) {
-                    Some(links) => {
-                        let named = std::iter::once(&links.tree).chain(&links.parents);
-                        let hashes: Vec<&[u8]> = named.map(ObjectId::as_bytes).collect();
-                        self.check(&hashes, number, sort);
-                    }
-                    None => self.skip(number, Damage::NoHeaders(Sort::Commit).into()),
-                }
-                self.hand_over(number, Kind::Commit, bytes, all)
+                // What a delta copies from a clean base is clean.
+                let whole = 0..bytes.len();
+                let stretches = if base_is_clean { fresh } else { from_ref(&whole) };
+                self.scan_unless_clean(number, Kind::Object, bytes, stretches)
             }
-            Sort::Tag => {
-                match target(bytes, self.hash_length) {
-                    Some((id, _)) => self.check(&[id.as_bytes()], number, sort),
-                    None => self.skip(number, Damage::NoHeaders(Sort::Tag).into()),
-                }
-                self.hand_over(number, Kind::Tag, bytes, all)
-            }
+            Sort::Commit => self.scan_commit(number, bytes),
+            Sort::Tag => self.scan_tag(number, bytes),
         }
     }
 
@@ -171,39 +218,41 @@ impl Walker for Scan<'_> {
     }
 
     fn condensed(&mut self, number: u32, size: usize, condensed: &[u8]) -> bool {
-        let is_settled = self.ids.is_repeated(number)
-            || self.limits.max_file_size.is_none_or(|limit| size as u64 <= limit)
-                && !self.is_container(condensed)
-                && self.visitor.is_clean(condensed, from_ref(&(0..condensed.len())));
-        if is_settled && !self.ids.is_repeated(number) {
-            self.visitor.pass(Kind::Object, size as u64);
+        if self.context.ids.is_repeated(number) {
+            return true;
         }
-        is_settled
+        let is_clean = self.exceeded_limit(size as u64).is_none()
+            && !self.is_container(condensed)
+            && self.visitor.is_clean(condensed, from_ref(&(0..condensed.len())));
+        if is_clean {
+            self.visitor.count_clean(Kind::Object, size as u64);
+        }
+        is_clean
     }
 
     fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), Damage> {
-        if self.ids.is_repeated(number) {
+        if self.context.ids.is_repeated(number) {
             return Ok(());
-        }
-        if let Some(limit) = self.limits.max_file_size.filter(|&limit| sort == Sort::Blob && size > limit) {
-            self.skip(number, Reason::TooLarge { size, limit });
-            return Ok(());
-        }
-        if sort == Sort::Tree {
-            return Err(Damage::TreeTooLarge { size });
         }
         let kind = match sort {
             Sort::Commit => Kind::Commit,
             Sort::Tag => Kind::Tag,
-            _ => Kind::Object,
+            Sort::Blob => Kind::Object,
+            Sort::Tree => return Err(Damage::TreeTooLarge { size }),
         };
-        let origin = Origin::new(kind, &b""[..]).in_object(self.ids.id(number));
+        if sort == Sort::Blob
+            && let Some(limit) = self.exceeded_limit(size)
+        {
+            self.skip(number, Reason::TooLarge { size, limit });
+            return Ok(());
+        }
+        let origin = Origin::new(kind, &b""[..]).in_object(self.context.ids.id(number));
         self.reader.read_object(content, size, &origin, &mut *self.visitor)
     }
 
     fn unreadable(&mut self, number: u32, reason: Reason) {
-        if let Ok(mut damaged) = self.damaged.lock() {
-            damaged.insert(number, reason);
+        if let Ok(mut unread) = self.context.unread.lock() {
+            unread.insert(number, reason);
         }
     }
 }

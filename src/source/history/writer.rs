@@ -1,10 +1,15 @@
-//! The findings of a history: what was attributed, told once for each secret and path.
+//! Writes the findings of a history: one for each secret and path, with the commits and refs that have it.
+//!
+//! The scan of the objects gave only sightings, because the paths were not known. Here each blob with a secret is read again
+//! under its path, so that rules can look at the path too, and the commits come from [`Attribution`].
 
-use super::attribution::{Attribution, Facts, Place, Sought, Ways};
+use super::attribution::{
+    Attribution, LeadingRefs, Occurrence, OccurrenceCommits, PathIndex, SecretIndex, SecretsInTrees,
+};
 use crate::date::Time;
 use crate::file::open::reason;
 use crate::file::path::native_path;
-use crate::finding::{Commit, Exposure, Finding, History as Told, Introduction, Reach, SecretId, Sighting};
+use crate::finding::{Commit, Exposure, Finding, History, Introduction, Reach, SecretId, Sighting};
 use crate::git::graph::Graph;
 use crate::git::ids::Ids;
 use crate::git::index::Index;
@@ -17,27 +22,30 @@ use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
 use crate::source::commit_facts;
 use crate::source::limits::Limits;
-use crate::source::traits::{Judge, Visitor};
+use crate::source::traits::{Rescan, Visitor};
 use crate::text::printable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Findings of a blob by secret: of each the first, and in a container the first in each member.
-type Gathered = BTreeMap<SecretId, Vec<Finding>>;
+/// The findings of each secret in one blob: the first one, and in a container the first one of each member.
+type FindingsBySecret = BTreeMap<SecretId, Vec<Finding>>;
 
-/// Gathers what is found of some secrets.
-fn gather(
-    judge: &Judge<'_>,
+/// Scans content again, and adds the findings of the secrets in `wanted` to `findings`.
+///
+/// # Errors
+/// A failed read of `content`.
+fn rescan_for(
+    rescan: &Rescan<'_>,
     wanted: &BTreeSet<&SecretId>,
     origin: &Origin<'_>,
     content: &mut dyn Read,
-    found: &mut Gathered,
+    findings: &mut FindingsBySecret,
 ) -> io::Result<()> {
-    judge(origin, content, &mut |finding| {
+    rescan(origin, content, &mut |finding| {
         let id = finding.secret_id();
         if wanted.contains(&id) {
-            let known = found.entry(id).or_default();
+            let known = findings.entry(id).or_default();
             if known.iter().all(|known| known.origin != finding.origin) {
                 known.push(finding);
             }
@@ -45,15 +53,16 @@ fn gather(
     })
 }
 
-/// Whether a secret is found in a few bytes, and the finding.
-fn find(judge: &Judge<'_>, id: &SecretId, origin: &Origin<'_>, mut bytes: &[u8]) -> Option<Finding> {
-    let mut found = Gathered::new();
-    // Memory can be read to its end.
-    let _ = gather(judge, &BTreeSet::from([id]), origin, &mut bytes, &mut found);
-    found.into_values().flatten().next()
+/// The first finding of a secret in a name. `None` if the name does not have the secret.
+fn find_in_name(rescan: &Rescan<'_>, id: &SecretId, name: &[u8]) -> Option<Finding> {
+    let origin = Origin::new(Kind::Name, name);
+    let mut findings = FindingsBySecret::new();
+    // A read from memory cannot fail.
+    let _ = rescan_for(rescan, &BTreeSet::from([id]), &origin, &mut &name[..], &mut findings);
+    findings.into_values().flatten().next()
 }
 
-/// The paths that the index has for blobs.
+/// For each blob in the index, its first path. Empty if the index cannot be read.
 fn staged_paths(repository: &Repository, hash: gix_hash::Kind) -> HashMap<ObjectId, Vec<u8>> {
     let mut paths = HashMap::new();
     if let Ok(index) = Index::of(repository, None, hash) {
@@ -65,68 +74,78 @@ fn staged_paths(repository: &Repository, hash: gix_hash::Kind) -> HashMap<Object
     paths
 }
 
-/// An object that has a secret and cannot be read any more, so that the secret cannot be told.
-fn gone(id: ObjectId, reason: Reason) -> Skip {
+/// A skip for an object that has a secret and cannot be read again, so that the secret cannot be reported.
+fn skip_object(id: ObjectId, reason: Reason) -> Skip {
     Skip { origin: Origin::object(Kind::Object, id), reason }
 }
 
-/// What was found in objects, sorted by what it was found in.
+/// The secrets that were seen in objects, sorted by the kind of object.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct SeenSecrets {
     secrets: Vec<Arc<SecretId>>,
-    pub(super) sought: Sought,
-    /// Secrets in commits and tags themselves: in their messages and headers.
-    texts: BTreeMap<(Kind, u32), BTreeSet<u32>>,
+    /// Secrets in blobs, and in the names of trees.
+    pub(super) in_trees: SecretsInTrees,
+    /// Secrets in the headers and messages of commits and tags, by the number of the object.
+    in_messages: BTreeMap<(Kind, u32), BTreeSet<SecretIndex>>,
 }
 
-impl Found {
-    pub(super) fn of(
+impl SeenSecrets {
+    /// Sorts the sightings. For a sighting in a tree, finds out which of its names has the secret. Reports objects that cannot
+    /// be read again.
+    pub(super) fn from_sightings(
         sightings: &[Sighting],
         objects: &Objects,
         ids: &Ids<'_>,
-        judge: &Judge<'_>,
+        rescan: &Rescan<'_>,
         visitor: &mut dyn Visitor,
-    ) -> Found {
-        let mut found = Found::default();
-        let mut numbers: BTreeMap<Arc<SecretId>, u32> = BTreeMap::new();
+    ) -> SeenSecrets {
+        let mut seen = SeenSecrets::default();
+        let mut indices: BTreeMap<Arc<SecretId>, SecretIndex> = BTreeMap::new();
         let mut inflater = Inflater::new();
         for sighting in sightings {
-            let Some(object) = ids.number(sighting.object.as_bytes()) else {
-                visitor.skip(gone(sighting.object, Reason::NotFound));
+            let Some(number) = ids.number(sighting.object.as_bytes()) else {
+                visitor.skip(skip_object(sighting.object, Reason::NotFound));
                 continue;
             };
-            let secret = *numbers.entry(sighting.secret.clone()).or_insert_with_key(|secret| {
-                found.secrets.push(secret.clone());
-                found.secrets.len() as u32 - 1
+            let secret = *indices.entry(sighting.secret.clone()).or_insert_with_key(|secret| {
+                seen.secrets.push(secret.clone());
+                seen.secrets.len() as SecretIndex - 1
             });
             match sighting.kind {
-                Kind::Name => {
-                    let tree = match objects.read(&sighting.object, Sort::Tree, &mut inflater) {
-                        Ok(tree) => tree,
-                        Err(reason) => {
-                            visitor.skip(gone(sighting.object, reason));
-                            continue;
-                        }
-                    };
-                    for entry in Entries::of(&tree, objects.hash.len_in_bytes()) {
-                        let origin = Origin::new(Kind::Name, entry.name);
-                        if find(judge, &sighting.secret, &origin, entry.name).is_some() {
-                            found.sought.names.entry(entry.name.to_vec()).or_default().insert(secret);
+                Kind::Name => match objects.read(&sighting.object, Sort::Tree, &mut inflater) {
+                    Ok(tree) => {
+                        for entry in Entries::of(&tree, objects.hash.len_in_bytes()) {
+                            if find_in_name(rescan, &sighting.secret, entry.name).is_some() {
+                                let secrets = seen.in_trees.names.entry(entry.name.to_vec());
+                                secrets.or_default().insert(secret);
+                            }
                         }
                     }
-                }
+                    Err(reason) => visitor.skip(skip_object(sighting.object, reason)),
+                },
                 Kind::Commit | Kind::Tag => {
-                    found.texts.entry((sighting.kind, object)).or_default().insert(secret);
+                    seen.in_messages.entry((sighting.kind, number)).or_default().insert(secret);
                 }
-                _ => drop(found.sought.blobs.entry(object).or_default().insert(secret)),
+                _ => {
+                    seen.in_trees.blobs.entry(number).or_default().insert(secret);
+                }
             }
         }
-        found
+        seen
+    }
+
+    /// The identity of the secret with this index.
+    fn id(&self, secret: SecretIndex) -> &SecretId {
+        &self.secrets[secret as usize]
+    }
+
+    fn ids(&self, secrets: &BTreeSet<SecretIndex>) -> BTreeSet<&SecretId> {
+        secrets.iter().map(|&secret| self.id(secret)).collect()
     }
 }
 
-/// Of so many commits that brought a secret somewhere each is listed; the others are counted.
-const LISTED: usize = 100;
+/// Of the commits that introduced a secret at a path, the oldest are listed. The others are counted.
+const MAX_LISTED_COMMITS: usize = 100;
 
 /// Makes findings of what was attributed.
 pub(super) struct Writer<'w> {
@@ -135,207 +154,264 @@ pub(super) struct Writer<'w> {
     pub(super) objects: &'w Objects,
     pub(super) ids: &'w Ids<'w>,
     pub(super) graph: &'w Graph,
-    pub(super) found: &'w Found,
+    pub(super) seen: &'w SeenSecrets,
     pub(super) attribution: &'w Attribution<'w>,
     pub(super) people: People,
     pub(super) inflater: Inflater,
-    pub(super) commits: HashMap<usize, Commit>,
-    pub(super) judge: &'w Judge<'w>,
+    /// The facts of commits that were read, by their index in the graph.
+    pub(super) commit_facts: HashMap<usize, Commit>,
+    pub(super) rescan: &'w Rescan<'w>,
     pub(super) visitor: &'w mut dyn Visitor,
 }
 
-/// What is to be said of a place.
-struct Spot<'s> {
-    place: Place,
-    facts: &'s Facts,
-    /// The blob that is shown.
-    shown: Option<u32>,
-    /// Of each commit that is listed, the blob that it brought.
-    brought: Vec<Option<u32>>,
+/// A blob at a path. Rules look at the path too, so the findings of a blob depend on it.
+type BlobAtPath = (u32, PathIndex);
+
+/// An occurrence that is reported, and the blobs that have it. Blobs are numbers.
+struct Listed<'s> {
+    occurrence: Occurrence,
+    commits: &'s OccurrenceCommits,
+    /// The blob whose lines the finding shows: that of `HEAD`, else the oldest.
+    shown_blob: Option<u32>,
+    /// For each introducing commit that is listed, the blob that it has at the path.
+    introduced_blobs: Vec<Option<u32>>,
+}
+
+/// The findings of the working tree, by path and secret. Holds indices of findings.
+struct OnDisk(BTreeMap<(Vec<u8>, SecretId), Vec<usize>>);
+
+impl OnDisk {
+    fn new(findings: &[Finding]) -> OnDisk {
+        let mut on_disk: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (index, finding) in findings.iter().enumerate() {
+            if matches!(finding.origin.kind(), Kind::File | Kind::Link) {
+                on_disk.entry((finding.origin.path(), finding.secret_id())).or_default().push(index);
+            }
+        }
+        OnDisk(on_disk)
+    }
+}
+
+/// Facts of a secret that are the same at all of its paths.
+#[derive(Default)]
+struct SecretFacts {
+    paths: BTreeSet<PathIndex>,
+    /// When the first commit introduced it. `None` if no commit did.
+    since: Option<Time>,
 }
 
 impl<'w> Writer<'w> {
-    /// The findings of the history, together with those of the working tree: where both have a secret at a path it is one.
+    /// Adds the findings of the history to those of the working tree. If both have a secret at one path, the finding of the
+    /// working tree gets the history.
     pub(super) fn write(&mut self, mut findings: Vec<Finding>) -> Vec<Finding> {
-        let mut on_disk: BTreeMap<(Vec<u8>, SecretId), Vec<usize>> = BTreeMap::new();
-        for (at, finding) in findings.iter().enumerate() {
-            if matches!(finding.origin.kind(), Kind::File | Kind::Link) {
-                on_disk.entry((finding.origin.path(), finding.secret_id())).or_default().push(at);
-            }
+        let on_disk = OnDisk::new(&findings);
+        let listed = self.list_occurrences();
+        let secret_facts = self.secret_facts(&listed);
+        let blob_findings = self.rescan_blobs(&listed);
+        for listed in &listed {
+            self.write_occurrence(listed, &secret_facts, &blob_findings, &on_disk, &mut findings);
         }
-        let spots = self.spots();
-        let mut paths: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-        let mut since: BTreeMap<u32, Time> = BTreeMap::new();
-        for spot in &spots {
-            paths.entry(spot.place.secret).or_default().insert(spot.place.path);
-            if let Some(&oldest) = spot.facts.introduced.first() {
-                let time = self.commit(oldest).committed;
-                let first = since.entry(spot.place.secret).or_insert(time);
-                *first = time.min(*first);
-            }
-        }
-        let judged = self.judge_blobs(&spots);
-        for spot in &spots {
-            let id = (*self.found.secrets[spot.place.secret as usize]).clone();
-            let path = self.attribution.path(spot.place.path);
-            let in_blob = |blob: u32| judged.get(&(blob, spot.place.path))?.get(&id);
-            let shown = match spot.place.in_name {
-                true => self.judge_name(&path, &id).into_iter().collect(),
-                false => spot.shown.and_then(in_blob).cloned().unwrap_or_default(),
-            };
-            for mut shown in shown {
-                let mut introduced = Vec::new();
-                for (&commit, blob) in spot.facts.introduced.iter().zip(&spot.brought) {
-                    let there = blob.and_then(in_blob).and_then(|there| same_member(there, &shown));
-                    let line = there.map_or(shown.region.start.line, |there| there.region.start.line);
-                    introduced.push(Introduction { commit: self.commit(commit), line });
-                    if let Some(there) = there
-                        .filter(|there| (there.level, there.confidence) > (shown.level, shown.confidence))
-                    {
-                        // What was certain once is certain still, though the words around it have changed.
-                        (shown.level, shown.confidence) = (there.level, there.confidence);
-                        shown.evidence.clone_from(&there.evidence);
-                    }
-                }
-                let ways = self.attribution.ways(spot.place, spot.facts);
-                let removed = spot.facts.removed;
-                let at_head = self.attribution.is_at_head(spot.place);
-                let told = Told {
-                    introduced,
-                    introductions: spot.facts.introduced.len() as u64,
-                    reach: Some(Reach {
-                        commits: spot.facts.commits,
-                        paths: paths[&spot.place.secret].len() as u64,
-                        removed: removed.filter(|_| !at_head).map(|commit| self.commit(commit)),
-                        at_head,
-                        exposure: ways.exposure(),
-                        refs: shown_refs(&ways),
-                    }),
-                    since: since.get(&spot.place.secret).copied(),
-                    live_until: None,
-                };
-                let on_disk = on_disk.get(&(shown.origin.path(), id.clone()));
-                match on_disk.filter(|_| !spot.place.in_name) {
-                    Some(same) => {
-                        same.iter().for_each(|&at| findings[at].history = Some(Box::new(told.clone())));
-                    }
-                    None => {
-                        shown.history = Some(Box::new(told));
-                        findings.push(shown);
-                    }
-                }
-            }
-        }
-        self.write_texts(&mut findings);
-        self.write_pathless(&mut findings);
+        self.write_messages(&mut findings);
+        self.write_blobs_without_path(&mut findings);
         findings
     }
 
-    /// The places to report, in order, without those that the user excludes.
-    fn spots(&mut self) -> Vec<Spot<'w>> {
+    /// Writes the findings of one occurrence. In a container it may have several, one for each member.
+    fn write_occurrence(
+        &mut self,
+        listed: &Listed<'_>,
+        secret_facts: &BTreeMap<SecretIndex, SecretFacts>,
+        blob_findings: &HashMap<BlobAtPath, FindingsBySecret>,
+        on_disk: &OnDisk,
+        findings: &mut Vec<Finding>,
+    ) {
+        let Occurrence { secret, path, is_in_name } = listed.occurrence;
+        let id = self.seen.id(secret).clone();
+        let findings_in = |blob: u32| blob_findings.get(&(blob, path))?.get(&id);
+        let shown_findings = if is_in_name {
+            find_in_name(self.rescan, &id, &self.attribution.path(path)).into_iter().collect()
+        } else {
+            listed.shown_blob.and_then(findings_in).cloned().unwrap_or_default()
+        };
+        for mut shown in shown_findings {
+            let mut introduced = Vec::new();
+            for (&commit, blob) in listed.commits.introduced.iter().zip(&listed.introduced_blobs) {
+                let then = blob.and_then(findings_in).and_then(|findings| in_same_member(findings, &shown));
+                let line = then.map_or(shown.region.start.line, |then| then.region.start.line);
+                introduced.push(Introduction { commit: self.commit(commit), line });
+                // A secret that was certain once is still certain if only the text around it has changed.
+                if let Some(then) = then
+                    && (then.level, then.confidence) > (shown.level, shown.confidence)
+                {
+                    (shown.level, shown.confidence) = (then.level, then.confidence);
+                    shown.evidence.clone_from(&then.evidence);
+                }
+            }
+            let history = self.history(listed, introduced, secret_facts.get(&secret));
+            match on_disk.0.get(&(shown.origin.path(), id.clone())) {
+                Some(same) if !is_in_name => {
+                    for &index in same {
+                        findings[index].history = Some(Box::new(history.clone()));
+                    }
+                }
+                _ => {
+                    shown.history = Some(Box::new(history));
+                    findings.push(shown);
+                }
+            }
+        }
+    }
+
+    /// The history of an occurrence, with the introductions that are listed.
+    fn history(
+        &mut self,
+        listed: &Listed<'_>,
+        introduced: Vec<Introduction>,
+        secret_facts: Option<&SecretFacts>,
+    ) -> History {
+        let refs = self.attribution.refs_to_occurrence(listed.occurrence, listed.commits);
+        let at_head = self.attribution.is_at_head(listed.occurrence);
+        let removed = listed.commits.removed.filter(|_| !at_head);
+        History {
+            introduced,
+            introductions: listed.commits.introduced.len() as u64,
+            reach: Some(Reach {
+                commits: listed.commits.count,
+                paths: secret_facts.map_or(0, |facts| facts.paths.len() as u64),
+                removed: removed.map(|commit| self.commit(commit)),
+                at_head,
+                exposure: refs.exposure(),
+                refs: shown_names(&refs),
+            }),
+            since: secret_facts.and_then(|facts| facts.since),
+            live_until: None,
+        }
+    }
+
+    /// Lists the occurrences to report, sorted. Leaves out paths that the user excludes, and counts each of them once.
+    fn list_occurrences(&mut self) -> Vec<Listed<'w>> {
         let attribution = self.attribution;
         let mut excluded = BTreeSet::new();
-        let mut spots = Vec::new();
-        for (place, facts) in attribution.places() {
-            let path = native_path(attribution.path(place.path));
-            if self.limits.excludes(&path, false) {
-                if excluded.insert(place.path) {
-                    self.visitor.excluded();
+        let mut list = Vec::new();
+        for (occurrence, commits) in attribution.occurrences() {
+            let path = occurrence.path;
+            if self.limits.excludes(&native_path(attribution.path(path)), false) {
+                if excluded.insert(path) {
+                    self.visitor.count_excluded();
                 }
                 continue;
             }
-            let listed = facts.introduced.iter().take(LISTED);
-            let brought: Vec<Option<u32>> =
-                listed.map(|&commit| attribution.blob_at(Some(commit), place.path)).collect();
-            let at_head =
-                attribution.is_at_head(place).then(|| attribution.blob_at(None, place.path)).flatten();
-            let shown = at_head
-                .or_else(|| brought.first().copied().flatten())
-                .or_else(|| attribution.blob_at(None, place.path));
-            spots.push(Spot { place, facts, shown, brought });
+            let listed_commits = commits.introduced.iter().take(MAX_LISTED_COMMITS);
+            let introduced_blobs: Vec<Option<u32>> =
+                listed_commits.map(|&commit| attribution.blob_in_commit(commit, path)).collect();
+            let oldest_blob = introduced_blobs.first().copied().flatten();
+            let head_blob = attribution.blob_at_head(path);
+            let shown_blob = if attribution.is_at_head(occurrence) {
+                head_blob.or(oldest_blob)
+            } else {
+                oldest_blob.or(head_blob)
+            };
+            list.push(Listed { occurrence, commits, shown_blob, introduced_blobs });
         }
-        spots
+        list
     }
 
-    /// What is found in the blobs that the spots need, each read once for a path.
-    fn judge_blobs(&mut self, spots: &[Spot<'_>]) -> HashMap<(u32, u32), Gathered> {
-        let mut needed: BTreeMap<(u32, u32), BTreeSet<&SecretId>> = BTreeMap::new();
-        for spot in spots.iter().filter(|spot| !spot.place.in_name) {
-            for blob in spot.shown.into_iter().chain(spot.brought.iter().copied().flatten()) {
-                let secret = &*self.found.secrets[spot.place.secret as usize];
-                needed.entry((blob, spot.place.path)).or_default().insert(secret);
+    /// The paths of each secret, and when it first came into the repository.
+    fn secret_facts(&mut self, listed: &[Listed<'_>]) -> BTreeMap<SecretIndex, SecretFacts> {
+        let mut facts_of: BTreeMap<SecretIndex, SecretFacts> = BTreeMap::new();
+        for Listed { occurrence, commits, .. } in listed {
+            let introduced = commits.introduced.first().map(|&oldest| self.commit(oldest).committed);
+            let facts = facts_of.entry(occurrence.secret).or_default();
+            facts.paths.insert(occurrence.path);
+            facts.since = facts.since.into_iter().chain(introduced).min();
+        }
+        facts_of
+    }
+
+    /// Scans the blobs of the listed occurrences again, each once for each of its paths.
+    fn rescan_blobs(&mut self, listed: &[Listed<'_>]) -> HashMap<BlobAtPath, FindingsBySecret> {
+        let mut wanted_in: BTreeMap<BlobAtPath, BTreeSet<&SecretId>> = BTreeMap::new();
+        for Listed { occurrence, shown_blob, introduced_blobs, .. } in listed {
+            if occurrence.is_in_name {
+                continue;
+            }
+            for &blob in shown_blob.iter().chain(introduced_blobs.iter().flatten()) {
+                let wanted = wanted_in.entry((blob, occurrence.path)).or_default();
+                wanted.insert(self.seen.id(occurrence.secret));
             }
         }
-        let mut judged = HashMap::new();
-        for ((blob, path), wanted) in needed {
+        let mut blob_findings = HashMap::new();
+        for ((blob, path), wanted) in wanted_in {
             let id = self.ids.id(blob);
             let origin = Origin::new(Kind::Blob, self.attribution.path(path)).in_object(id);
-            judged.insert((blob, path), self.judge_blob(&origin, id, &wanted));
+            blob_findings.insert((blob, path), self.rescan_blob(&origin, id, &wanted));
         }
-        judged
+        blob_findings
     }
 
-    fn judge_blob(&mut self, origin: &Origin<'_>, id: ObjectId, wanted: &BTreeSet<&SecretId>) -> Gathered {
-        let judge = self.judge;
-        let mut found = Gathered::new();
-        let mut look = |content: &mut dyn Read| {
-            gather(judge, wanted, origin, content, &mut found).map_err(|error| reason(&error))
+    /// Scans a blob again. Returns the findings of the wanted secrets. Reports a blob that cannot be read.
+    fn rescan_blob(
+        &mut self,
+        origin: &Origin<'_>,
+        id: ObjectId,
+        wanted: &BTreeSet<&SecretId>,
+    ) -> FindingsBySecret {
+        let rescan = self.rescan;
+        let mut findings = FindingsBySecret::new();
+        let mut scan = |content: &mut dyn Read| {
+            rescan_for(rescan, wanted, origin, content, &mut findings).map_err(|error| reason(&error))
         };
         let read = match self.objects.blob(&id, &mut self.inflater) {
-            Ok(Content::Whole(bytes)) => look(&mut &bytes[..]),
-            Ok(Content::Stream(_, mut content)) => look(&mut content),
-            // A tree that is none is looked at like a blob.
+            Ok(Content::Whole(bytes)) => scan(&mut &bytes[..]),
+            Ok(Content::Stream(_, mut content)) => scan(&mut content),
+            // A damaged tree was scanned like a blob, so it can have a secret too.
             Err(_) => {
-                self.objects.read_any(&id, &mut self.inflater).and_then(|(_, bytes)| look(&mut &bytes[..]))
+                self.objects.read_any(&id, &mut self.inflater).and_then(|(_, bytes)| scan(&mut &bytes[..]))
             }
         };
         if let Err(reason) = read {
-            self.visitor.skip(gone(id, reason));
+            self.visitor.skip(skip_object(id, reason));
         }
-        found
+        findings
     }
 
-    fn judge_name(&self, path: &[u8], id: &SecretId) -> Option<Finding> {
-        find(self.judge, id, &Origin::new(Kind::Name, path), path)
-    }
-
-    /// Findings in the messages and headers of commits and tags.
-    fn write_texts(&mut self, findings: &mut Vec<Finding>) {
-        for (&(kind, number), secrets) in &self.found.texts {
+    /// Writes the findings in the headers and messages of commits and tags.
+    fn write_messages(&mut self, findings: &mut Vec<Finding>) {
+        for (&(kind, number), secrets) in &self.seen.in_messages {
             let id = self.ids.id(number);
             let sort = if kind == Kind::Commit { Sort::Commit } else { Sort::Tag };
             let bytes = match self.objects.read(&id, sort, &mut self.inflater) {
                 Ok(bytes) => bytes,
                 Err(reason) => {
-                    self.visitor.skip(gone(id, reason));
+                    self.visitor.skip(skip_object(id, reason));
                     continue;
                 }
             };
-            let wanted = secrets.iter().map(|&secret| &*self.found.secrets[secret as usize]).collect();
             let origin = Origin::object(kind, id);
-            let mut found = Gathered::new();
-            // Memory can be read to its end.
-            let _ = gather(self.judge, &wanted, &origin, &mut &bytes[..], &mut found);
-            let commit = self.graph.commit(number).filter(|_| kind == Kind::Commit);
-            let ways = match commit {
-                Some(commit) => self.attribution.ways_to_commit(commit),
-                None => self.attribution.ways_to_object(number),
+            let mut in_message = FindingsBySecret::new();
+            // A read from memory cannot fail.
+            let _ =
+                rescan_for(self.rescan, &self.seen.ids(secrets), &origin, &mut &bytes[..], &mut in_message);
+            let refs = match self.graph.commit(number) {
+                Some(commit) if kind == Kind::Commit => self.attribution.refs_to_commit(commit),
+                _ => self.attribution.refs_to_object(number),
             };
-            for mut finding in found.into_values().flatten() {
-                let line = finding.region.start.line;
-                let commit = commit_facts::commit(&self.people, id, &bytes);
-                finding.history = Some(Box::new(Told {
-                    since: Some(commit.committed),
-                    introduced: vec![Introduction { commit, line }],
+            let facts = commit_facts::commit(&self.people, id, &bytes);
+            let reach = Reach {
+                commits: u64::from(kind == Kind::Commit),
+                paths: 1,
+                removed: None,
+                at_head: false,
+                exposure: refs.exposure(),
+                refs: shown_names(&refs),
+            };
+            for mut finding in in_message.into_values().flatten() {
+                let introduction = Introduction { commit: facts.clone(), line: finding.region.start.line };
+                finding.history = Some(Box::new(History {
+                    introduced: vec![introduction],
                     introductions: 1,
-                    reach: Some(Reach {
-                        commits: u64::from(kind == Kind::Commit),
-                        paths: 1,
-                        removed: None,
-                        at_head: false,
-                        exposure: ways.exposure(),
-                        refs: shown_refs(&ways),
-                    }),
+                    reach: Some(reach.clone()),
+                    since: Some(facts.committed),
                     live_until: None,
                 }));
                 findings.push(finding);
@@ -343,37 +419,36 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Findings in blobs to which no commit leads.
-    fn write_pathless(&mut self, findings: &mut Vec<Finding>) {
+    /// Writes the findings in blobs that no commit has: staged ones, and ones that were staged or committed once.
+    fn write_blobs_without_path(&mut self, findings: &mut Vec<Finding>) {
         let mut staged: Option<HashMap<ObjectId, Vec<u8>>> = None;
-        for (&number, secrets) in &self.found.sought.blobs {
+        for (&number, secrets) in &self.seen.in_trees.blobs {
             if self.attribution.has_path(number) {
                 continue;
             }
             let id = self.ids.id(number);
-            let wanted: BTreeSet<&SecretId> =
-                secrets.iter().map(|&secret| &*self.found.secrets[secret as usize]).collect();
-            let ways = self.attribution.ways_to_object(number);
+            let refs = self.attribution.refs_to_object(number);
             let staged = staged.get_or_insert_with(|| staged_paths(self.repository, self.objects.hash));
             let (origin, exposure) = match staged.get(&id) {
-                Some(path) if ways.exposure() > Exposure::Index => {
+                Some(path) if refs.exposure() > Exposure::Index => {
                     (Origin::new(Kind::Index, path.as_slice()).in_object(id), Exposure::Index)
                 }
-                _ => (Origin::object(Kind::Object, id), ways.exposure()),
+                _ => (Origin::object(Kind::Object, id), refs.exposure()),
             };
-            let found = self.judge_blob(&origin, id, &wanted);
-            for mut finding in found.into_values().flatten() {
-                finding.history = Some(Box::new(Told {
+            let in_blob = self.rescan_blob(&origin, id, &self.seen.ids(secrets));
+            let reach = Reach {
+                commits: 0,
+                paths: 0,
+                removed: None,
+                at_head: false,
+                exposure,
+                refs: shown_names(&refs),
+            };
+            for mut finding in in_blob.into_values().flatten() {
+                finding.history = Some(Box::new(History {
                     introduced: Vec::new(),
                     introductions: 0,
-                    reach: Some(Reach {
-                        commits: 0,
-                        paths: 0,
-                        removed: None,
-                        at_head: false,
-                        exposure,
-                        refs: shown_refs(&ways),
-                    }),
+                    reach: Some(reach.clone()),
                     since: None,
                     live_until: None,
                 }));
@@ -382,31 +457,32 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// The facts of a commit, by its place in the graph.
+    /// The facts of a commit, by its index in the graph. Reports a commit that cannot be read again. Its facts are then only
+    /// its id and its time.
     fn commit(&mut self, commit: usize) -> Commit {
-        if let Some(known) = self.commits.get(&commit) {
+        if let Some(known) = self.commit_facts.get(&commit) {
             return known.clone();
         }
         let id = self.ids.id(self.graph.commits[commit].number);
-        let known = match self.objects.read(&id, Sort::Commit, &mut self.inflater) {
+        let facts = match self.objects.read(&id, Sort::Commit, &mut self.inflater) {
             Ok(bytes) => commit_facts::commit(&self.people, id, &bytes),
             Err(reason) => {
-                self.visitor.skip(gone(id, reason));
+                self.visitor.skip(skip_object(id, reason));
                 let committed = Time { seconds: self.graph.commits[commit].time, offset: 0 };
                 commit_facts::unread_commit(&self.people, id, committed)
             }
         };
-        self.commits.insert(commit, known.clone());
-        known
+        self.commit_facts.insert(commit, facts.clone());
+        facts
     }
 }
 
-/// Of findings in a blob the one that is in the same member as another one, if it is a container.
-fn same_member<'f>(there: &'f [Finding], shown: &Finding) -> Option<&'f Finding> {
-    there.iter().find(|there| there.origin.path() == shown.origin.path())
+/// The finding that is in the same member of a container as `shown`. Outside of containers, the first finding.
+fn in_same_member<'f>(findings: &'f [Finding], shown: &Finding) -> Option<&'f Finding> {
+    findings.iter().find(|finding| finding.origin.path() == shown.origin.path())
 }
 
-/// Names of refs for people.
-fn shown_refs(ways: &Ways) -> Vec<String> {
-    ways.refs().map(|name| printable(&mask_shapes(name))).collect()
+/// The names of refs for people: printable, with keys masked.
+fn shown_names(refs: &LeadingRefs) -> Vec<String> {
+    refs.names().map(|name| printable(&mask_shapes(name))).collect()
 }

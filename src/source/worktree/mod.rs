@@ -1,7 +1,12 @@
-//! The working tree: what git tracks, also where it is ignored, what git does not ignore, and what is named.
+//! Files and folders on disk: everything that git tracks, also if it is ignored, everything that git does not ignore, and the
+//! paths that the user names.
+//!
+//! The index says which ignored files are tracked. Reading it takes longer than a walk without ignored files, so it is
+//! read beside the walk, and only once the walk has left something out. The tracked files that were left out are then read.
+//! Nested repositories have ignore rules of their own, so each is a walk of its own.
 
 mod ignores;
-mod seen;
+mod visited;
 mod walk;
 
 use crate::file::open;
@@ -12,13 +17,12 @@ use crate::input::{Kind, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
-use crate::source::scope::scope_of;
+use crate::source::scope::repository_scope;
 use crate::source::shard::Share;
 use crate::source::traits::{NewVisitor, Source, Visitor};
 use crate::text::printable;
 use crate::threads::on_threads;
-use ignores::{Ignores, Memory};
-use seen::Seen;
+use ignores::{Ignores, LastFolder};
 use std::borrow::Cow;
 use std::fs::FileType;
 use std::io;
@@ -27,20 +31,21 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::Builder;
-use walk::{Entry, Next, walk};
+use visited::{ThreadList, VisitedFiles};
+use walk::{Entry, EntryResult, Next, walk};
 
 /// Files and folders on disk.
 #[derive(Clone, Debug)]
 pub struct Worktree {
-    /// What paths in reports are relative to; absolute.
+    /// Paths in reports are relative to this folder. Absolute.
     pub root: PathBuf,
-    /// What to read; absolute.
+    /// The files and folders to read. Absolute.
     pub paths: Vec<PathBuf>,
-    /// Whether what git ignores is left out.
+    /// Whether files that git ignores are left out.
     pub respect_ignores: bool,
-    /// What of it the user does not want read.
+    /// Which files the user does not want to be read.
     pub limits: Limits,
-    /// Which part of it is read.
+    /// Which part of the files is read.
     pub share: Share,
     /// How many threads read.
     pub threads: usize,
@@ -48,53 +53,71 @@ pub struct Worktree {
 
 impl Source for Worktree {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
-        let mut files = Vec::new();
-        let mut folders = Vec::new();
-        {
-            let mut worker = Worker::new(self, &self.root, new_visitor);
-            let mut paths = self.paths.clone();
-            paths.sort();
-            paths.dedup();
-            for path in &paths {
-                match worker.sort_out(path) {
-                    Some(Named::Folder) => folders.push(path.clone()),
-                    Some(Named::File) => files.push(path.clone()),
-                    None => {}
-                }
-            }
-        }
-        self.read_each(&files, new_visitor, |worker, path| worker.file(path, true));
-        // Nested repositories have ignore rules of their own, so each is a walk of its own.
+        let (files, mut folders) = self.classify_paths(new_visitor);
+        self.read_each(&files, new_visitor, |worker, path| worker.read_named_file(path));
         while let Some(folder) = folders.pop() {
             folders.extend(self.walk(&folder, new_visitor));
         }
     }
 
     fn scope(&self) -> Scope {
-        Repository::at(&self.root).map_or_else(Scope::default, |repository| scope_of("worktree", &repository))
+        Repository::at(&self.root)
+            .map_or_else(Scope::default, |repository| repository_scope("worktree", &repository))
     }
 }
 
-/// What a path on the command line names.
-enum Named {
+/// What a path of the command line is.
+enum PathKind {
     File,
     Folder,
 }
 
+/// Decides what a walk leaves out as ignored.
+struct IgnoreFilter<'i> {
+    ignores: &'i Ignores,
+    /// Gets a message when something has been left out.
+    left_out: SyncSender<()>,
+}
+
+impl IgnoreFilter<'_> {
+    /// Says that something has been left out, so that the index is needed.
+    fn report_left_out(&self) {
+        // The channel is full if an earlier message has not been taken. One is enough.
+        let _ = self.left_out.try_send(());
+    }
+}
+
 impl Worktree {
-    /// Reads each of a list of paths, on all threads where there are many.
+    /// Sorts the paths of the command line into files and folders. Reports those that cannot be read.
+    fn classify_paths(&self, new_visitor: &NewVisitor<'_>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        let mut worker = Worker::new(self, &self.root, new_visitor);
+        let mut paths = self.paths.clone();
+        paths.sort();
+        paths.dedup();
+        for path in paths {
+            match worker.classify(&path) {
+                Some(PathKind::Folder) => folders.push(path),
+                Some(PathKind::File) => files.push(path),
+                None => {}
+            }
+        }
+        (files, folders)
+    }
+
+    /// Calls `read` for each path, on several threads if there are many paths.
     fn read_each(
         &self,
         paths: &[PathBuf],
         new_visitor: &NewVisitor<'_>,
         read: impl Fn(&mut Worker<'_>, &Path) + Sync,
     ) {
-        /// Fewer paths are not worth another thread.
-        const FEW: usize = 16;
+        /// So few files are read before a second thread has started.
+        const MAX_PATHS_FOR_ONE_THREAD: usize = 16;
         if paths.is_empty() {
             return;
         }
-        let threads = if paths.len() > FEW { self.threads } else { 1 };
+        let threads = if paths.len() > MAX_PATHS_FOR_ONE_THREAD { self.threads } else { 1 };
         let next = AtomicUsize::new(0);
         on_threads(threads, || {
             let mut worker = Worker::new(self, &self.root, new_visitor);
@@ -104,61 +127,63 @@ impl Worktree {
         });
     }
 
-    /// Reads a folder and returns the repositories nested in it, which are not yet read.
+    /// Reads a folder. Returns the repositories nested in it, which are not read yet.
     fn walk(&self, folder: &Path, new_visitor: &NewVisitor<'_>) -> Vec<PathBuf> {
         let repository = Repository::around(folder).filter(|_| self.respect_ignores);
-        let top = repository.as_ref().map_or(folder, |repository| &repository.root);
-        let seen = Seen::new(top);
-        let ignores = repository.as_ref().and_then(|repository| Ignores::of(repository, folder));
-        let (Some(repository), Some(ignores)) = (repository, ignores) else {
-            return self.walk_with(folder, None, &seen, new_visitor);
-        };
-        // The index says which files are tracked although they are ignored. It is needed only if the walk leaves something
-        // out, and is read beside the walk; after it, if no thread can be started.
-        let (leaves_out, left_out) = sync_channel(1);
-        let left_out = Mutex::new(left_out);
-        let read_tracked = || {
-            let with_hash = |file: Tracked| (seen.hash(&file.path), file);
-            let is_needed = left_out.lock().is_ok_and(|left_out| left_out.recv().is_ok());
-            let tracked = if is_needed { tracked(&repository)? } else { Vec::new() };
+        if let Some(repository) = &repository
+            && let Some(ignores) = Ignores::new(repository, folder)
+        {
+            return self.walk_repository(repository, &ignores, folder, new_visitor);
+        }
+        self.walk_files(folder, None, &VisitedFiles::new(folder), new_visitor)
+    }
+
+    /// Reads a folder of a repository: what git does not ignore, and then the tracked files that were left out. Returns the
+    /// repositories nested in it, which are not read yet.
+    fn walk_repository(
+        &self,
+        repository: &Repository,
+        ignores: &Ignores,
+        folder: &Path,
+        new_visitor: &NewVisitor<'_>,
+    ) -> Vec<PathBuf> {
+        let visited = VisitedFiles::new(&repository.root);
+        let (left_out, has_left_out) = sync_channel(1);
+        let has_left_out = Mutex::new(has_left_out);
+        let read_index = || {
+            // Waits until something is left out. The channel is closed if nothing was.
+            let is_needed = has_left_out.lock().is_ok_and(|has_left_out| has_left_out.recv().is_ok());
+            let tracked = if is_needed { tracked(repository)? } else { Vec::new() };
+            let with_hash = |file: Tracked| (visited.hash(&file.path), file);
             Ok::<Vec<_>, String>(tracked.into_iter().map(with_hash).collect())
         };
         let (tracked, mut nested) = std::thread::scope(|scope| {
-            let is_beside = self.threads > 1;
-            let beside = is_beside.then(|| Builder::new().spawn_scoped(scope, read_tracked).ok()).flatten();
-            let nested = self.walk_with(folder, Some((&ignores, &leaves_out)), &seen, new_visitor);
-            drop(leaves_out);
-            let tracked = match beside {
+            let index_thread =
+                if self.threads > 1 { Builder::new().spawn_scoped(scope, read_index).ok() } else { None };
+            let filter = IgnoreFilter { ignores, left_out };
+            let nested = self.walk_files(folder, Some(&filter), &visited, new_visitor);
+            drop(filter);
+            let tracked = match index_thread {
                 Some(thread) => thread.join().unwrap_or_else(|_| Err("reading it failed".to_owned())),
-                None => read_tracked(),
+                // With one thread, or if none could be started, the index is read after the walk.
+                None => read_index(),
             };
             (tracked, nested)
         });
         match tracked {
             Ok(tracked) => {
-                let mut files = Vec::new();
-                for file in seen.unseen(tracked) {
-                    let path = repository.root.join(native_path(file.path));
-                    if !path.starts_with(folder) {
-                        continue;
-                    }
-                    if !file.is_submodule {
-                        files.push(path);
-                    } else if !self.excludes(&path, true) && Repository::at(&path).is_some() {
-                        nested.push(path);
-                    }
-                }
-                self.read_each(&files, new_visitor, |worker, path| worker.tracked(path));
+                let unvisited = visited.unvisited(tracked);
+                nested.extend(self.read_left_out(repository, folder, unvisited, new_visitor));
             }
             Err(why) => {
-                // What is tracked is not known, so nothing may be left out as ignored.
+                // Any ignored file may be tracked, so all of them are read.
                 let shown = Origin::new(Kind::File, self.relative(&repository.root)).shown();
                 new_visitor().note(format!(
                     "the index of the repository at {shown} cannot be read ({}): files that git ignores are read as well",
                     printable(&mask_shapes(why.as_bytes())),
                 ));
-                seen.settle();
-                nested.extend(self.walk_with(folder, None, &seen, new_visitor));
+                visited.end_first_walk();
+                nested.extend(self.walk_files(folder, None, &visited, new_visitor));
             }
         }
         nested.sort();
@@ -166,65 +191,56 @@ impl Worktree {
         nested
     }
 
-    /// Reads what is in a folder and was not seen before, except what git ignores if that is given, together with whom to
-    /// tell that something was left out. Returns the repositories nested in it.
-    fn walk_with(
+    /// Reads the tracked files below `folder` that the walk left out. Returns the submodules among them that are checked out.
+    fn read_left_out(
+        &self,
+        repository: &Repository,
+        folder: &Path,
+        left_out: Vec<Tracked>,
+        new_visitor: &NewVisitor<'_>,
+    ) -> Vec<PathBuf> {
+        let (mut files, mut submodules) = (Vec::new(), Vec::new());
+        for Tracked { path, is_submodule } in left_out {
+            let path = repository.root.join(native_path(path));
+            if !path.starts_with(folder) {
+                continue;
+            }
+            if !is_submodule {
+                files.push(path);
+            } else if !self.excludes(&path, true) && Repository::at(&path).is_some() {
+                submodules.push(path);
+            }
+        }
+        self.read_each(&files, new_visitor, |worker, path| worker.read_tracked(path));
+        submodules
+    }
+
+    /// Reads everything in a folder, except what `filter` leaves out and what an earlier walk has visited. Returns the
+    /// repositories nested in it, which are not read yet.
+    fn walk_files(
         &self,
         folder: &Path,
-        ignores: Option<(&Ignores, &SyncSender<()>)>,
-        seen: &Seen,
+        filter: Option<&IgnoreFilter<'_>>,
+        visited: &VisitedFiles,
         new_visitor: &NewVisitor<'_>,
     ) -> Vec<PathBuf> {
         let nested = Mutex::new(Vec::new());
         walk(folder, self.threads, || {
-            let mut worker = Worker::new(self, folder, new_visitor);
-            let mut sight = seen.sight();
-            let nested = &nested;
-            let mut memory = Memory::default();
-            let in_repository = ignores.is_some();
-            move |met| {
-                let entry = match met {
-                    Ok(entry) => entry,
-                    Err((path, error)) => {
-                        worker.skip(path, open::reason(&error));
-                        return Next::PassBy;
-                    }
-                };
-                let path = &entry.path;
-                let is_folder = entry.file_type.is_dir();
-                if let Some((ignores, leaves_out)) = ignores
-                    && !entry.is_top
-                    && ignores.ignores(path, is_folder, &mut memory)
-                {
-                    // The channel is full if an earlier message has not been taken. One is enough.
-                    let _ = leaves_out.try_send(());
-                    return Next::PassBy;
-                }
-                if is_folder {
-                    let next = worker.folder(entry, nested);
-                    match (ignores, next) {
-                        (Some((ignores, _)), Next::Enter) => ignores.enter(path),
-                        // A nested repository may lie over files that this one tracks.
-                        (Some((_, leaves_out)), Next::PassBy) if !is_named(path, ".git") => {
-                            let _ = leaves_out.try_send(());
-                        }
-                        _ => {}
-                    }
-                    return next;
-                }
-                let remembers = in_repository || seen.is_settled();
-                if !remembers || sight.is_new(path) {
-                    worker.entry(entry);
-                }
-                Next::PassBy
-            }
+            let mut thread = WalkThread {
+                worker: Worker::new(self, folder, new_visitor),
+                filter,
+                last_folder: LastFolder::default(),
+                visited: (filter.is_some() || visited.is_second_walk()).then(|| visited.thread_list()),
+                nested: &nested,
+            };
+            move |entry| thread.visit(entry)
         });
         nested.into_inner().unwrap_or_default()
     }
 
-    /// A path as reports show it: relative to the root, with `/`; absolute where it lies outside.
+    /// A path for reports: relative to the root, with `/` between its parts. Absolute if it is outside of the root.
     fn relative<'p>(&self, path: &'p Path) -> Cow<'p, [u8]> {
-        relative(&self.root, path).filter(|rest| !rest.is_empty()).unwrap_or_else(|| path_bytes(path))
+        relative(&self.root, path).filter(|path| !path.is_empty()).unwrap_or_else(|| path_bytes(path))
     }
 
     fn excludes(&self, path: &Path, is_folder: bool) -> bool {
@@ -233,10 +249,63 @@ impl Worktree {
     }
 }
 
-/// What a thread reads with.
+/// One thread of a walk.
+struct WalkThread<'w> {
+    worker: Worker<'w>,
+    filter: Option<&'w IgnoreFilter<'w>>,
+    last_folder: LastFolder,
+    /// The files that this thread has visited. `None` if there will be and was no other walk of the folder.
+    visited: Option<ThreadList<'w>>,
+    nested: &'w Mutex<Vec<PathBuf>>,
+}
+
+impl WalkThread<'_> {
+    /// Reads an entry, if it is a file or a link and not left out. Returns whether to enter it, if it is a folder.
+    fn visit(&mut self, entry: EntryResult<'_>) -> Next {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err((path, error)) => {
+                self.worker.skip(path, open::reason(&error));
+                return Next::PassBy;
+            }
+        };
+        let path = &entry.path;
+        let is_folder = entry.file_type.is_dir();
+        if let Some(filter) = self.filter
+            && !entry.is_root
+            && filter.ignores.ignores(path, is_folder, &mut self.last_folder)
+        {
+            filter.report_left_out();
+            return Next::PassBy;
+        }
+        if is_folder {
+            return self.visit_folder(entry);
+        }
+        if self.visited.as_mut().is_none_or(|visited| visited.add(path)) {
+            self.worker.read_entry(entry);
+        }
+        Next::PassBy
+    }
+
+    /// Returns whether to enter a folder. If so, reads its ignore rules.
+    fn visit_folder(&mut self, entry: &Entry) -> Next {
+        let next = self.worker.decide_folder(entry, self.nested);
+        if let Some(filter) = self.filter {
+            match next {
+                Next::Enter => filter.ignores.enter(&entry.path),
+                // This repository may track files in the folder of a nested one.
+                Next::PassBy if !is_named(&entry.path, ".git") => filter.report_left_out(),
+                Next::PassBy => {}
+            }
+        }
+        next
+    }
+}
+
+/// What one thread reads with.
 struct Worker<'w> {
     tree: &'w Worktree,
-    /// What it mostly opens files in.
+    /// Files in this folder are opened relative to it, which is faster.
     folder: open::Folder<'w>,
     reader: Reader,
     visitor: Box<dyn Visitor + Send + 'w>,
@@ -252,14 +321,14 @@ impl<'w> Worker<'w> {
         Origin::new(kind, self.tree.relative(path))
     }
 
-    /// Whether a file belongs to the part of the tree that is read.
+    /// Whether a path is in the part of the files that is read.
     fn is_in_share(&self, path: &Path) -> bool {
-        self.tree.share == Share::All || self.tree.share.has(&self.tree.relative(path))
+        self.tree.share == Share::All || self.tree.share.contains(&self.tree.relative(path))
     }
 
-    fn excluded(&mut self, path: &Path) {
+    fn count_excluded(&mut self, path: &Path) {
         if self.is_in_share(path) {
-            self.visitor.excluded();
+            self.visitor.count_excluded();
         }
     }
 
@@ -271,8 +340,8 @@ impl<'w> Worker<'w> {
         self.visitor.skip(Skip { origin, reason });
     }
 
-    /// What the user named at `path`, or nothing if that cannot be read.
-    fn sort_out(&mut self, path: &Path) -> Option<Named> {
+    /// What a path of the command line is. `None` if it is excluded or cannot be read, which is counted or reported.
+    fn classify(&mut self, path: &Path) -> Option<PathKind> {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) => {
@@ -281,7 +350,7 @@ impl<'w> Worker<'w> {
             }
         };
         if self.tree.excludes(path, metadata.is_dir()) {
-            self.excluded(path);
+            self.count_excluded(path);
             return None;
         }
         if let Some(what) = open::special(metadata.file_type()) {
@@ -289,26 +358,27 @@ impl<'w> Worker<'w> {
             return None;
         }
         if !metadata.is_dir() {
-            return Some(Named::File);
+            return Some(PathKind::File);
         }
         if Repository::is_bare(path) && path.file_name().is_none_or(|name| name != ".git") {
             self.skip(path, Reason::BareRepository);
             return None;
         }
-        Some(Named::Folder)
+        Some(PathKind::Folder)
     }
 
-    /// Whether to go into a folder. A repository's own `.git` is not content; a nested repository is read later.
-    fn folder(&mut self, entry: &Entry, nested: &Mutex<Vec<PathBuf>>) -> Next {
+    /// Whether to enter a folder. The `.git` of a repository has no files of the user. A nested repository is added to
+    /// `nested`, to be walked later.
+    fn decide_folder(&mut self, entry: &Entry, nested: &Mutex<Vec<PathBuf>>) -> Next {
         let path = &entry.path;
-        if entry.is_top {
+        if entry.is_root {
             return Next::Enter;
         }
-        if is_own_git(path) {
+        if is_git_dir(path) {
             return Next::PassBy;
         }
         if self.tree.excludes(path, true) {
-            self.excluded(path);
+            self.count_excluded(path);
             return Next::PassBy;
         }
         if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
@@ -320,15 +390,16 @@ impl<'w> Worker<'w> {
         Next::Enter
     }
 
-    fn entry(&mut self, entry: &Entry) {
+    /// Reads an entry that is no folder, or counts it if it is excluded. A note says if it belongs to a bare repository.
+    fn read_entry(&mut self, entry: &Entry) {
         let path = &entry.path;
-        if is_own_git(path) {
+        if is_git_dir(path) {
             return;
         }
         if self.tree.excludes(path, false) {
-            self.excluded(path);
+            self.count_excluded(path);
         } else {
-            self.content(path, entry.file_type);
+            self.read_content(path, entry.file_type);
         }
         if is_named(path, "HEAD") && path.parent().is_some_and(Repository::is_bare) {
             let shown = self.origin(Kind::File, path).shown();
@@ -339,33 +410,35 @@ impl<'w> Worker<'w> {
         }
     }
 
-    /// A tracked file that the walk did not come by, because git would ignore it if it were not tracked. One behind a
-    /// link is not there: the link has taken the place of its folder.
-    fn tracked(&mut self, path: &Path) {
-        let Ok(metadata) = path.symlink_metadata() else { return };
-        let is_direct = |folder: &Path| folder.canonicalize().is_ok_and(|real| real == folder);
-        if !path.parent().is_some_and(is_direct) {
+    /// Reads a tracked file that the walk left out, because git would ignore it if it were not tracked. If a link has replaced
+    /// one of its folders, the tracked file does not exist, and the file behind the link is another one.
+    fn read_tracked(&mut self, path: &Path) {
+        let (Ok(metadata), Some(folder)) = (path.symlink_metadata(), path.parent()) else { return };
+        let has_no_links = folder.canonicalize().is_ok_and(|real| real == folder);
+        if !has_no_links {
             return;
         }
-        if path.parent().is_some_and(|folder| self.tree.excludes(folder, true)) {
-            return; // It was counted with its folder.
+        if self.tree.excludes(folder, true) {
+            return; // The walk has counted the folder.
         }
         if self.tree.excludes(path, metadata.is_dir()) {
-            self.excluded(path);
+            self.count_excluded(path);
         } else if !metadata.is_dir() {
-            self.content(path, metadata.file_type());
+            self.read_content(path, metadata.file_type());
         }
     }
 
-    fn content(&mut self, path: &Path, file_type: FileType) {
+    /// Reads a file or the target of a link. FIFOs, sockets and devices have no content.
+    fn read_content(&mut self, path: &Path, file_type: FileType) {
         if file_type.is_file() {
-            self.file(path, false);
+            self.read_file(path);
         } else if file_type.is_symlink() {
-            self.link(path);
+            self.read_link(path);
         }
     }
 
-    fn link(&mut self, path: &Path) {
+    /// Scans the path that a symbolic link points to. The link is not followed.
+    fn read_link(&mut self, path: &Path) {
         if !self.is_in_share(path) {
             return;
         }
@@ -379,11 +452,25 @@ impl<'w> Worker<'w> {
         }
     }
 
-    fn file(&mut self, path: &Path, follow: bool) {
-        if !self.is_in_share(path) {
-            return;
+    /// Scans a file that the walk has found. If it has become a link since, it is not followed.
+    fn read_file(&mut self, path: &Path) {
+        if self.is_in_share(path) {
+            let opened = self.folder.open(path, false);
+            self.read_opened(path, opened);
         }
-        let open::Opened { mut file, size } = match self.folder.open(path, follow) {
+    }
+
+    /// Scans a file that the user has named. If it is a link, it is followed.
+    fn read_named_file(&mut self, path: &Path) {
+        if self.is_in_share(path) {
+            let opened = self.folder.open(path, true);
+            self.read_opened(path, opened);
+        }
+    }
+
+    /// Scans an open file. Reports why it could not be opened or read to its end.
+    fn read_opened(&mut self, path: &Path, opened: Result<open::Opened, Reason>) {
+        let open::Opened { mut file, size } = match opened {
             Ok(opened) => opened,
             Err(reason) => return self.skip(path, reason),
         };
@@ -392,6 +479,7 @@ impl<'w> Worker<'w> {
         }
         let origin = Origin::new(Kind::File, self.tree.relative(path));
         if let Err(error) = self.reader.read(&mut file, Some(size), &origin, &mut *self.visitor) {
+            // Files of `/proc` and `/sys` can be shorter than their size says.
             let is_whole = error.kind() == io::ErrorKind::UnexpectedEof && open::has_made_up_size(&file);
             if !is_whole {
                 self.skip(path, open::reason(&error));
@@ -400,13 +488,13 @@ impl<'w> Worker<'w> {
     }
 }
 
-/// Whether a path is the `.git` of the repository that it lies at the top of.
-fn is_own_git(path: &Path) -> bool {
+/// Whether a path is the `.git` of a repository, which is its folder or a file that names it.
+fn is_git_dir(path: &Path) -> bool {
     is_named(path, ".git") && path.parent().and_then(Repository::at).is_some()
 }
 
-/// Whether the last part of a path is `name`. It is asked for every file, and what a path ends with is told sooner.
+/// Whether the last part of a path is `name`. The first check is fast and fails for nearly every file.
 fn is_named(path: &Path, name: &str) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(name.as_bytes())
-        && path.file_name().is_some_and(|own| own == name)
+        && path.file_name().is_some_and(|file_name| file_name == name)
 }

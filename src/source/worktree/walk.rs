@@ -1,8 +1,8 @@
-//! A walk over a folder and all that is in it, on several threads. Links are not followed.
+//! Walks over a folder and everything in it, on several threads. Links are not followed.
 //!
-//! The threads share one stack of entries. A thread takes some from its top, visits them, reads the folders among them, and
-//! puts what is in these on the stack. The walk ends when the stack is empty and no thread can put more on it. Walking deep
-//! before wide keeps the stack short. A thread that cannot be started is not needed: the others take its share.
+//! The threads share one stack of entries. A thread takes some entries from the top, visits them, and puts the entries of the
+//! folders among them on the stack. The walk ends when the stack is empty and no thread can put more on it. A stack walks deep
+//! before it walks wide, so it stays short. If a thread cannot be started, the others take its share.
 
 use crate::threads::on_threads;
 use std::fs::FileType;
@@ -10,58 +10,57 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A file, a folder, or something else that a folder holds.
+/// A file, a folder, a link, or something else in a folder.
 pub(super) struct Entry {
     pub(super) path: PathBuf,
     pub(super) file_type: FileType,
     /// Whether the walk began here.
-    pub(super) is_top: bool,
+    pub(super) is_root: bool,
 }
 
 /// What to do after a visit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Read what is in it, if it is a folder.
+    /// Visit everything in it, if it is a folder.
     Enter,
-    /// Leave out what is in it.
+    /// Leave out everything in it.
     PassBy,
 }
 
-/// What a visit is about: an entry, or the path of something that cannot be read, and why.
-pub(super) type Met<'e> = Result<&'e Entry, (&'e Path, io::Error)>;
+/// An entry to visit. For an entry that cannot be read: its path, and why.
+pub(super) type EntryResult<'e> = Result<&'e Entry, (&'e Path, io::Error)>;
 
-/// Visits `folder` and all that is in it. Each thread visits with a function of its own, which `new_visit` makes. A folder is
-/// visited before what is in it.
-pub(super) fn walk<V: FnMut(Met<'_>) -> Next>(
+/// Visits `folder` and everything in it. A folder is visited before its entries. Each thread visits with a function of its own,
+/// which `new_visit` makes.
+pub(super) fn walk<V: FnMut(EntryResult<'_>) -> Next>(
     folder: &Path,
     threads: usize,
     new_visit: impl Fn() -> V + Sync,
 ) {
-    let top = match folder.symlink_metadata() {
-        Ok(metadata) => Entry { path: folder.to_owned(), file_type: metadata.file_type(), is_top: true },
+    let root = match folder.symlink_metadata() {
+        Ok(metadata) => Entry { path: folder.to_owned(), file_type: metadata.file_type(), is_root: true },
         Err(error) => {
             new_visit()(Err((folder, error)));
             return;
         }
     };
-    let stack =
-        Stack { threads, state: Mutex::new(State { entries: vec![top], busy: 0 }), changed: Condvar::new() };
+    let stack = Stack::new(root, threads);
     on_threads(threads, || {
         let mut visit = new_visit();
-        let (mut taken, mut found) = (Vec::new(), Vec::new());
-        while let Some(_turn) = stack.take(&mut taken) {
+        let (mut taken, mut children) = (Vec::new(), Vec::new());
+        while let Some(_busy) = stack.take(&mut taken) {
             for entry in taken.drain(..) {
                 if visit(Ok(&entry)) == Next::Enter && entry.file_type.is_dir() {
-                    read_folder(&entry.path, &mut found, &mut visit);
-                    stack.put(&mut found);
+                    read_folder(&entry.path, &mut children, &mut visit);
+                    stack.put(&mut children);
                 }
             }
         }
     });
 }
 
-/// Adds what is in a folder to `found`. What cannot be read is visited as an error.
-fn read_folder(folder: &Path, found: &mut Vec<Entry>, visit: &mut impl FnMut(Met<'_>) -> Next) {
+/// Adds the entries of a folder to `children`. An entry that cannot be read is visited as an error.
+fn read_folder(folder: &Path, children: &mut Vec<Entry>, visit: &mut impl FnMut(EntryResult<'_>) -> Next) {
     let entries = match folder.read_dir() {
         Ok(entries) => entries,
         Err(error) => {
@@ -72,7 +71,7 @@ fn read_folder(folder: &Path, found: &mut Vec<Entry>, visit: &mut impl FnMut(Met
     for entry in entries {
         match entry {
             Ok(entry) => match entry.file_type() {
-                Ok(file_type) => found.push(Entry { path: entry.path(), file_type, is_top: false }),
+                Ok(file_type) => children.push(Entry { path: entry.path(), file_type, is_root: false }),
                 Err(error) => {
                     visit(Err((&entry.path(), error)));
                 }
@@ -84,61 +83,70 @@ fn read_folder(folder: &Path, found: &mut Vec<Entry>, visit: &mut impl FnMut(Met
     }
 }
 
-/// The entries that wait for a visit.
+/// The entries that wait for a visit. All threads share it.
 struct Stack {
     threads: usize,
-    state: Mutex<State>,
+    state: Mutex<StackState>,
+    /// Signals that there are new entries, or that the walk has ended.
     changed: Condvar,
 }
 
-struct State {
+struct StackState {
     entries: Vec<Entry>,
-    /// How many threads visit entries, and may put more on the stack.
-    busy: usize,
+    /// How many threads are visiting entries. They may put more on the stack.
+    busy_threads: usize,
 }
 
 impl Stack {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn new(root: Entry, threads: usize) -> Stack {
+        let state = Mutex::new(StackState { entries: vec![root], busy_threads: 0 });
+        Stack { threads, state, changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, StackState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes entries from the top. Waits while there are none and other threads may put some. `None` if all is done.
-    fn take(&self, taken: &mut Vec<Entry>) -> Option<Turn<'_>> {
-        /// Each take locks the stack. Files are far slower than a lock, so that more would not pay.
+    /// Moves entries from the top to `taken`. The thread is busy until it drops the result. Waits while the stack is empty and
+    /// other threads are busy. `None` if the walk has ended.
+    fn take(&self, taken: &mut Vec<Entry>) -> Option<Busy<'_>> {
+        /// Each take locks the stack. Reading 16 files takes far longer than a lock, so more would not be faster.
         const MAX_ENTRIES: usize = 16;
+        /// A thread takes a quarter of its share. So the others have work left if its files are large.
+        const TAKES_PER_SHARE: usize = 4;
         let mut state = self.lock();
         while state.entries.is_empty() {
-            if state.busy == 0 {
+            if state.busy_threads == 0 {
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        // Where few are left, each thread takes one: they may be large.
-        let count = (state.entries.len() / (4 * self.threads.max(1))).clamp(1, MAX_ENTRIES);
-        let rest = state.entries.len() - count;
-        taken.extend(state.entries.drain(rest..));
-        state.busy += 1;
-        Some(Turn { stack: self })
+        let available = state.entries.len();
+        let count = (available / (TAKES_PER_SHARE * self.threads.max(1))).clamp(1, MAX_ENTRIES);
+        taken.extend(state.entries.drain(available - count..));
+        state.busy_threads += 1;
+        Some(Busy { stack: self })
     }
 
-    fn put(&self, found: &mut Vec<Entry>) {
-        if !found.is_empty() {
-            self.lock().entries.append(found);
+    /// Moves all of `entries` to the top.
+    fn put(&self, entries: &mut Vec<Entry>) {
+        if !entries.is_empty() {
+            self.lock().entries.append(entries);
             self.changed.notify_all();
         }
     }
 }
 
-/// A thread's time with the entries that it has taken. It ends also when a visit panics, else the others would wait for ever.
-struct Turn<'s> {
+/// A thread that visits entries. It is dropped also if a visit panics. Otherwise the other threads would wait for ever.
+struct Busy<'s> {
     stack: &'s Stack,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
         let mut state = self.stack.lock();
-        state.busy -= 1;
-        if state.busy == 0 {
+        state.busy_threads -= 1;
+        if state.busy_threads == 0 {
             self.stack.changed.notify_all();
         }
     }
@@ -150,6 +158,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    /// A root with 5 folders, 35 folders in these, and 60 files.
     fn tree() -> tempfile::TempDir {
         let root = tempfile::tempdir().expect("a folder");
         for number in 0..60 {
@@ -161,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_is_visited_once() {
+    fn visits_every_entry_once() {
         let root = tree();
         for threads in [1, 2, 9] {
             let visits = Mutex::new(BTreeMap::new());
             walk(root.path(), threads, || {
-                |met: Met<'_>| {
-                    let entry = met.map_err(|(_, error)| error).expect("all can be read");
+                |entry: EntryResult<'_>| {
+                    let entry = entry.map_err(|(_, error)| error).expect("all can be read");
                     *visits.lock().expect("no panic").entry(entry.path.clone()).or_insert(0) += 1;
                     Next::Enter
                 }
@@ -178,25 +187,25 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_passed_by_is_not_entered() {
+    fn does_not_enter_folder_that_is_passed_by() {
         let root = tree();
         let visits = Mutex::new(0);
         walk(root.path(), 2, || {
-            |met: Met<'_>| {
+            |entry: EntryResult<'_>| {
                 *visits.lock().expect("no panic") += 1;
-                if met.is_ok_and(|entry| entry.is_top) { Next::Enter } else { Next::PassBy }
+                if entry.is_ok_and(|entry| entry.is_root) { Next::Enter } else { Next::PassBy }
             }
         });
         assert_eq!(visits.into_inner().expect("no panic"), 1 + 5);
     }
 
     #[test]
-    fn a_visit_that_panics_ends_the_walk() {
+    fn ends_if_a_visit_panics() {
         let root = tree();
         let walked = catch_unwind(AssertUnwindSafe(|| {
             walk(root.path(), 3, || {
-                |met: Met<'_>| {
-                    assert!(met.is_ok_and(|entry| !entry.path.ends_with("33")), "the bug under test");
+                |entry: EntryResult<'_>| {
+                    assert!(entry.is_ok_and(|entry| !entry.path.ends_with("33")), "the bug under test");
                     Next::Enter
                 }
             });
@@ -205,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_gone_is_an_error() {
+    fn reports_folder_that_does_not_exist() {
         let visits = Mutex::new(Vec::new());
         walk(Path::new("/nowhere/at/all"), 2, || {
-            |met: Met<'_>| {
+            |entry: EntryResult<'_>| {
                 visits
                     .lock()
                     .expect("no panic")
-                    .extend(met.err().map(|(path, error)| (path.to_owned(), error.kind())));
+                    .extend(entry.err().map(|(path, error)| (path.to_owned(), error.kind())));
                 Next::PassBy
             }
         });

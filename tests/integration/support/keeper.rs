@@ -43,17 +43,17 @@ impl<'r> Keeper<'r> {
 impl Visitor for Keeper<'_> {
     fn blob(&mut self, blob: &Blob<'_>) -> Option<usize> {
         let detected = detect(self.rules, blob);
-        self.bytes += detected.incomplete_from.unwrap_or(blob.own.end) - blob.own.start;
+        self.bytes += detected.incomplete_from.unwrap_or(blob.window.end) - blob.window.start;
         self.findings.extend(detected.findings);
         detected.incomplete_from
     }
-    fn opens(&self, _: &Origin<'_>, _: &[u8]) -> bool {
+    fn is_container(&self, _: &Origin<'_>, _: &[u8]) -> bool {
         false
     }
     fn container(&mut self, _: &Origin<'_>, _: &mut dyn Read) -> io::Result<()> {
         unreachable!("containers are read as files")
     }
-    fn looked_at(&self) -> u64 {
+    fn bytes_scanned(&self) -> u64 {
         self.bytes as u64
     }
     fn is_clean(&self, _: &[u8], _: &[Range<usize>]) -> bool {
@@ -62,9 +62,9 @@ impl Visitor for Keeper<'_> {
     fn reach(&self) -> usize {
         self.rules.reach()
     }
-    fn pass(&mut self, _: Kind, _: u64) {}
+    fn count_clean(&mut self, _: Kind, _: u64) {}
     fn skip(&mut self, _: Skip) {}
-    fn excluded(&mut self) {}
+    fn count_excluded(&mut self) {}
     fn note(&mut self, _: String) {}
 }
 
