@@ -39,7 +39,7 @@ pub(super) struct Gatherer<'s> {
     pub(super) secrets: BTreeMap<SecretId, Arc<SecretId>>,
     /// How many findings the current file or member has.
     pub(super) file_counts: KindCounts,
-    /// The object of the latest blob. A large object comes in several blobs and is counted once.
+    /// The object that was counted last. An object with several paths is handed over once for each of them.
     pub(super) last_object: Option<ObjectId>,
     pub(super) pending: PendingProgress,
     /// Bytes that were scanned, with those of members of containers.
@@ -145,7 +145,7 @@ impl Gatherer<'_> {
             return;
         }
         let object = origin.object_id();
-        // A blob at several paths is handed over once for each path. It is one object and several files.
+        // An object at several paths is one object and several files.
         let is_new_object = object.is_some() && object != self.last_object;
         self.last_object = object;
         let is_file = match origin.kind() {

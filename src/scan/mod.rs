@@ -19,7 +19,7 @@ use crate::rule::RuleSet;
 use crate::source::{Reader, Source};
 use gatherer::{Gatherer, ThreadResult, ThreadResults};
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
 /// Scans everything in `source` with `rules`. `archives` limits how far containers are opened.
@@ -42,18 +42,12 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, archives: Limits, progress: &P
     sightings.sort();
     sightings.dedup();
 
-    // Readers have buffers of a megabyte, so they are used again.
     let readers: Mutex<Vec<Reader>> = Mutex::default();
     let rescan =
         |origin: &Origin<'_>, content: &mut dyn Read, on_finding: &mut (dyn FnMut(Finding) + Send)| {
             let mut gatherer = Gatherer::new(rules, archives, progress, &results);
             gatherer.on_finding = Some(on_finding);
-            let mut reader = readers.lock().map_or(None, |mut readers| readers.pop()).unwrap_or_default();
-            let read = reader.read(content, None, origin, &mut gatherer);
-            if let Ok(mut readers) = readers.lock() {
-                readers.push(reader);
-            }
-            read
+            read_with_pool(&readers, origin, content, &mut gatherer)
         };
     let allows_before = allows_of(&findings);
     let mut visitor = new_gatherer();
@@ -67,12 +61,27 @@ pub fn scan(source: &dyn Source, rules: &RuleSet, archives: Limits, progress: &P
     driven.extend(take_results(&results));
     let mut scanned = merge(driven);
     scanned.scope = source.scope();
-    // A source may report one of several versions of a file. A comment of a version that is not reported also has its
-    // finding, so it must not look like a comment without one.
+    // A source may report only one of several versions of a file. The comments in the others do have findings. They are
+    // removed here, so that they do not look like comments without one.
     let allows_after = allows_of(&findings);
     scanned.allows.retain(|allow| allows_after.contains(allow) || !allows_before.contains(allow));
     scanned.findings = findings;
     scanned
+}
+
+/// Reads content with a reader of the pool, and puts the reader back. Its buffer has a megabyte, so it is used again.
+fn read_with_pool(
+    readers: &Mutex<Vec<Reader>>,
+    origin: &Origin<'_>,
+    content: &mut dyn Read,
+    gatherer: &mut Gatherer<'_>,
+) -> io::Result<()> {
+    let mut reader = readers.lock().map_or(None, |mut readers| readers.pop()).unwrap_or_default();
+    let read = reader.read(content, None, origin, gatherer);
+    if let Ok(mut readers) = readers.lock() {
+        readers.push(reader);
+    }
+    read
 }
 
 /// Takes the results of all threads that have ended since the last call.

@@ -1,7 +1,7 @@
 //! Reads content of any size in bounded memory.
 //!
-//! Content that fits into the buffer is shown to the visitor as one blob. Larger content is shown as windows that overlap by
-//! [`MARGIN_BYTES`] on each side, which is as much as a rule looks at around a match. A compressed stream in the text may
+//! Content that fits into the buffer is shown to the visitor as one blob. Larger content is shown as windows with a margin on
+//! each side. A margin has [`MARGIN_BYTES`], as much as a rule looks at around a match. A compressed stream in the text may
 //! need more bytes than a window has. Then the visitor asks for it again, and the buffer grows up to [`MAX_WINDOW_BYTES`].
 
 use crate::file::open::ended_early;

@@ -75,7 +75,8 @@ impl EventCommits {
         if commits.is_proposal {
             found.add_test_merge(objects, refs);
         }
-        // After a force push the server may name an old commit that no clone can fetch. A shallow clone could have fetched it.
+        // After a force push, no clone has the old commit, and all ancestors of the new ones are read. But if the clone is shallow,
+        // the old commit may exist and is only cut off.
         let is_shallow = repository.common_dir().join("shallow").symlink_metadata().is_ok();
         if found.old.is_empty() && (is_shallow || !commits.is_rewritten) {
             found.missing.extend(commits.old.iter().take(1).cloned());
@@ -88,8 +89,8 @@ impl EventCommits {
         found
     }
 
-    /// For a pull request, build servers check out a merge of it into its target branch. Adds this merge, because its files
-    /// may differ from those of both parents. The first parent is the newest commit of the target branch.
+    /// For a pull request, build servers check out a merge of it into its target branch. Adds this merge to the new commits,
+    /// and its first parent, the newest commit of the target branch, to the old ones.
     fn add_test_merge(&mut self, objects: &Objects, refs: &Refs) {
         let head = match refs.follow(b"HEAD") {
             Ok(Some(head)) if !self.new.contains(&head) => head,
@@ -122,7 +123,7 @@ fn find_commit(revisions: &Revisions<'_>, name: &str) -> Option<(ObjectId, Vec<O
 
 /// The only object whose id begins with these digits. Bitbucket gives such ids. `None` if there is no object or several.
 fn find_short_id(objects: &Objects, digits: &str) -> Option<ObjectId> {
-    /// The shortest id that git itself prints. Fewer digits could fit another object by chance.
+    /// By default, git shortens ids to no fewer digits. Fewer could fit another object by chance.
     const MIN_DIGITS: usize = 7;
     if digits.len() < MIN_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;

@@ -1,4 +1,4 @@
-//! Sources that read what commits bring in: those of a range, of a push, or of the event of a build server.
+//! Sources that read commits: those of a range, of a push, or of the event of a build server.
 //!
 //! Each of them works out which commits are new. `walk` reads these commits, and `tree_diff` finds the blobs and paths that no
 //! parent has. After the scan, `attribution` finds out which commit introduced each finding.

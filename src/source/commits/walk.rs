@@ -169,8 +169,8 @@ impl Worker<'_> {
     /// # Errors
     /// Why the blob cannot be read to its end. What was read before has been scanned.
     fn scan_blob_as(&mut self, id: ObjectId, origins: &[Origin<'_>]) -> Result<(), Reason> {
-        /// Trees of a few bytes can name a large blob at millions of paths, and scanning it for each would never end. So after
-        /// this many paths, the scan stops when it has taken more than `MAX_BYTES`.
+        /// Trees of a few bytes can name a large blob at millions of paths. Scanning it for each would never end. So after this
+        /// many paths, the scan stops when it has scanned more than `MAX_BYTES`.
         const MIN_PATHS: usize = 10;
         const MAX_BYTES: u64 = 1 << 30;
         let objects = self.objects;

@@ -1,8 +1,8 @@
-//! Attributes secrets to commits: which commits introduced or removed a secret at a path, how many have it, and which refs
-//! lead to it.
+//! Attributes secrets to commits. For each secret and path: which commits introduced or removed it, how many commits have it,
+//! and which refs lead to it.
 //!
-//! Works on the [`Graph`], which has all commits, but only the trees that lead to a blob or name with a secret. Each commit
-//! is compared with its parents, as `git log` does. Objects are numbers here. No object is read.
+//! The [`Graph`] has all commits, but only the trees that lead to a secret. Each commit is compared with its parents, as
+//! `git log` does. Objects are numbers here. No object is read.
 
 use crate::finding::Exposure;
 use crate::git::graph::{Graph, Leads, Link, NONE};
@@ -192,8 +192,8 @@ impl<'g> Attribution<'g> {
         })
     }
 
-    /// The refs that lead to a secret at a path. A ref that leads to a commit with the secret also leads to the commit that
-    /// introduced it, which is an ancestor. So only introducing commits are looked up.
+    /// The refs that lead to a secret at a path. A commit with the secret has an ancestor that introduced it. A ref that leads
+    /// to the first also leads to the second, so only the commits that introduced it are looked up.
     pub(super) fn refs_to_occurrence(
         &self,
         occurrence: Occurrence,
@@ -253,7 +253,7 @@ impl<'g> Attribution<'g> {
         parts.join(&b'/')
     }
 
-    /// Whether a blob with a secret has a path, in the tree of a commit or in one that a ref leads to.
+    /// Whether a blob with a secret is in the tree of a commit, or in a tree that a ref leads to.
     pub(super) fn has_path(&self, blob: u32) -> bool {
         self.blobs_with_path.contains(&blob)
     }
@@ -274,7 +274,7 @@ impl<'g> Attribution<'g> {
         secrets.unwrap_or(&NO_SECRETS)
     }
 
-    /// Notes which objects a tip leads to: the tags on the way, and then a commit with its ancestors, or another object.
+    /// Notes which objects a tip leads to: first tags, and then a commit with its ancestors, or another object.
     fn follow(&mut self, tip: &Tip) {
         let peeled = self.graph.peeled(tip.number);
         let mut tag = tip.number;
@@ -422,7 +422,7 @@ impl<'g> Attribution<'g> {
 
     /// Counts the commits that have each occurrence.
     ///
-    /// Goes down the trees of all commits together, one level of folders at a time, and keeps for each tree how many commits
+    /// Goes down the trees of all commits together, one level of folders at a time. For each tree it keeps how many commits
     /// have it. So a tree that many commits share is visited once for each of its paths.
     fn count_commits(&mut self) {
         let mut level: BTreeMap<(u32, PathIndex), CommitCounts> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! A whole history: every object of a repository's database, its refs and their logs, and the working tree if there is one.
+//! A whole history: every object of a repository's database, its refs and their logs, and its working tree.
 //!
 //! First `scan` scans each object once, in the order of the packs, without knowing its path. Only if secrets were found,
 //! `attribution` finds out which commits and paths have them, and `writer` makes findings of them. So a clean history is never

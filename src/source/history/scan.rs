@@ -51,6 +51,7 @@ pub(super) struct ObjectScan<'s> {
 }
 
 impl<'s> ObjectScan<'s> {
+    /// A scan for one thread, which hands its results to `visitor`.
     pub(super) fn new(context: ScanContext<'s>, visitor: Box<dyn Visitor + Send + 's>) -> ObjectScan<'s> {
         ObjectScan {
             context,

@@ -1,7 +1,7 @@
 //! Writes the findings of a history: one for each secret and path, with the commits and refs that have it.
 //!
-//! The scan of the objects gave only sightings, because the paths were not known. Here each blob with a secret is read again
-//! under its path, so that rules can look at the path too, and the commits come from [`Attribution`].
+//! The scan of the objects gave only sightings, because the paths were not known. Here each blob with a secret is scanned again
+//! under its path, because rules look at the path too. The commits come from [`Attribution`].
 
 use super::attribution::{
     Attribution, LeadingRefs, Occurrence, OccurrenceCommits, PathIndex, SecretIndex, SecretsInTrees,
@@ -114,11 +114,10 @@ impl SeenSecrets {
             match sighting.kind {
                 Kind::Name => match objects.read(&sighting.object, Sort::Tree, &mut inflater) {
                     Ok(tree) => {
-                        for entry in Entries::of(&tree, objects.hash.len_in_bytes()) {
-                            if find_in_name(rescan, &sighting.secret, entry.name).is_some() {
-                                let secrets = seen.in_trees.names.entry(entry.name.to_vec());
-                                secrets.or_default().insert(secret);
-                            }
+                        let entries = Entries::of(&tree, objects.hash.len_in_bytes());
+                        let has_secret = |name| find_in_name(rescan, &sighting.secret, name).is_some();
+                        for entry in entries.filter(|entry| has_secret(entry.name)) {
+                            seen.in_trees.names.entry(entry.name.to_vec()).or_default().insert(secret);
                         }
                     }
                     Err(reason) => visitor.skip(skip_object(sighting.object, reason)),
@@ -181,6 +180,7 @@ struct Listed<'s> {
 struct OnDisk(BTreeMap<(Vec<u8>, SecretId), Vec<usize>>);
 
 impl OnDisk {
+    /// Indexes the findings in files and links.
     fn new(findings: &[Finding]) -> OnDisk {
         let mut on_disk: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, finding) in findings.iter().enumerate() {
@@ -397,14 +397,8 @@ impl<'w> Writer<'w> {
                 _ => self.attribution.refs_to_object(number),
             };
             let facts = commit_facts::commit(&self.people, id, &bytes);
-            let reach = Reach {
-                commits: u64::from(kind == Kind::Commit),
-                paths: 1,
-                removed: None,
-                at_head: false,
-                exposure: refs.exposure(),
-                refs: shown_names(&refs),
-            };
+            let commits = u64::from(kind == Kind::Commit);
+            let reach = reach_without_tree(commits, 1, refs.exposure(), &refs);
             for mut finding in in_message.into_values().flatten() {
                 let introduction = Introduction { commit: facts.clone(), line: finding.region.start.line };
                 finding.history = Some(Box::new(History {
@@ -436,14 +430,7 @@ impl<'w> Writer<'w> {
                 _ => (Origin::object(Kind::Object, id), refs.exposure()),
             };
             let in_blob = self.rescan_blob(&origin, id, &self.seen.ids(secrets));
-            let reach = Reach {
-                commits: 0,
-                paths: 0,
-                removed: None,
-                at_head: false,
-                exposure,
-                refs: shown_names(&refs),
-            };
+            let reach = reach_without_tree(0, 0, exposure, &refs);
             for mut finding in in_blob.into_values().flatten() {
                 finding.history = Some(Box::new(History {
                     introduced: Vec::new(),
@@ -480,6 +467,11 @@ impl<'w> Writer<'w> {
 /// The finding that is in the same member of a container as `shown`. Outside of containers, the first finding.
 fn in_same_member<'f>(findings: &'f [Finding], shown: &Finding) -> Option<&'f Finding> {
     findings.iter().find(|finding| finding.origin.path() == shown.origin.path())
+}
+
+/// The reach of a secret that is not in the tree of a commit. `commits` and `paths` say how many have it.
+fn reach_without_tree(commits: u64, paths: u64, exposure: Exposure, refs: &LeadingRefs) -> Reach {
+    Reach { commits, paths, removed: None, at_head: false, exposure, refs: shown_names(refs) }
 }
 
 /// The names of refs for people: printable, with keys masked.

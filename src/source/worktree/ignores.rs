@@ -1,5 +1,5 @@
-//! Decides what git ignores in a working tree: the patterns of its `.gitignore` files, of `info/exclude`, and of the user's
-//! own excludes file.
+//! Decides what git ignores in a working tree. The patterns are in its `.gitignore` files, in `info/exclude`, and in the
+//! user's own excludes file.
 //!
 //! `gix-ignore` parses and matches the patterns, because it passes git's own tests of them. A pattern that is parsed wrongly
 //! would leave out files without a word. A `.gitignore` that is no regular file counts as empty, as it does for git. Files
@@ -142,6 +142,7 @@ impl Patterns {
         (!patterns.all.is_empty()).then_some(patterns)
     }
 
+    /// Adds the next pattern of the file to the list in which it is looked up.
     fn add(&mut self, pattern: Pattern) {
         let name = pattern.text.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         let has_no_wildcard = |text: &[u8]| !text.iter().any(|byte| b"*?[\\".contains(byte));

@@ -1,8 +1,7 @@
-//! Files and folders on disk: everything that git tracks, also if it is ignored, everything that git does not ignore, and the
-//! paths that the user names.
+//! Files and folders on disk: what git tracks, what git does not ignore, and the paths that the user names.
 //!
-//! The index says which ignored files are tracked. Reading it takes longer than a walk without ignored files, so it is
-//! read beside the walk, and only once the walk has left something out. The tracked files that were left out are then read.
+//! A walk leaves out what git ignores. The index says which of that is tracked, and these files are read after the walk.
+//! Reading an index takes time. So it is read beside the walk, and only once the walk has left something out.
 //! Nested repositories have ignore rules of their own, so each is a walk of its own.
 
 mod ignores;
@@ -112,7 +111,7 @@ impl Worktree {
         new_visitor: &NewVisitor<'_>,
         read: impl Fn(&mut Worker<'_>, &Path) + Sync,
     ) {
-        /// So few files are read before a second thread has started.
+        /// So few paths are not worth a second thread.
         const MAX_PATHS_FOR_ONE_THREAD: usize = 16;
         if paths.is_empty() {
             return;
@@ -177,11 +176,7 @@ impl Worktree {
             }
             Err(why) => {
                 // Any ignored file may be tracked, so all of them are read.
-                let shown = Origin::new(Kind::File, self.relative(&repository.root)).shown();
-                new_visitor().note(format!(
-                    "the index of the repository at {shown} cannot be read ({}): files that git ignores are read as well",
-                    printable(&mask_shapes(why.as_bytes())),
-                ));
+                self.note_unread_index(repository, &why, &mut *new_visitor());
                 visited.end_first_walk();
                 nested.extend(self.walk_files(folder, None, &visited, new_visitor));
             }
@@ -189,6 +184,14 @@ impl Worktree {
         nested.sort();
         nested.dedup();
         nested
+    }
+
+    fn note_unread_index(&self, repository: &Repository, why: &str, visitor: &mut dyn Visitor) {
+        let shown = Origin::new(Kind::File, self.relative(&repository.root)).shown();
+        visitor.note(format!(
+            "the index of the repository at {shown} cannot be read ({}): files that git ignores are read as well",
+            printable(&mask_shapes(why.as_bytes())),
+        ));
     }
 
     /// Reads the tracked files below `folder` that the walk left out. Returns the submodules among them that are checked out.
@@ -411,7 +414,7 @@ impl<'w> Worker<'w> {
     }
 
     /// Reads a tracked file that the walk left out, because git would ignore it if it were not tracked. If a link has replaced
-    /// one of its folders, the tracked file does not exist, and the file behind the link is another one.
+    /// one of its folders, the tracked file does not exist. The file behind the link is another one.
     fn read_tracked(&mut self, path: &Path) {
         let (Ok(metadata), Some(folder)) = (path.symlink_metadata(), path.parent()) else { return };
         let has_no_links = folder.canonicalize().is_ok_and(|real| real == folder);

@@ -1,7 +1,7 @@
 //! Walks over a folder and everything in it, on several threads. Links are not followed.
 //!
-//! The threads share one stack of entries. A thread takes some entries from the top, visits them, and puts the entries of the
-//! folders among them on the stack. The walk ends when the stack is empty and no thread can put more on it. A stack walks deep
+//! The threads share one stack of entries. A thread takes some entries from the top and visits them. If one is a folder, it
+//! puts the entries of that folder on the stack. The walk ends when the stack is empty and no thread can put more on it. A stack walks deep
 //! before it walks wide, so it stays short. If a thread cannot be started, the others take its share.
 
 use crate::threads::on_threads;
