@@ -27,7 +27,7 @@ pub(super) struct CommitContents {
 /// A blob at a path, and the commits that introduce it there.
 pub(super) struct IntroducedBlob {
     pub(super) path: Vec<u8>,
-    /// `None` stands for the path itself, if no parent has it.
+    /// `None` means the path itself, if no parent has it.
     pub(super) blob: Option<ObjectId>,
     /// Indices into [`CommitContents::commits`], the newest first. Empty if a push names the blob or its tree without a commit.
     pub(super) commits: Vec<usize>,

@@ -89,8 +89,8 @@ impl EventCommits {
         found
     }
 
-    /// For a pull request, build servers check out a merge of it into its target branch. Adds this merge to the new commits,
-    /// and its first parent, the newest commit of the target branch, to the old ones.
+    /// For a pull request, build servers check out a merge of it into its target branch. Adds this merge to the new commits.
+    /// Adds its first parent, which is the newest commit of the target branch, to the old ones.
     fn add_test_merge(&mut self, objects: &Objects, refs: &Refs) {
         let head = match refs.follow(b"HEAD") {
             Ok(Some(head)) if !self.new.contains(&head) => head,

@@ -270,7 +270,7 @@ fn commits_among(
     })
 }
 
-/// Parses an id of a line. `Some(None)` if it has only zeros, which stand for no object. `None` if it is no id.
+/// Parses an id of a line. `Some(None)` if it has only zeros, which mean no object. `None` if it is no id.
 fn parse_optional_id(text: &[u8], hash_length: usize) -> Option<Option<ObjectId>> {
     /// The digits of a SHA-1 and of a SHA-256.
     const ID_LENGTHS: [usize; 2] = [40, 64];

@@ -87,7 +87,7 @@ fn group(mut changes: Vec<Change>) -> Vec<IntroducedBlob> {
 /// A new blob at a path, or a new path.
 struct Change {
     path: Vec<u8>,
-    /// `None` stands for the path itself.
+    /// `None` means the path itself.
     blob: Option<ObjectId>,
     /// The index of the commit that has it. `None` if a push names its tree.
     commit: Option<usize>,

@@ -1,5 +1,5 @@
-//! Attributes secrets to commits. For each secret and path: which commits introduced or removed it, how many commits have it,
-//! and which refs lead to it.
+//! Attributes secrets to commits. For each secret and path it finds the commits that introduced or removed it. It counts the
+//! commits that have it, and names the refs that reach it.
 //!
 //! The [`Graph`] has all commits, but only the trees that lead to a secret. Each commit is compared with its parents, as
 //! `git log` does. Objects are numbers here. No object is read.
@@ -55,17 +55,17 @@ pub(super) struct OccurrenceCommits {
 /// The commits that have a secret at a path, in two groups.
 #[derive(Clone, Debug, Default)]
 struct GroupedCommits {
-    /// A ref leads to these.
+    /// These are reachable from a ref.
     reachable: OccurrenceCommits,
-    /// Only the log of a ref leads to these, or nothing at all.
+    /// These are reachable only from the log of a ref, or not at all.
     unreachable: OccurrenceCommits,
 }
 
-/// The refs that lead to an object, a few for each [`Exposure`].
+/// The refs from which an object is reachable, a few for each [`Exposure`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct LeadingRefs(BTreeMap<Exposure, BTreeSet<Vec<u8>>>);
+pub(super) struct ReachingRefs(BTreeMap<Exposure, BTreeSet<Vec<u8>>>);
 
-impl LeadingRefs {
+impl ReachingRefs {
     /// The exposure of the ref that the most people have. Dangling if there is no ref.
     pub(super) fn exposure(&self) -> Exposure {
         self.0.keys().next().copied().unwrap_or(Exposure::Dangling)
@@ -87,7 +87,7 @@ impl LeadingRefs {
         }
     }
 
-    fn add_all(&mut self, other: &LeadingRefs) {
+    fn add_all(&mut self, other: &ReachingRefs) {
         for (exposure, names) in &other.0 {
             names.iter().for_each(|name| self.add(*exposure, name));
         }
@@ -146,16 +146,16 @@ pub(super) struct Attribution<'g> {
     secrets: &'g SecretsInTrees,
     paths: Paths,
     occurrences: BTreeMap<Occurrence, GroupedCommits>,
-    /// For each exposure and commit: the index in `ref_names` of the first ref that leads to the commit, or [`NONE`].
+    /// For each exposure and commit: the index in `ref_names` of the first ref that reaches the commit, or [`NONE`].
     first_refs: BTreeMap<Exposure, Vec<u32>>,
     ref_names: Vec<Vec<u8>>,
-    /// The refs that lead to objects without a commit, by the number of the object.
-    refs_to_objects: BTreeMap<u32, LeadingRefs>,
+    /// The refs that reach objects without a commit, by the number of the object.
+    refs_to_objects: BTreeMap<u32, ReachingRefs>,
     /// The number of the tree of `HEAD`.
     head_tree: Option<u32>,
     /// The numbers of the blobs with secrets that have a path.
     blobs_with_path: BTreeSet<u32>,
-    /// The numbers of trees with secrets that a ref or tag leads to without a commit.
+    /// The numbers of trees with secrets that a ref or tag names directly, without a commit.
     bare_trees: Vec<u32>,
 }
 
@@ -192,14 +192,14 @@ impl<'g> Attribution<'g> {
         })
     }
 
-    /// The refs that lead to a secret at a path. A commit with the secret has an ancestor that introduced it. A ref that leads
-    /// to the first also leads to the second, so only the commits that introduced it are looked up.
+    /// The refs that reach a secret at a path. A commit with the secret has an ancestor that introduced it. A ref that reaches
+    /// the first also reaches the second, so only the commits that introduced it are looked up.
     pub(super) fn refs_to_occurrence(
         &self,
         occurrence: Occurrence,
         commits: &OccurrenceCommits,
-    ) -> LeadingRefs {
-        let mut refs = LeadingRefs::default();
+    ) -> ReachingRefs {
+        let mut refs = ReachingRefs::default();
         for &commit in &commits.introduced {
             refs.add_all(&self.refs_to_commit(commit));
         }
@@ -211,9 +211,9 @@ impl<'g> Attribution<'g> {
         refs
     }
 
-    /// The refs that lead to a commit: the first one of each exposure.
-    pub(super) fn refs_to_commit(&self, commit: usize) -> LeadingRefs {
-        let mut refs = LeadingRefs::default();
+    /// The refs that reach a commit: the first one of each exposure.
+    pub(super) fn refs_to_commit(&self, commit: usize) -> ReachingRefs {
+        let mut refs = ReachingRefs::default();
         for (&exposure, first_refs) in &self.first_refs {
             let first_ref = first_refs.get(commit).and_then(|&index| self.ref_names.get(index as usize));
             if let Some(name) = first_ref {
@@ -223,8 +223,8 @@ impl<'g> Attribution<'g> {
         refs
     }
 
-    /// The refs that lead without a commit to the object with this number.
-    pub(super) fn refs_to_object(&self, number: u32) -> LeadingRefs {
+    /// The refs that reach the object with this number without a commit.
+    pub(super) fn refs_to_object(&self, number: u32) -> ReachingRefs {
         self.refs_to_objects.get(&number).cloned().unwrap_or_default()
     }
 
@@ -253,7 +253,7 @@ impl<'g> Attribution<'g> {
         parts.join(&b'/')
     }
 
-    /// Whether a blob with a secret is in the tree of a commit, or in a tree that a ref leads to.
+    /// Whether a blob with a secret is in the tree of a commit, or in a tree that a ref names.
     pub(super) fn has_path(&self, blob: u32) -> bool {
         self.blobs_with_path.contains(&blob)
     }
@@ -263,7 +263,7 @@ impl<'g> Attribution<'g> {
         self.paths.is_full()
     }
 
-    /// The secrets in the blob or name that a link leads to. Empty for a tree.
+    /// The secrets in the blob or name of a link. Empty for a tree.
     fn secrets_of(&self, link: Link) -> &'g BTreeSet<SecretIndex> {
         static NO_SECRETS: BTreeSet<SecretIndex> = BTreeSet::new();
         let secrets = match link.leads() {
@@ -274,7 +274,7 @@ impl<'g> Attribution<'g> {
         secrets.unwrap_or(&NO_SECRETS)
     }
 
-    /// Notes which objects a tip leads to: first tags, and then a commit with its ancestors, or another object.
+    /// Notes which objects a tip reaches: first tags, and then a commit with its ancestors, or another object.
     fn follow(&mut self, tip: &Tip) {
         let peeled = self.graph.peeled(tip.number);
         let mut tag = tip.number;
@@ -307,7 +307,7 @@ impl<'g> Attribution<'g> {
         }
     }
 
-    /// Whether a ref leads to a commit. The logs of refs do not count.
+    /// Whether a commit is reachable from a ref. The logs of refs do not count.
     fn is_reachable(&self, commit: usize) -> bool {
         self.first_refs.iter().any(|(&exposure, refs)| exposure < Exposure::Index && refs[commit] != NONE)
     }
@@ -409,7 +409,7 @@ impl<'g> Attribution<'g> {
             .is_some_and(|link| self.secrets_of(link).contains(&occurrence.secret))
     }
 
-    /// The link at a path of a tree that leads to this kind of thing.
+    /// The link at a path of a tree, if it is of this kind.
     fn find(&self, tree: u32, path: PathIndex, leads: Leads) -> Option<Link> {
         let names = self.paths.names(path);
         let (&last, folders) = names.split_last()?;

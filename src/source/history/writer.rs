@@ -4,7 +4,7 @@
 //! under its path, because rules look at the path too. The commits come from [`Attribution`].
 
 use super::attribution::{
-    Attribution, LeadingRefs, Occurrence, OccurrenceCommits, PathIndex, SecretIndex, SecretsInTrees,
+    Attribution, Occurrence, OccurrenceCommits, PathIndex, ReachingRefs, SecretIndex, SecretsInTrees,
 };
 use crate::date::Time;
 use crate::file::open::reason;
@@ -470,11 +470,11 @@ fn in_same_member<'f>(findings: &'f [Finding], shown: &Finding) -> Option<&'f Fi
 }
 
 /// The reach of a secret that is not in the tree of a commit. `commits` and `paths` say how many have it.
-fn reach_without_tree(commits: u64, paths: u64, exposure: Exposure, refs: &LeadingRefs) -> Reach {
+fn reach_without_tree(commits: u64, paths: u64, exposure: Exposure, refs: &ReachingRefs) -> Reach {
     Reach { commits, paths, removed: None, at_head: false, exposure, refs: shown_names(refs) }
 }
 
 /// The names of refs for people: printable, with keys masked.
-fn shown_names(refs: &LeadingRefs) -> Vec<String> {
+fn shown_names(refs: &ReachingRefs) -> Vec<String> {
     refs.names().map(|name| printable(&mask_shapes(name))).collect()
 }
