@@ -146,8 +146,8 @@ const MIN_LONG_RUN_LEN: usize = 32;
 /// The minimum length of a run of hexadecimal digits that looks random: the body of a webhook secret.
 const MIN_HEX_RUN_LEN: usize = 64;
 
-/// Whether a run of letters and digits may be the body of a secret, or a part of one, without regard to the text around it. The secret may be
-/// of a kind that no rule knows.
+/// Whether a run of letters and digits may be a secret's body or a part of one. The text around it does not matter, and the secret may be of
+/// a kind that no rule knows.
 #[must_use]
 pub fn is_random_run(run: &[u8]) -> bool {
     let has = |class: fn(&u8) -> bool| run.iter().any(class);

@@ -87,6 +87,7 @@ fn next_plausible_block(text: &[u8], searched_to: usize, candidates: &mut &[usiz
     dispatch!(*SIMD_LEVEL, simd => next_plausible_block_simd(simd, text, searched_to, candidates))
 }
 
+/// [`next_plausible_block`], compiled for one SIMD level.
 #[inline(always)]
 fn next_plausible_block_simd<S: Simd>(
     simd: S,
@@ -145,7 +146,8 @@ fn may_hold_encoded_text<S: Simd>(simd: S, text: &[u8], at: usize) -> bool {
 
 /// The bits at which [`WINDOW_BYTES`] set bits in a row end.
 ///
-/// `two` has bit n if the bits n - 1 and n are set, `four` if n - 3 to n are set, and so on. 24 bits in a row are three times eight.
+/// `two` has bit n if the bits n - 1 and n are set. `four` has it if the bits n - 3 to n are set, and so on. 24 bits in a row are three
+/// times eight.
 #[inline(always)]
 fn ends_of_windows(bits: u128) -> u128 {
     const { assert!(WINDOW_BYTES == 8 + 16) };

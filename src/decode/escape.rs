@@ -205,8 +205,8 @@ pub(super) fn for_each_text_part(run: &[u8], mut visit: impl FnMut(Range<usize>)
     }
 }
 
-/// Whether the text begins with an escape such as `\xE3` of a byte that is not part of a secret, nor of what may be between its pieces:
-/// white space, colours, zero bytes of UTF-16, and invisible characters such as U+200B (`\xE2\x80\x8B`).
+/// Whether the text begins with an escape such as `\xE3`, whose byte is not in a secret. Bytes that may be between the pieces of a
+/// secret do not count: white space, colours, zero bytes of UTF-16, and invisible characters such as U+200B (`\xE2\x80\x8B`).
 fn begins_with_binary(text: &[u8]) -> bool {
     let &[b'\\', b'x', high, low, ..] = text else { return false };
     let (Some(high), Some(low)) = (hex_value(high), hex_value(low)) else { return false };

@@ -1,4 +1,4 @@
-//! Decoding: text in an encoding becomes plain text, with a source map that leads back to the bytes as written.
+//! Decoding: text in an encoding becomes plain text, with a source map back to the bytes as written.
 //!
 //! A file is not decoded as a whole. An anchor in an encoded form, or an [`EncodedSpan`], is where an encoding may be used.
 //! The code decodes only there: first quickly and without a source map ([`Form::decode_text`]), and around a finding with one
@@ -24,7 +24,7 @@ pub use stream::{
     Inflated, MAX_STREAM_BYTES, STREAM_MARKS, StreamEnd, inflate, may_begin_stream, stream_format,
 };
 
-use crate::text::Encoding;
+use crate::text::{Encoding, WideText};
 use std::ops::Range;
 
 /// The maximum length of the part of an escape before a cut. The longest escapes are `\U0001f600` and the like.
@@ -74,9 +74,9 @@ impl Form {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;
                 let source = start..reach.end;
-                let (text, own_len, next) =
+                let WideText { text, own_len, continue_at } =
                     encoding.text(&text[source.clone()], border.saturating_sub(start));
-                DecodedText { text, own_len, continue_at: start + next, digits: None, source }
+                DecodedText { text, own_len, continue_at: start + continue_at, digits: None, source }
             }
             Form::Plain | Form::Concatenated | Form::HexBytes | Form::Gzip | Form::Zlib => {
                 let Decoded { view, run } = self.decode(text, at, reach);

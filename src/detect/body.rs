@@ -59,8 +59,8 @@ fn longest_sequence_len(body: &[u8]) -> usize {
     plain.max(interleaved.saturating_sub(2))
 }
 
-/// The length of the longest run of letters or of digits in which each character is `step` above the one that is `stride` places before
-/// it. 0 if there is none. With stride 2, both of two interleaved runs have to continue.
+/// The length of the longest run of letters or digits that rises by `step`. Each character is compared with the one `stride` places before
+/// it. With stride 2, both of two interleaved runs have to continue. 0 if there is no run.
 fn longest_run_len(body: &[u8], stride: usize, step: i16) -> usize {
     let mut longest = 0;
     let mut steps = 0;

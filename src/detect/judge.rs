@@ -110,8 +110,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the rule is for the blob's path. The path of an object in a repository is found later, and then the object is judged
-    /// again, so here every rule is for it.
+    /// Whether the rule is for the blob's path. True if the path is not known yet: an object of a repository is judged again when its path
+    /// is found.
     fn is_for_path(&self, rule: &Rule) -> bool {
         let Some(paths) = &rule.paths else { return true };
         if self.blob.origin.is_nameless() {

@@ -79,6 +79,7 @@ pub(super) struct Masks<'t> {
 }
 
 impl<'t> Masks<'t> {
+    /// The masks of `text`. Searches nothing yet.
     pub(super) fn new(rules: &'t RuleSet, text: &'t [u8]) -> Masks<'t> {
         Masks {
             rules,
@@ -221,6 +222,7 @@ impl<'t> Masks<'t> {
         masks
     }
 
+    /// Searches a block of the text for what matches a rule.
     fn search_block(&self, block: Range<usize>) -> Vec<Mask> {
         let rules = self.rules.rules();
         let layer = Layer::from_text(self.text);
@@ -289,7 +291,7 @@ fn parts_outside(run: &Range<usize>, hole: &Range<usize>) -> impl Iterator<Item 
     parts.into_iter().filter(|part| !part.is_empty())
 }
 
-/// The masks of secrets in a zone that are cut only by markup or zero bytes, and of what may be the first piece of a longer secret.
+/// The masks of secrets in a zone that only markup or zero bytes divide. Also masks what may be the first piece of a longer secret.
 fn masks_without_markup(rules: &RuleSet, text: &[u8], zone: &Range<usize>) -> Vec<Mask> {
     let offsets = offsets_without_markup(text, zone);
     let stripped: Vec<u8> = offsets.iter().map(|&at| text[at]).collect();

@@ -90,6 +90,7 @@ struct Detection<'d> {
 }
 
 impl<'d> Detection<'d> {
+    /// A detection without results.
     fn new(judge: Judge<'d>) -> Detection<'d> {
         Detection {
             judge,

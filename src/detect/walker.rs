@@ -1,7 +1,7 @@
 //! Finds candidates in a layer and in the text that is encoded in it.
 //!
-//! The prefilter reports anchors and the blocks that may hold encoded text. That text is decoded without a source map, which is
-//! fast, and is searched in the same way, so one encoding may be inside another.
+//! The prefilter reports anchors and the blocks that may hold encoded text. The walker decodes that text without a
+//! source map, which is fast. It searches the decoded text in the same way, so one encoding may be inside another.
 //!
 //! The walker decides where to decode, not what is a finding. Candidates are decoded again in
 //! [`MatchContext`](super::match_context::MatchContext), so the steps in which a run is decoded here never change a finding.

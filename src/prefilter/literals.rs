@@ -132,6 +132,7 @@ impl LiteralPrefilter {
 }
 
 impl Literal {
+    /// Prepares a literal. Its fingerprint is its rarest part.
     fn new(index: usize, bytes: &[u8]) -> Literal {
         let fingerprint_offset = rarest_offset(bytes);
         let (mut head, mut head_mask) = ([0; 8], [0; 8]);

@@ -1,8 +1,8 @@
 //! The SIMD pass over a batch of blocks: candidates for literals, and blocks that may hold encoded text.
 //!
 //! Both searches share a pass, because loading a block costs most. A literal may begin where three bytes in a row have a common bit
-//! in three classes. A block may hold encoded text if it has a window of 24 [`ENCODED`] bytes, and is part of a run of at least 47 of them.
-//! The pass decodes nothing, so long identifiers are candidates too.
+//! in three classes. A block may hold encoded text if it has a window of 24 [`ENCODED`] bytes. The run of such bytes has to be at
+//! least 47 bytes long. The pass decodes nothing, so long identifiers are candidates too.
 
 use super::byte_class::{BLOCK_BYTES, ByteClass, NibbleTables, SIMD_LEVEL, non_zero};
 use fearless_simd::{Simd, dispatch, prelude::*, u64x8};
@@ -102,8 +102,8 @@ pub(super) fn scan_blocks(
     dispatch!(*SIMD_LEVEL, simd => scan_blocks_simd(simd, classes, text, at, count, literal_starts))
 }
 
-/// [`scan_blocks`], compiled for one SIMD level.
-// Closures would be compiled for the baseline CPU, so this function and those that it calls have none.
+/// [`scan_blocks`], compiled for one SIMD level. Closures would be compiled for the baseline CPU, so this function and those that it calls
+/// have none.
 #[inline(always)]
 fn scan_blocks_simd<S: Simd>(
     simd: S,

@@ -25,6 +25,17 @@ pub enum Encoding {
     Utf32Be,
 }
 
+/// Text that was decoded from UTF-16 or UTF-32.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WideText {
+    /// The text, in UTF-8.
+    pub text: Vec<u8>,
+    /// The length of the text whose source begins before the border, in bytes.
+    pub own_len: usize,
+    /// The offset of the source of the text behind that.
+    pub continue_at: usize,
+}
+
 impl Encoding {
     /// Guesses the encoding from the first bytes of a file: by the byte order mark, or else by what the bytes decode to.
     #[must_use]
@@ -116,13 +127,12 @@ impl Encoding {
         })
     }
 
-    /// Decodes `bytes`, which begin at a whole unit, to the text of [`Encoding::view`]. Returns the text, the length of the text whose
-    /// source begins before the byte `border`, and the offset of the source of the text behind that.
+    /// Decodes `bytes`, which begin at a whole unit, to the text of [`Encoding::view`]. `border` is an offset in `bytes`.
     #[must_use]
-    pub fn text(self, bytes: &[u8], border: usize) -> (Vec<u8>, usize, usize) {
+    pub fn text(self, bytes: &[u8], border: usize) -> WideText {
         if self == Encoding::Utf8 {
             let own_len = border.min(bytes.len());
-            return (bytes.to_vec(), own_len, own_len);
+            return WideText { text: bytes.to_vec(), own_len, continue_at: own_len };
         }
         let block_len = ASCII_BLOCK_UNITS * self.unit();
         let mut text = Vec::with_capacity(bytes.len() / self.unit());
@@ -146,8 +156,8 @@ impl Encoding {
             text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             at += unit_count * self.unit();
         }
-        let (own_len, next) = own_end.unwrap_or((text.len(), at));
-        (text, own_len, next)
+        let (own_len, continue_at) = own_end.unwrap_or((text.len(), at));
+        WideText { text, own_len, continue_at }
     }
 
     /// The first character of `bytes`, and the number of its units. U+FFFD if the first unit is not text.
@@ -347,13 +357,11 @@ mod tests {
         let long: Vec<u8> = long.flat_map(u16::to_le_bytes).collect();
         for border in 0..long.len() + 2 {
             let view = Encoding::Utf16Le.view(&long);
-            let (text, own_len, next) = Encoding::Utf16Le.text(&long, border);
+            let wide = Encoding::Utf16Le.text(&long, border);
             let position = view.position(border);
-            assert_eq!(
-                (text, own_len, next),
-                (view.text.clone(), position, view.start(position)),
-                "{border}"
-            );
+            let expected =
+                WideText { text: view.text.clone(), own_len: position, continue_at: view.start(position) };
+            assert_eq!(wide, expected, "{border}");
         }
         assert_eq!(Encoding::Utf32Be.view(b"\0\0\0a\0\x01\xf6\0").text, "a\u{1f600}".as_bytes());
         assert_eq!(Encoding::Utf32Le.view(b"a\0\0\0b\0\0").text, b"a");

@@ -7,7 +7,7 @@ mod encoding;
 mod printable;
 mod source_map;
 
-pub use encoding::Encoding;
+pub use encoding::{Encoding, WideText};
 pub use printable::{is_hidden, printable};
 pub use source_map::View;
 

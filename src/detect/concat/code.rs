@@ -1,8 +1,8 @@
 //! What joints are made of: quotation marks, operators, white space, comments, markup.
 //!
 //! The functions take a text and an offset, and look at what is there. They know no language: what is a comment in one may be an
-//! operator in another, and both are accepted. A name tells what comes back: `..._len` is a length, `..._end` the offset behind
-//! what was recognised, `skip_...` the offset behind what may be left out.
+//! operator in another, and both are accepted. The names say what is returned: `..._len` is a length, `..._end` the offset behind
+//! what was recognised, and `skip_...` the offset behind what may be skipped.
 
 use crate::rule::lookahead::LITERAL_ENDS;
 use crate::rule::lookahead::byte_set;

@@ -1,7 +1,7 @@
 //! Joints: what is between two pieces of a token and adds nothing to it.
 //!
-//! A joint is inside a literal (markup, a line continuation), between two literals (`" + "`), or a statement that adds to a
-//! variable (`key += "..."`). Each function looks for one kind and returns where the next piece begins.
+//! There are three kinds. A joint may be inside a literal (markup, a line continuation) or between two literals (`" + "`). Or it is a
+//! statement that adds to a variable (`key += "..."`). Each function looks for one kind and returns where the next piece begins.
 
 use super::code::{
     MAX_JOINT_BYTES, append_method_end, colour_end, is_at, is_piece, line_end_len, literal_len,

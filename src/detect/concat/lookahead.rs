@@ -43,8 +43,8 @@ pub(super) fn may_continue(text: &[u8], end: usize, missing: BodyConstraint<'_>)
     }
 }
 
-/// Whether a token may continue behind the line end at `end`: the next line begins with a word that is long enough, with a word
-/// before a joint, or with a statement that adds to a variable.
+/// Whether a token may continue behind the line end at `end`. The next line has to begin with a word that is long enough, a word before
+/// a joint, or a statement that adds to a variable.
 fn may_continue_on_next_line(text: &[u8], end: usize, missing_len: usize) -> bool {
     let start = end + statement_gap_len(text, end);
     let Some(&first) = text.get(start) else { return false };

@@ -69,7 +69,7 @@ impl<'t> Token<'t> {
             if anchor_len > 0 && text[piece.clone()].starts_with(anchor) {
                 break;
             }
-            // A piece that is cut at the limit is longer, so its length says nothing.
+            // A piece that is cut at the limit is not checked, because its rest is not known.
             if piece.end < limit && !constraint.allows(body_len, &text[piece.clone()]) {
                 return None;
             }
@@ -91,15 +91,21 @@ impl<'t> Token<'t> {
         if body_len < constraint.min_len && !is_cut {
             return None;
         }
-        // Commas join pieces only if a word such as `join` is near.
-        if let Some(count) = pieces_before_comma
-            && !is_list_joined(text, token.start(), token.end())
-        {
-            token.pieces.truncate(count);
-            token.joint_name = token.joint_name.filter(|_| count > 1);
-            body_len = token.len() - anchor_len;
+        if let Some(count) = pieces_before_comma {
+            token.drop_items_of_unjoined_list(count);
         }
-        (body_len >= constraint.min_len || is_cut).then_some(token)
+        (token.len() - anchor_len >= constraint.min_len || is_cut).then_some(token)
+    }
+
+    /// Removes the pieces behind the first comma, unless a word such as `join` is near. Other lists join nothing.
+    fn drop_items_of_unjoined_list(&mut self, pieces_before_comma: usize) {
+        if is_list_joined(self.text, self.start(), self.end()) {
+            return;
+        }
+        self.pieces.truncate(pieces_before_comma);
+        if pieces_before_comma == 1 {
+            self.joint_name = None;
+        }
     }
 
     /// Whether a line end between the last piece and `next` may be a joint. Both have to be letters and digits only.
