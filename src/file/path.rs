@@ -1,30 +1,37 @@
-//! Paths as git and reports write them, and as the system does.
+//! Converts paths between the system's form and that of git and reports: bytes, with `/` between the names.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// `path` relative to `top`, as git writes it; nothing if it lies elsewhere. Compares bytes: it is asked for every file.
+/// `path` relative to the folder `top`, as git writes it. Empty for `top` itself, `None` outside of it.
+///
+/// This runs for every file, so it compares bytes and not the components of paths.
 pub(crate) fn relative<'p>(top: &Path, path: &'p Path) -> Option<Cow<'p, [u8]>> {
     let top = path_bytes(top);
-    let is_inside = |path: &[u8]| {
-        path.strip_prefix(top.as_ref())
-            .is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || top.ends_with(b"/"))
-    };
-    let start = |path: &[u8]| top.len() + usize::from(path.get(top.len()) == Some(&b'/'));
     match path_bytes(path) {
-        path if !is_inside(&path) => None,
-        Cow::Borrowed(path) => Some(Cow::Borrowed(&path[start(path)..])),
-        Cow::Owned(path) => Some(Cow::Owned(path[start(&path)..].to_vec())),
+        Cow::Borrowed(path) => Some(Cow::Borrowed(&path[start_within(&top, path)?..])),
+        Cow::Owned(path) => Some(Cow::Owned(path[start_within(&top, &path)?..].to_vec())),
     }
 }
 
-/// A path's bytes, with `/` between its parts.
+/// Where the part of `path` within `top` begins, after the `/`. `None` if it is outside: `/a/bc` is not in `/a/b`.
+fn start_within(top: &[u8], path: &[u8]) -> Option<usize> {
+    let rest = path.strip_prefix(top)?;
+    match rest.first() {
+        None => Some(top.len()),
+        Some(b'/') => Some(top.len() + 1),
+        Some(_) => top.ends_with(b"/").then_some(top.len()),
+    }
+}
+
+/// A path's bytes, with `/` between its names.
 #[cfg(unix)]
 pub(crate) fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
     use std::os::unix::ffi::OsStrExt as _;
     Cow::Borrowed(path.as_os_str().as_bytes())
 }
 
+/// A path's bytes, with `/` between its names. Bytes that are not Unicode are replaced.
 #[cfg(not(unix))]
 pub(crate) fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
     Cow::Owned(path.to_string_lossy().replace('\\', "/").into_bytes())
@@ -37,6 +44,7 @@ pub(crate) fn native_path(bytes: Vec<u8>) -> PathBuf {
     std::ffi::OsString::from_vec(bytes).into()
 }
 
+/// The path that git writes as `bytes`. Bytes that are not UTF-8 are replaced.
 #[cfg(not(unix))]
 pub(crate) fn native_path(bytes: Vec<u8>) -> PathBuf {
     String::from_utf8_lossy(&bytes).into_owned().into()
@@ -47,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_inside_of_whole_names_only() {
+    fn relative_path_begins_after_a_whole_name() {
         let relative = |top: &str, path: &str| {
             relative(Path::new(top), Path::new(path))
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

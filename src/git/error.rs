@@ -1,4 +1,4 @@
-//! What of a repository cannot be read, and why.
+//! Errors that name the file or ref of a repository that cannot be read. Sources turn them into skips.
 
 use crate::input::{Kind, Origin, Reason, Skip};
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ pub(crate) struct FileError {
 }
 
 impl FileError {
+    /// An error about this file.
     pub(crate) fn new(file: impl Into<PathBuf>, reason: impl Into<Reason>) -> FileError {
         FileError { file: file.into(), reason: reason.into() }
     }
@@ -24,6 +25,7 @@ pub(crate) struct RefError {
 }
 
 impl RefError {
+    /// An error about this ref, or a revision as the user wrote it.
     pub(crate) fn new(name: impl Into<Vec<u8>>, reason: Reason) -> RefError {
         RefError { name: name.into(), reason }
     }

@@ -1,36 +1,31 @@
-//! How a repository is written: which hash names its objects, where its refs are, what else it asks of its readers. Only
-//! the repository's own `config` says so, and nothing that it includes (git reads it in the same way).
+//! Reads the format of a repository: its hash function, how it stores refs, and the extensions that it uses.
+//!
+//! Only the repository's own `config` decides about these, and not the files that it includes. Git reads them in the same
+//! way (`read_repository_format` in `setup.c`). No other setting is obeyed here.
 
-use crate::file::open::{open, read_bytes};
+use crate::file::open::{Links, open, read_bytes};
 use crate::input::Reason;
 use std::path::Path;
 
-/// What a repository's `config` says of its format.
+/// The format of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
-    /// The hash that names objects.
+    /// The hash function of its object ids.
     pub(crate) hash: gix_hash::Kind,
-    /// What this program does not know how to read, for people; what is known is read all the same.
+    /// What this program cannot read, as the ends of sentences. The rest of the repository is read all the same.
     pub(crate) unknown: Vec<String>,
-    /// Whether refs are files.
+    /// Whether refs are stored as files, and not as a reftable.
     pub(crate) has_ref_files: bool,
 }
 
 impl Format {
-    /// Reads the format of the repository whose files lie in `common_dir`.
+    /// Reads the format of the repository whose shared files are in `common_dir`. Without a `config` it is git's default.
     ///
     /// # Errors
-    /// Why `config` cannot be read.
-    pub(crate) fn of(common_dir: &Path) -> Result<Format, Reason> {
+    /// The reason if `config` cannot be read.
+    pub(crate) fn open(common_dir: &Path) -> Result<Format, Reason> {
         let mut format = Format { hash: gix_hash::Kind::Sha1, unknown: Vec::new(), has_ref_files: true };
-        let file = common_dir.join("config");
-        match open(&file, true) {
-            Err(Reason::NotFound) => return Ok(format),
-            Err(reason) => return Err(reason),
-            Ok(_) => {}
-        }
-        let text = read_bytes(&file, true).map_err(Reason::Unreadable)?;
-        let settings = settings(&String::from_utf8_lossy(&text));
+        let settings = read_settings(common_dir)?;
         let version = settings.iter().rfind(|(name, _)| name == "core.repositoryformatversion");
         let version = version.map_or("0", |(_, value)| value);
         if !["0", "1", ""].contains(&version) {
@@ -50,7 +45,8 @@ impl Format {
                     | "relativeworktrees" | "compatobjectformat",
                     _,
                 ) => {}
-                _ if version == "0" => {} // As git: without the version, extensions mean nothing.
+                // Git ignores other extensions in version 0.
+                _ if version == "0" => {}
                 (extension, value) => format.unknown.push(format!("its extension {extension} ({value})")),
             }
         }
@@ -58,25 +54,27 @@ impl Format {
     }
 }
 
-/// The settings of the repository whose files lie in `common_dir`, of its own file alone.
+/// Reads the `config` in `common_dir`, without the files that it includes. Empty if it does not exist.
 ///
 /// # Errors
-/// Why it cannot be read.
-pub(crate) fn settings_of(common_dir: &Path) -> Result<Vec<(String, String)>, Reason> {
+/// The reason if it cannot be read.
+pub(crate) fn read_settings(common_dir: &Path) -> Result<Vec<(String, String)>, Reason> {
     let file = common_dir.join("config");
-    match open(&file, true) {
+    match open(&file, Links::Follow) {
         Err(Reason::NotFound) => Ok(Vec::new()),
         Err(reason) => Err(reason),
         Ok(_) => {
-            let text = read_bytes(&file, true).map_err(Reason::Unreadable)?;
-            Ok(settings(&String::from_utf8_lossy(&text)))
+            let text = read_bytes(&file, Links::Follow).map_err(Reason::Unreadable)?;
+            Ok(parse_settings(&String::from_utf8_lossy(&text)))
         }
     }
 }
 
-/// The settings of a git configuration file, in its order: `section.name`, or `section.subsection.name`, and the value.
-/// Names are in small letters.
-fn settings(text: &str) -> Vec<(String, String)> {
+/// The settings of a git configuration file, in its order, each as key and value.
+///
+/// A key is `section.name` or `section.subsection.name`. Section and name are in lower case; a subsection keeps its case.
+/// This reads the files that git writes. It does not know escapes within values (git-config, "Syntax").
+fn parse_settings(text: &str) -> Vec<(String, String)> {
     let mut section = String::new();
     let mut settings = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\\\n", "").replace("\\\r\n", "");
@@ -109,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_as_git_writes_them() {
+    fn reads_settings_as_git_writes_them() {
         let text = "[core]\n\trepositoryformatversion = 1 ; why\n[Extensions] objectFormat = \"sha256\"\n\
                     # [x]\n[branch \"a.b\"]\nmerge=refs/x\nflag\n";
         let expected = [
@@ -119,6 +117,6 @@ mod tests {
             ("branch.a.b.flag", "true"),
         ];
         let expected: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        assert_eq!(settings(text), expected);
+        assert_eq!(parse_settings(text), expected);
     }
 }

@@ -1,42 +1,43 @@
-//! `HEAD`: the commit that the next one follows, and the branch that it goes to. Only the files of these are read, since a
-//! repository may have many refs.
+//! Reads `HEAD`: the current branch and its commit.
+//!
+//! A repository may have a million refs. This reads only the files on the way from `HEAD` to its commit. `refs` reads all.
 
 use super::error::RefError;
 use super::objects::object::parse_id;
-use super::refs::{DEPTH, Target, native, target};
+use super::refs::{MAX_SYMBOLIC_REFS, Target, parse_target, ref_path};
 use super::repository::Repository;
-use crate::file::open::{open, read_bytes, reason};
+use crate::file::open::{Links, open, read_bytes, reason};
 use crate::file::path::path_bytes;
 use crate::input::{ObjectId, Reason};
 use std::io::{BufRead as _, BufReader, Read as _};
 
-/// What `HEAD` leads to.
+/// The state of `HEAD`.
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// The name of the branch that it is on: `main`.
+    /// The short name of the current branch, such as `main`. `None` if `HEAD` is detached.
     pub(crate) branch: Option<Vec<u8>>,
-    /// Nothing before the first commit.
+    /// The current commit. `None` before the first one.
     pub(crate) commit: Option<ObjectId>,
 }
 
 impl Head {
-    /// Reads where `HEAD` leads.
+    /// Reads `HEAD` and the refs that it names.
     ///
     /// # Errors
-    /// The name of the ref that cannot be read, and why.
-    pub(crate) fn of(repository: &Repository, hash_length: usize) -> Result<Head, RefError> {
+    /// The ref that cannot be read, and why. A missing `HEAD` is an error, a missing branch is not.
+    pub(crate) fn open(repository: &Repository, hash_length: usize) -> Result<Head, RefError> {
         let damaged = |why: &str| Reason::Damaged(why.to_owned());
         let mut name = b"HEAD".to_vec();
         let mut branch = None;
-        for _ in 0..=DEPTH {
-            match read(repository, &name, hash_length)? {
+        for _ in 0..=MAX_SYMBOLIC_REFS {
+            match read_ref(repository, &name, hash_length)? {
                 None if name == b"HEAD" => return Err(RefError::new(name, Reason::NotFound)),
                 None => return Ok(Head { branch, commit: None }),
                 Some(Target::Object(id)) => return Ok(Head { branch, commit: Some(id) }),
                 Some(Target::Ref(next)) => {
-                    // A name that leads out of the folder of refs is never followed.
-                    let is_sound = next.split(|&byte| byte == b'/').all(|part| part != b"..");
-                    if !next.starts_with(b"refs/") || !is_sound {
+                    // A forged name must not reach files outside of the folder of refs.
+                    let is_inside = next.split(|&byte| byte == b'/').all(|part| part != b"..");
+                    if !next.starts_with(b"refs/") || !is_inside {
                         return Err(RefError::new(name, damaged("it does not name a ref")));
                     }
                     if name == b"HEAD" {
@@ -50,28 +51,32 @@ impl Head {
     }
 }
 
-/// What a ref says; nothing if there is no such ref.
-fn read(repository: &Repository, name: &[u8], hash_length: usize) -> Result<Option<Target>, RefError> {
-    /// Refs that each working tree has for itself (git-worktree, "refs").
-    const OWN: [&[u8]; 4] = [b"HEAD", b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/"];
-    let is_own = OWN.iter().any(|own| name.starts_with(own));
-    let folder = if is_own { repository.git_dir().to_owned() } else { repository.common_dir() };
-    let file = folder.join(native(name));
-    // Git once wrote `HEAD` as a link to the ref.
+/// Prefixes of the refs that each working tree has for itself (git-worktree, "REFS").
+const PER_WORKTREE_PREFIXES: [&[u8]; 4] = [b"HEAD", b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/"];
+
+/// Reads one ref from its own file, or from `packed-refs`. `None` if there is no such ref.
+///
+/// # Errors
+/// The file that cannot be read, and why.
+fn read_ref(repository: &Repository, name: &[u8], hash_length: usize) -> Result<Option<Target>, RefError> {
+    let is_per_worktree = PER_WORKTREE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let folder = if is_per_worktree { repository.git_dir().to_owned() } else { repository.common_dir() };
+    let file = folder.join(ref_path(name));
+    // Old versions of git wrote `HEAD` as a symbolic link to the file of the branch.
     if let Ok(link) = file.read_link()
         && path_bytes(&link).starts_with(b"refs/")
     {
         return Ok(Some(Target::Ref(path_bytes(&link).into_owned())));
     }
-    // A folder may be left of refs that had a longer name.
-    let opened = if file.is_dir() { Err(Reason::NotFound) } else { open(&file, true) };
+    // A folder may be left over from deleted refs: `refs/heads/a` from `refs/heads/a/b`.
+    let opened = if file.is_dir() { Err(Reason::NotFound) } else { open(&file, Links::Follow) };
     let text = match opened {
-        Ok(_) => read_bytes(&file, true).map_err(Reason::Unreadable),
-        Err(Reason::NotFound) => return packed(repository, name, hash_length),
+        Ok(_) => read_bytes(&file, Links::Follow).map_err(Reason::Unreadable),
+        Err(Reason::NotFound) => return read_packed_ref(repository, name, hash_length),
         Err(reason) => Err(reason),
     };
     let text = text.map_err(|reason| RefError::new(name, reason))?;
-    match target(&text, hash_length) {
+    match parse_target(&text, hash_length) {
         Some(target) => Ok(Some(target)),
         None => {
             let why = "it holds neither an id nor the name of another ref".to_owned();
@@ -80,12 +85,19 @@ fn read(repository: &Repository, name: &[u8], hash_length: usize) -> Result<Opti
     }
 }
 
-/// The object of one ref in `packed-refs`, which is read line by line, as it may be large.
-fn packed(repository: &Repository, name: &[u8], hash_length: usize) -> Result<Option<Target>, RefError> {
-    /// Longer than any line.
-    const LONGEST: u64 = 1 << 16;
+/// Reads one ref from `packed-refs`. `None` if it is not there. The file is read line by line, because it may be large.
+///
+/// # Errors
+/// The file cannot be read, or the line of this ref has no id.
+fn read_packed_ref(
+    repository: &Repository,
+    name: &[u8],
+    hash_length: usize,
+) -> Result<Option<Target>, RefError> {
+    /// The names of refs are paths of files, which are shorter.
+    const MAX_LINE_BYTES: u64 = 1 << 16;
     let failed = |reason| RefError::new(b"packed-refs", reason);
-    let file = match open(&repository.common_dir().join("packed-refs"), true) {
+    let file = match open(&repository.common_dir().join("packed-refs"), Links::Follow) {
         Err(Reason::NotFound) => return Ok(None),
         opened => opened.map_err(failed)?.file,
     };
@@ -93,14 +105,15 @@ fn packed(repository: &Repository, name: &[u8], hash_length: usize) -> Result<Op
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = lines.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+        let read = lines.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
         if read.map_err(|error| failed(reason(&error)))? == 0 {
             return Ok(None);
         }
         if line.trim_ascii_end().get(2 * hash_length + 1..) == Some(name) {
-            let why = "a line of it has no id".to_owned();
-            let id = parse_id(&line[..2 * hash_length], hash_length);
-            return Ok(Some(Target::Object(id.ok_or_else(|| failed(Reason::Damaged(why)))?)));
+            return match parse_id(&line[..2 * hash_length], hash_length) {
+                Some(id) => Ok(Some(Target::Object(id))),
+                None => Err(failed(Reason::Damaged("a line of it has no id".to_owned()))),
+            };
         }
     }
 }

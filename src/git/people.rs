@@ -1,122 +1,141 @@
-//! People: who made a commit, by the names that the repository's `.mailmap` gives them.
+//! Reads a repository's `.mailmap`, which maps the names and addresses in commits to proper ones (gitmailmap).
 //!
-//! The mailmap is read here and not by libgit2, which tells capital letters apart where git does not (gitmailmap: names and
-//! addresses are "matched case-insensitively") and whose mailmap cannot be shared among threads.
+//! libgit2 has a mailmap too, but it compares names with their case. Git "matches them case-insensitively". A mailmap of
+//! libgit2 also cannot be shared among threads.
 
-use super::objects::Objects;
 use super::objects::inflate::Inflater;
-use super::objects::object::{Entries, EntryKind, Sort, links, target};
+use super::objects::object::{Entries, Entry, EntryKind, ObjectType, commit_links, tag_target};
+use super::objects::{Content, Objects};
 use super::repository::Repository;
-use crate::file::open::open;
+use crate::file::open::{Links, open};
 use crate::input::ObjectId;
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::path::Path;
 
-/// The most bytes that a mailmap may have.
-const LIMIT: u64 = 1 << 20;
+/// A larger mailmap is ignored.
+const MAX_MAILMAP_BYTES: u64 = 1 << 20;
 
-/// The names and addresses that people go by.
+/// The proper names and addresses of a mailmap. Empty if there is none.
 #[derive(Debug, Default)]
 pub(crate) struct People {
-    /// By the address in commits, in small letters.
-    entries: BTreeMap<Vec<u8>, Entry>,
+    /// By the address in commits, in lower case.
+    addresses: BTreeMap<Vec<u8>, Address>,
 }
 
-/// What the mailmap says of an address.
+/// The entries of a mailmap for one address in commits.
 #[derive(Debug, Default)]
-struct Entry {
-    /// For whoever uses it.
-    all: Proper,
-    /// For those who use it under a name (in small letters).
-    named: BTreeMap<Vec<u8>, Proper>,
+struct Address {
+    /// The replacement if no name matches.
+    for_any_name: Replacement,
+    /// The replacements by the name in commits, in lower case.
+    by_name: BTreeMap<Vec<u8>, Replacement>,
 }
 
-/// What takes the place of the name and address in a commit.
+/// The proper name and address. `None` keeps that of the commit.
 #[derive(Clone, Debug, Default)]
-struct Proper {
+struct Replacement {
     name: Option<Vec<u8>>,
     email: Option<Vec<u8>>,
 }
 
 impl People {
-    /// Reads the mailmap: the file at the top of the working tree, or in a bare repository that of the commit `head`. One
-    /// that cannot be read is none: it is about names, not about what is found.
-    pub(crate) fn of(repository: &Repository, objects: &Objects, head: Option<ObjectId>) -> People {
+    /// Reads the mailmap at the top of the working tree. In a bare repository it is that of the commit `head`.
+    ///
+    /// A mailmap that cannot be read counts as empty. It changes how people are named, and not what is found.
+    pub(crate) fn open(repository: &Repository, objects: &Objects, head: Option<ObjectId>) -> People {
         let text = if repository.is_bare {
-            head.and_then(|head| stored(objects, head))
+            head.and_then(|head| read_mailmap_of_commit(objects, head))
         } else {
-            open(&repository.root.join(".mailmap"), false).ok().and_then(|opened| {
-                let mut text = Vec::new();
-                opened.file.take(LIMIT + 1).read_to_end(&mut text).ok()?;
-                Some(text)
-            })
+            read_mailmap_file(&repository.root.join(".mailmap"))
         };
-        let text = text.filter(|text| text.len() as u64 <= LIMIT);
-        text.map_or_else(People::default, |text| People::parse(&text))
+        match text {
+            Some(text) if text.len() as u64 <= MAX_MAILMAP_BYTES => People::parse(&text),
+            _ => People::default(),
+        }
     }
 
-    /// Reads the text of a mailmap, as git does: later lines win.
+    /// Parses the text of a mailmap. Later lines win, as with git. Malformed lines are ignored.
+    ///
+    /// A line has one or two people: `Proper Name <proper@x> Commit Name <commit@x>`. Names are optional. With one person,
+    /// the address is that of the commits.
     pub(crate) fn parse(text: &[u8]) -> People {
         let mut people = People::default();
         for line in text.split(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")) {
-            let Some((name, email, rest)) = person(line).filter(|(_, email, _)| !email.is_empty()) else {
+            let Some((first, rest)) = Person::parse(line).filter(|(first, _)| !first.email.is_empty()) else {
                 continue;
             };
-            let mut proper = Proper { name: some(name), email: None };
-            let mut old = (&b""[..], email);
-            if let Some((name, used, _)) = person(rest) {
-                proper.email = some(email);
-                old = (name, used);
-            }
-            let entry = people.entries.entry(old.1.to_ascii_lowercase()).or_default();
-            if old.0.is_empty() {
-                entry.all.name = proper.name.or_else(|| entry.all.name.take());
-                entry.all.email = proper.email.or_else(|| entry.all.email.take());
+            let name = non_empty(first.name);
+            let (in_commits, replacement) = match Person::parse(rest) {
+                Some((second, _)) => (second, Replacement { name, email: non_empty(first.email) }),
+                None => (Person { name: b"", email: first.email }, Replacement { name, email: None }),
+            };
+            let address = people.addresses.entry(in_commits.email.to_ascii_lowercase()).or_default();
+            if in_commits.name.is_empty() {
+                let any = &mut address.for_any_name;
+                any.name = replacement.name.or_else(|| any.name.take());
+                any.email = replacement.email.or_else(|| any.email.take());
             } else {
-                entry.named.insert(old.0.to_ascii_lowercase(), proper);
+                address.by_name.insert(in_commits.name.to_ascii_lowercase(), replacement);
             }
         }
         people
     }
 
-    /// The name and address that someone goes by.
+    /// The proper name and address of a person in a commit.
     pub(crate) fn proper<'a>(&'a self, name: &'a [u8], email: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        let Some(entry) = self.entries.get(&email.to_ascii_lowercase()) else { return (name, email) };
-        let proper = entry.named.get(&name.to_ascii_lowercase()).unwrap_or(&entry.all);
-        (proper.name.as_deref().unwrap_or(name), proper.email.as_deref().unwrap_or(email))
+        let Some(address) = self.addresses.get(&email.to_ascii_lowercase()) else { return (name, email) };
+        let replacement = address.by_name.get(&name.to_ascii_lowercase()).unwrap_or(&address.for_any_name);
+        (replacement.name.as_deref().unwrap_or(name), replacement.email.as_deref().unwrap_or(email))
     }
 }
 
-fn some(text: &[u8]) -> Option<Vec<u8>> {
-    Some(text.to_vec()).filter(|text| !text.is_empty())
+/// The text, or `None` if it is empty.
+fn non_empty(text: &[u8]) -> Option<Vec<u8>> {
+    (!text.is_empty()).then(|| text.to_vec())
 }
 
-/// Splits `Name <mail> rest`.
-fn person(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let open = memchr::memchr(b'<', text)?;
-    let close = open + memchr::memchr(b'>', &text[open..])?;
-    Some((text[..open].trim_ascii(), &text[open + 1..close], &text[close + 1..]))
+/// A person in a line of a mailmap. The name may be empty.
+struct Person<'a> {
+    name: &'a [u8],
+    email: &'a [u8],
 }
 
-/// The `.mailmap` of a commit, or of the commit that a tag names.
-fn stored(objects: &Objects, head: ObjectId) -> Option<Vec<u8>> {
-    /// Tags of tags are followed so far.
-    const DEPTH: usize = 5;
+impl<'a> Person<'a> {
+    /// Parses `Name <email>`. Returns the person and the text after it. `None` without an address in angle brackets.
+    fn parse(text: &'a [u8]) -> Option<(Person<'a>, &'a [u8])> {
+        let open = memchr::memchr(b'<', text)?;
+        let close = open + memchr::memchr(b'>', &text[open..])?;
+        let person = Person { name: text[..open].trim_ascii(), email: &text[open + 1..close] };
+        Some((person, &text[close + 1..]))
+    }
+}
+
+/// The text of a mailmap on disk, cut off after one byte more than the limit. A link is not followed, as with git.
+fn read_mailmap_file(file: &Path) -> Option<Vec<u8>> {
+    let opened = open(file, Links::Refuse).ok()?;
+    let mut text = Vec::new();
+    opened.file.take(MAX_MAILMAP_BYTES + 1).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+/// The text of the `.mailmap` in the tree of a commit, or of the commit that a tag names.
+fn read_mailmap_of_commit(objects: &Objects, head: ObjectId) -> Option<Vec<u8>> {
+    const MAX_NESTED_TAGS: usize = 5;
     let mut inflater = Inflater::new();
     let hash_length = objects.hash.len_in_bytes();
     let mut id = head;
-    for _ in 0..DEPTH {
+    for _ in 0..MAX_NESTED_TAGS {
         match objects.read_any(&id, &mut inflater).ok()? {
-            (Sort::Tag, tag) => id = target(&tag, hash_length)?.0,
-            (Sort::Commit, commit) => {
-                let tree = links(&commit, hash_length)?.tree;
-                let tree = objects.read(&tree, Sort::Tree, &mut inflater).ok()?;
-                let is_mailmap = |entry: &super::objects::object::Entry<'_>| {
-                    entry.kind == EntryKind::Blob && entry.name == b".mailmap"
-                };
-                let blob = ObjectId::new(Entries::of(&tree, hash_length).find(is_mailmap)?.id);
+            (ObjectType::Tag, tag) => id = tag_target(&tag, hash_length)?.0,
+            (ObjectType::Commit, commit) => {
+                let tree = commit_links(&commit, hash_length)?.tree;
+                let tree = objects.read(&tree, ObjectType::Tree, &mut inflater).ok()?;
+                let is_mailmap =
+                    |entry: &Entry<'_>| entry.kind == EntryKind::Blob && entry.name == b".mailmap";
+                let blob = ObjectId::new(Entries::new(&tree, hash_length).find(is_mailmap)?.id);
                 return match objects.blob(&blob, &mut inflater) {
-                    Ok(super::objects::Content::Whole(text)) => Some(text),
+                    Ok(Content::Whole(text)) => Some(text),
                     _ => None,
                 };
             }
@@ -137,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn people_go_by_the_names_that_git_gives_them() {
+    fn maps_names_and_addresses_as_git_does() {
         let mailmap = "# a comment\nProper <used@x>\n<new@x> <old@x>\nBoth <both@x> <Was@X>\r\n\
                        One <one@x> First <shared@x>\nTwo <two@x> second <shared@x>\nbroken <\n<>\n";
         for (name, email, expected) in [

@@ -1,5 +1,7 @@
-//! A git repository: where it is. It does not matter who owns it, and nothing of its
-//! configuration is read but its format, so a hostile one has no effect.
+//! Finds git repositories and their folders.
+//!
+//! The owner of a repository does not matter, since nothing in it is run. Of its configuration only the format is read, so a
+//! hostile one has no effect. A linked working tree has a folder of its own, and shares most files with the main one.
 
 use super::error::FileError;
 use super::format::Format;
@@ -8,72 +10,75 @@ use crate::file::path::{path_bytes, relative};
 use crate::input::{Kind, Origin, Reason, Skip};
 use std::path::{Path, PathBuf};
 
-/// A repository.
+/// A git repository on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
-    /// The top of the working tree; of a bare repository its own folder.
+    /// The top of the working tree. For a bare repository, its own folder.
     pub root: PathBuf,
+    /// The folder with the files of this working tree: `.git`, or `.git/worktrees/NAME` of another one.
     git_dir: PathBuf,
     /// Whether it has no working tree.
     pub is_bare: bool,
 }
 
 impl Repository {
-    /// The repository that has its top at `root`, if there is one.
+    /// The repository whose working tree has its top at `root`. `None` if there is none.
     #[must_use]
     pub fn at(root: &Path) -> Option<Repository> {
         let dot_git = root.join(".git");
         let kind = dot_git.symlink_metadata().ok()?.file_type();
-        let git_dir = if kind.is_file() {
-            let text = read_small(&dot_git).ok()?;
-            root.join(text.strip_prefix("gitdir:")?.trim())
-        } else {
-            dot_git
-        };
+        let git_dir = if kind.is_file() { git_dir_of_file(&dot_git)? } else { dot_git };
         is_git_dir(&git_dir).then(|| Repository { root: root.to_owned(), git_dir, is_bare: false })
     }
 
-    /// The repository whose files lie in `git_dir`, as `GIT_DIR` names it, with its working tree at `root`; without one
-    /// it counts as bare.
+    /// The repository whose files are in `git_dir`, as `GIT_DIR` names it. `None` if that is no such folder.
+    ///
+    /// The working tree is at `root`. Without one the repository is bare. `git_dir` may also be the `.git` file of a linked
+    /// working tree.
     #[must_use]
     pub fn with_git_dir(git_dir: &Path, root: Option<&Path>) -> Option<Repository> {
-        // What is named may be the file of a linked working tree that says where its files are.
-        let git_dir = match git_dir.is_file() {
-            true => git_dir.parent()?.join(read_small(git_dir).ok()?.strip_prefix("gitdir:")?.trim()),
-            false => git_dir.to_owned(),
+        let git_dir = if git_dir.is_file() { git_dir_of_file(git_dir)? } else { git_dir.to_owned() };
+        if !is_git_dir(&git_dir) {
+            return None;
+        }
+        let (root, is_bare) = match root {
+            Some(root) => (root.to_owned(), false),
+            None => (git_dir.clone(), true),
         };
-        let repository =
-            |root: &Path, is_bare| Repository { root: root.to_owned(), git_dir: git_dir.clone(), is_bare };
-        is_git_dir(&git_dir)
-            .then(|| root.map_or_else(|| repository(&git_dir, true), |root| repository(root, false)))
+        Some(Repository { root, git_dir, is_bare })
     }
 
-    /// The repository that `path` (absolute) lies in, or that it is itself, being bare.
+    /// The repository that contains the absolute `path`. `path` may also be in a bare repository, or in a `.git` folder.
     #[must_use]
     pub fn discover(path: &Path) -> Option<Repository> {
-        path.ancestors().find_map(|folder| {
-            Repository::at(folder).or_else(|| {
-                if folder.file_name().is_some_and(|name| name == ".git")
-                    && let Some(owner) = folder.parent().and_then(Repository::at)
-                {
-                    return Some(owner);
-                }
-                Repository::with_git_dir(folder, None)
-            })
-        })
+        for folder in path.ancestors() {
+            if let Some(repository) = Repository::at(folder) {
+                return Some(repository);
+            }
+            // A `.git` folder belongs to the working tree around it.
+            if folder.file_name().is_some_and(|name| name == ".git")
+                && let Some(repository) = folder.parent().and_then(Repository::at)
+            {
+                return Some(repository);
+            }
+            if let Some(bare) = Repository::with_git_dir(folder, None) {
+                return Some(bare);
+            }
+        }
+        None
     }
 
-    /// Where its own files lie: of a linked working tree only those that are its own.
+    /// The folder with the files of this working tree, such as `HEAD` and the index.
     pub(crate) fn git_dir(&self) -> &Path {
         &self.git_dir
     }
 
-    /// Where the files lie that linked working trees share with the main one.
+    /// The folder with the files that all working trees share, such as objects and branches.
     pub(crate) fn common_dir(&self) -> PathBuf {
-        shared(&self.git_dir)
+        common_dir_of(&self.git_dir)
     }
 
-    /// The repository that `path` (absolute) lies in.
+    /// The repository whose working tree contains the absolute `path`.
     #[must_use]
     pub fn around(path: &Path) -> Option<Repository> {
         path.ancestors().find_map(Repository::at)
@@ -85,37 +90,37 @@ impl Repository {
         is_git_dir(folder)
     }
 
-    /// Where its objects are.
+    /// The folder of its objects.
     #[must_use]
     pub fn objects(&self) -> PathBuf {
         self.common_dir().join("objects")
     }
 
-    /// The file of patterns that git ignores in this repository only.
+    /// The file of ignore patterns that git does not share with other clones.
     pub(crate) fn info_exclude(&self) -> PathBuf {
-        shared(&self.git_dir).join("info/exclude")
+        self.common_dir().join("info/exclude")
     }
 
-    /// Whether there is an index.
+    /// Whether it has an index.
     pub(crate) fn has_index(&self) -> bool {
         self.git_dir.join("index").symlink_metadata().is_ok()
     }
 
-    /// Reads how it is written.
+    /// Reads its format from its configuration.
     ///
     /// # Errors
-    /// Its configuration cannot be read.
+    /// The configuration cannot be read.
     pub(crate) fn format(&self) -> Result<Format, FileError> {
         let folder = self.common_dir();
-        Format::of(&folder).map_err(|reason| FileError::new(folder.join("config"), reason))
+        Format::open(&folder).map_err(|reason| FileError::new(folder.join("config"), reason))
     }
 
-    /// The skip for a file or folder of it that cannot be read.
+    /// The skip that reports an error about one of its files or folders.
     pub(crate) fn skip_of(&self, error: &FileError) -> Skip {
         self.skip(&error.file, error.reason.clone())
     }
 
-    /// A file or folder of it that was to be read and was not.
+    /// The skip that reports one of its files or folders as not read. The path is relative to the working tree if possible.
     pub(crate) fn skip(&self, file: &Path, reason: Reason) -> Skip {
         let path = match relative(&self.root, file) {
             Some(path) if path.is_empty() => b".".to_vec(),
@@ -126,16 +131,22 @@ impl Repository {
     }
 }
 
-/// What git asks of a folder before it takes it for a repository's own.
+/// Whether a folder has what git requires of a `.git` folder (`is_git_directory` in `setup.c`).
 fn is_git_dir(folder: &Path) -> bool {
-    let shared = shared(folder);
+    let common_dir = common_dir_of(folder);
     folder.join("HEAD").symlink_metadata().is_ok()
-        && shared.join("objects").is_dir()
-        && (shared.join("refs").is_dir() || shared.join("reftable").is_dir())
+        && common_dir.join("objects").is_dir()
+        && (common_dir.join("refs").is_dir() || common_dir.join("reftable").is_dir())
 }
 
-/// The folder that linked working trees share with the main one.
-fn shared(git_dir: &Path) -> PathBuf {
+/// The folder that a `.git` file names, as in a linked working tree or submodule: `gitdir: PATH`, relative to the file.
+fn git_dir_of_file(file: &Path) -> Option<PathBuf> {
+    let text = read_small(file).ok()?;
+    Some(file.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
+}
+
+/// The folder with the files that all working trees share. Without a file `commondir` it is `git_dir` itself.
+fn common_dir_of(git_dir: &Path) -> PathBuf {
     match read_small(&git_dir.join("commondir")) {
         Ok(path) => git_dir.join(path.trim()),
         Err(_) => git_dir.to_owned(),

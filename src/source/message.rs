@@ -4,7 +4,7 @@
 //! Only the diff that `git commit --verbose` writes below the message is left out, because git always removes it. What the
 //! commit changes is read by [`Staged`](super::Staged).
 
-use crate::file::open::{self, Opened, open};
+use crate::file::open::{self, Links, Opened, open};
 use crate::file::path::path_bytes;
 use crate::input::{Kind, Origin, Reason, Scope, Skip};
 use crate::source::reader::Reader;
@@ -40,7 +40,7 @@ impl Message {
     /// # Errors
     /// Why the file cannot be read.
     fn read(&self, visitor: &mut dyn Visitor) -> Result<(), Reason> {
-        let Opened { mut file, size } = open(&self.file, true)?;
+        let Opened { mut file, size } = open(&self.file, Links::Follow)?;
         let mut message = without_diff(&mut file).map_err(|error| open::reason(&error))?;
         let size = size.min(message.limit());
         let origin = Origin::new(Kind::Message, &b"commit message"[..]);

@@ -10,7 +10,7 @@ use crate::text::printable;
 /// be read, because the source reports that itself.
 pub(super) fn repository_scope(name: &'static str, repository: &Repository) -> Scope {
     let format = repository.format().ok().filter(|format| format.has_ref_files);
-    let head = format.and_then(|format| Head::of(repository, format.hash.len_in_bytes()).ok());
+    let head = format.and_then(|format| Head::open(repository, format.hash.len_in_bytes()).ok());
     match head {
         Some(Head { branch, commit }) => {
             let branch = branch.map(|branch| printable(&mask_shapes(&branch)));

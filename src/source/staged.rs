@@ -7,10 +7,10 @@
 use crate::file::path::native_path;
 use crate::git::format::Format;
 use crate::git::head::Head;
-use crate::git::index::{Cached, Index};
+use crate::git::index::{CachedFolder, Index};
 use crate::git::objects::damage::Damage;
 use crate::git::objects::inflate::Inflater;
-use crate::git::objects::object::{Entries, EntryKind, Sort, links};
+use crate::git::objects::object::{Entries, EntryKind, ObjectType, commit_links};
 use crate::git::objects::{Content, Objects};
 use crate::git::repository::Repository;
 use crate::git::tree_diff::{Difference, Trees, diff};
@@ -67,7 +67,7 @@ impl Source for Staged {
         comparison.read_changes();
         let Comparison { worker: Worker { mut visitor, .. }, has_changes, .. } = comparison;
         if let Err(reason) = compared {
-            visitor.skip(repository.skip(&index.file, reason));
+            visitor.skip(repository.skip(&index.path, reason));
         }
         let absent_objects = store.absent_objects.load(Ordering::Relaxed);
         if absent_objects > 0 {
@@ -107,7 +107,7 @@ impl Staged {
             visitor.skip(repository.skip(&repository.root, Reason::Unreadable(why)));
             return None;
         }
-        match Index::of(repository, self.index.as_deref(), format.hash) {
+        match Index::open(repository, self.index.as_deref(), format.hash) {
             Ok(index) => Some((format, index)),
             Err(error) => {
                 visitor.skip(repository.skip_of(&error));
@@ -182,7 +182,7 @@ struct HeadFolder<'i> {
     /// Its tree. `None` if `HEAD` has no such folder.
     tree: Option<SortedTree>,
     /// The folders in it whose ids the index caches, sorted by name.
-    cached: Vec<(&'i [u8], Cached<'i>)>,
+    cached: Vec<(&'i [u8], CachedFolder<'i>)>,
 }
 
 /// The folders of `HEAD` from the root to the current entry of the index.
@@ -193,14 +193,14 @@ struct HeadFolders<'i> {
 }
 
 impl<'i> HeadFolders<'i> {
-    fn new(root: Option<SortedTree>, cached: Option<Cached<'i>>) -> HeadFolders<'i> {
+    fn new(root: Option<SortedTree>, cached: Option<CachedFolder<'i>>) -> HeadFolders<'i> {
         let mut folders = HeadFolders { path: Vec::new(), stack: Vec::new() };
         folders.enter(b"", root, cached);
         folders
     }
 
-    fn enter(&mut self, path: &[u8], tree: Option<SortedTree>, cached: Option<Cached<'i>>) {
-        let cached = cached.map_or(Vec::new(), Cached::children);
+    fn enter(&mut self, path: &[u8], tree: Option<SortedTree>, cached: Option<CachedFolder<'i>>) {
+        let cached = cached.map_or(Vec::new(), CachedFolder::children);
         self.stack.push(HeadFolder { path_len: path.len(), tree, cached });
         self.path = path.to_vec();
     }
@@ -227,7 +227,7 @@ impl Worker<'_> {
     /// counts as staged.
     fn head_tree(&mut self, repository: &Repository) -> Option<ObjectId> {
         let hash_length = self.store.objects.hash.len_in_bytes();
-        let head = match Head::of(repository, hash_length) {
+        let head = match Head::open(repository, hash_length) {
             Ok(head) => head,
             Err(error) => {
                 self.visitor.skip(error.into());
@@ -236,9 +236,9 @@ impl Worker<'_> {
             }
         };
         let commit = head.commit?;
-        let bytes = self.store.objects.read(&commit, Sort::Commit, &mut self.inflater);
-        let no_tree = Damage::NoHeaders(Sort::Commit);
-        match bytes.and_then(|bytes| links(&bytes, hash_length).ok_or(no_tree.into())) {
+        let bytes = self.store.objects.read(&commit, ObjectType::Commit, &mut self.inflater);
+        let no_tree = Damage::NoHeaders(ObjectType::Commit);
+        match bytes.and_then(|bytes| commit_links(&bytes, hash_length).ok_or(no_tree.into())) {
             Ok(links) => Some(links.tree),
             Err(reason) => {
                 self.skip_object(Origin::object(Kind::Commit, commit), reason, "HEAD");
@@ -250,14 +250,14 @@ impl Worker<'_> {
     /// Reads a tree that `HEAD` refers to, as far as it is not damaged. Reports damage. `None` if it cannot be read.
     fn read_tree(&mut self, id: &ObjectId) -> Option<SortedTree> {
         let hash_length = self.store.objects.hash.len_in_bytes();
-        let bytes = match self.store.objects.read(id, Sort::Tree, &mut self.inflater) {
+        let bytes = match self.store.objects.read(id, ObjectType::Tree, &mut self.inflater) {
             Ok(bytes) => bytes,
             Err(reason) => {
                 self.skip_object(Origin::object(Kind::Object, *id), reason, "HEAD");
                 return None;
             }
         };
-        let mut entries = Entries::of(&bytes, hash_length);
+        let mut entries = Entries::new(&bytes, hash_length);
         let mut sorted = Vec::new();
         for entry in entries.by_ref() {
             // An entry ends with its name, a zero byte and the hash.
@@ -336,7 +336,7 @@ impl Comparison<'_> {
     /// # Errors
     /// Why the index cannot be read to its end. The differences before that have been found.
     fn compare(&mut self, index: &Index, head: Option<ObjectId>) -> Result<(), Reason> {
-        let cached = index.cached();
+        let cached = index.cached_top();
         if let Some(head) = head
             && self.is_unchanged(cached, head)
         {
@@ -378,7 +378,7 @@ impl Comparison<'_> {
                 return LookUp::Entry(None);
             };
             let index = cached.binary_search_by_key(&name, |&(child, _)| child).ok();
-            let cached: Option<Cached<'i>> = index.map(|index| cached[index].1);
+            let cached: Option<CachedFolder<'i>> = index.map(|index| cached[index].1);
             let path_len = path_len + slash + 1;
             if self.is_unchanged(cached, id) {
                 return LookUp::InUnchangedFolder(path_len);
@@ -390,8 +390,8 @@ impl Comparison<'_> {
 
     /// Whether a folder of the index has this tree. It is enough that the index caches the tree's id and that the tree exists:
     /// then git commits the cached tree.
-    fn is_unchanged(&self, cached: Option<Cached<'_>>, tree: ObjectId) -> bool {
-        let cached_id = cached.and_then(Cached::id);
+    fn is_unchanged(&self, cached: Option<CachedFolder<'_>>, tree: ObjectId) -> bool {
+        let cached_id = cached.and_then(CachedFolder::id);
         let objects = self.worker.store.objects;
         // A partial clone need not have the tree: git fetches it.
         cached_id == Some(tree) && (objects.is_partial || objects.has(&tree))

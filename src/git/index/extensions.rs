@@ -1,89 +1,100 @@
-//! What follows the entries: the extensions of an index, and one of them, the cached folders (`TREE`).
+//! Parses the extensions of an index, which follow its entries, and one of them: the cached folders (`TREE`).
+//!
+//! Git caches for each folder the id of the tree that it would write for the folder's entries. A folder whose id is that of
+//! `HEAD` has no staged change, so its entries need not be compared.
 
-use super::entries::Walk;
-use super::layout::{damaged, number};
-use super::part::Part;
+use super::entries::EntryReader;
+use super::file::IndexFile;
+use super::layout::{damaged, read_u32};
 use crate::input::{ObjectId, Reason};
 use memchr::memchr;
 use std::ops::Range;
 
-/// Something that stands behind the entries: its name, and where it is there.
-pub(super) type Extension = ([u8; 4], Range<usize>);
+/// An extension of an index.
+pub(super) struct Extension {
+    pub(super) name: [u8; 4],
+    /// The range of its data in [`IndexFile::tail`].
+    pub(super) data: Range<usize>,
+}
 
-/// A folder that the index has cached: the tree that its entries make, if it is known.
+/// A record of a cached folder. Ranges are in [`IndexFile::tail`].
+///
+/// The records are a tree as a flat list: each folder is followed by the folders in it, and `end` is the index after those.
+/// This needs no recursion, which a forged index could use to overflow the stack.
 #[derive(Debug)]
-pub(super) struct Folder {
-    /// Where its name is behind the entries of the own file.
+pub(super) struct FolderRecord {
     name: Range<usize>,
-    /// Where the hash of its tree is.
+    /// The id of its tree. `None` if git has to compute it again.
     id: Option<Range<usize>>,
-    /// Where the folder after it and all in it is.
+    /// The index of the first record that is not in this folder.
     end: usize,
 }
 
-/// A folder in the index's cache.
+/// A folder that git has cached in the index.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cached<'a> {
-    folders: &'a [Folder],
-    /// What follows the entries in the file.
-    rest: &'a [u8],
-    at: usize,
+pub(crate) struct CachedFolder<'a> {
+    records: &'a [FolderRecord],
+    tail: &'a [u8],
+    /// The index of its record.
+    index: usize,
 }
 
-impl<'a> Cached<'a> {
-    /// The top folder. `rest` is what follows the entries in the file.
-    pub(super) fn top(folders: &'a [Folder], rest: &'a [u8]) -> Option<Cached<'a>> {
-        (!folders.is_empty()).then_some(Cached { folders, rest, at: 0 })
+impl<'a> CachedFolder<'a> {
+    /// The top folder. `None` if the index has no cached folders.
+    pub(super) fn top(records: &'a [FolderRecord], tail: &'a [u8]) -> Option<CachedFolder<'a>> {
+        (!records.is_empty()).then_some(CachedFolder { records, tail, index: 0 })
     }
 
-    /// The tree that git would make of the folder's entries, if git has it and would not make it anew.
+    /// The id of the tree that git would write for the folder. `None` if the cache is out of date.
     pub(crate) fn id(self) -> Option<ObjectId> {
-        let id = self.folders[self.at].id.clone()?;
-        Some(ObjectId::new(&self.rest[id]))
+        let id = self.records[self.index].id.clone()?;
+        Some(ObjectId::new(&self.tail[id]))
     }
 
-    /// The folders in it, by name.
-    pub(crate) fn children(self) -> Vec<(&'a [u8], Cached<'a>)> {
-        let Cached { folders, rest, at } = self;
+    /// The folders directly in it, sorted by name.
+    pub(crate) fn children(self) -> Vec<(&'a [u8], CachedFolder<'a>)> {
+        let CachedFolder { records, tail, index } = self;
         let mut children = Vec::new();
-        let mut next = at + 1;
-        while next < folders[at].end {
-            let name = &rest[folders[next].name.clone()];
-            children.push((name, Cached { folders, rest, at: next }));
-            next = folders[next].end;
+        let mut child = index + 1;
+        while child < records[index].end {
+            let name = &tail[records[child].name.clone()];
+            children.push((name, CachedFolder { records, tail, index: child }));
+            child = records[child].end;
         }
         children.sort_unstable_by_key(|&(name, _)| name);
         children
     }
 }
 
-/// Reads all entries, and returns what follows them: the name of each extension and where it is.
+/// Reads a file to its end: checks all entries, fills `tail` and `unnamed_count`, and returns the extensions.
 ///
 /// # Errors
-/// What is not as git writes it.
-pub(super) fn extensions(part: &mut Part) -> Result<Vec<Extension>, Reason> {
-    let mut walk = Walk::of(part);
-    let mut unnamed = 0;
-    while walk.advance()? {
-        if walk.path().is_empty() && unnamed + 1 == walk.number() {
-            unnamed += 1;
-        } else if walk.path().is_empty() {
-            return Err(walk.wrong("has no path"));
+/// An entry or extension is malformed, or the file cannot be read.
+pub(super) fn parse_extensions(file: &mut IndexFile) -> Result<Vec<Extension>, Reason> {
+    let mut reader = EntryReader::new(file);
+    let mut unnamed_count = 0;
+    while reader.advance()? {
+        let is_unnamed = reader.path().is_empty();
+        // Entries without a path are allowed before all others.
+        if is_unnamed && unnamed_count + 1 == reader.read_count() {
+            unnamed_count += 1;
+        } else if is_unnamed {
+            return Err(reader.entry_error("has no path"));
         }
     }
-    (part.rest, part.unnamed) = (walk.rest()?, unnamed);
+    (file.tail, file.unnamed_count) = (reader.read_tail()?, unnamed_count);
     let mut extensions = Vec::new();
     let mut at = 0;
-    // At the end is the hash of all of it, or zeros. Git does not look at it either.
-    let end = part.rest.len().checked_sub(part.hash_length).ok_or_else(|| damaged("it is cut off"))?;
+    // The file ends with its checksum, or with zeros. Git does not verify it when it reads an index, and neither does this.
+    let end = file.tail.len().checked_sub(file.hash_length).ok_or_else(|| damaged("it is cut off"))?;
     while at < end {
-        let name = part.rest[at..end].first_chunk::<4>();
-        let size = number(&part.rest[..end], at + 4).and_then(|size| usize::try_from(size).ok());
-        let range = size.and_then(|size| Some(at + 8..(at + 8).checked_add(size)?));
-        match (name, range) {
-            (Some(name), Some(range)) if range.end <= end => {
-                at = range.end;
-                extensions.push((*name, range));
+        let name = file.tail[at..end].first_chunk::<4>();
+        let size = read_u32(&file.tail[..end], at + 4).and_then(|size| usize::try_from(size).ok());
+        let data = size.and_then(|size| Some(at + 8..(at + 8).checked_add(size)?));
+        match (name, data) {
+            (Some(name), Some(data)) if data.end <= end => {
+                at = data.end;
+                extensions.push(Extension { name: *name, data });
             }
             _ => return Err(damaged("an extension at its end is cut off")),
         }
@@ -91,39 +102,48 @@ pub(super) fn extensions(part: &mut Part) -> Result<Vec<Extension>, Reason> {
     Ok(extensions)
 }
 
-/// Reads the folders that an index has cached. Nothing if they are not as git writes them.
-pub(super) fn cached(own: &Part, range: Range<usize>) -> Option<Vec<Folder>> {
-    let mut folders: Vec<Folder> = Vec::new();
-    // The folders that are not at their end yet, and how many are still to come in each.
-    let mut open: Vec<(usize, u64)> = Vec::new();
-    let mut at = range.start;
-    while at < range.end {
-        let rest = &own.rest[at..range.end];
-        let name = memchr(0, rest)?;
-        let space = name + 1 + memchr(b' ', &rest[name + 1..])?;
-        let line = space + 1 + memchr(b'\n', &rest[space + 1..])?;
+/// Parses the extension `TREE`. `data` is its range in the tail of the file. `None` if it is malformed.
+///
+/// A folder is its name, a zero byte, the number of its entries, a space, the number of its subfolders, a line feed, and the
+/// id of its tree. Its subfolders follow. If the number of entries is negative, there is no id: the cache is out of date.
+pub(super) fn parse_cached_folders(file: &IndexFile, data: Range<usize>) -> Option<Vec<FolderRecord>> {
+    /// A folder whose subfolders are not all parsed.
+    struct OpenFolder {
+        index: usize,
+        missing_children: u64,
+    }
+    let mut records: Vec<FolderRecord> = Vec::new();
+    let mut open: Vec<OpenFolder> = Vec::new();
+    let mut at = data.start;
+    while at < data.end {
+        let rest = &file.tail[at..data.end];
+        let name_end = memchr(0, rest)?;
+        let space = name_end + 1 + memchr(b' ', &rest[name_end + 1..])?;
+        let line_end = space + 1 + memchr(b'\n', &rest[space + 1..])?;
         let text = |range: Range<usize>| std::str::from_utf8(&rest[range]).ok();
-        let entries: i64 = text(name + 1..space)?.parse().ok()?;
-        let children: u64 = text(space + 1..line)?.parse().ok()?;
-        let start = at + line + 1;
-        let id = (entries >= 0).then_some(start..start + own.hash_length);
-        let next = id.as_ref().map_or(start, |id| id.end);
-        if next > range.end {
+        let entry_count: i64 = text(name_end + 1..space)?.parse().ok()?;
+        let missing_children: u64 = text(space + 1..line_end)?.parse().ok()?;
+        let id_start = at + line_end + 1;
+        let id = (entry_count >= 0).then_some(id_start..id_start + file.hash_length);
+        let record_end = id.as_ref().map_or(id_start, |id| id.end);
+        if record_end > data.end {
             return None;
         }
-        folders.push(Folder { name: at..at + name, id, end: 0 });
-        open.push((folders.len() - 1, children));
-        at = next;
-        while let Some((folder, children)) = open.pop() {
-            if children > 0 {
-                open.push((folder, children - 1));
+        records.push(FolderRecord { name: at..at + name_end, id, end: 0 });
+        open.push(OpenFolder { index: records.len() - 1, missing_children });
+        at = record_end;
+        // Close the folders that are complete, up to one that lacks a child: the next record is that child.
+        while let Some(folder) = open.last_mut() {
+            if folder.missing_children > 0 {
+                folder.missing_children -= 1;
                 break;
             }
-            folders[folder].end = folders.len();
+            records[folder.index].end = records.len();
+            open.pop();
         }
         if open.is_empty() {
             break;
         }
     }
-    (open.is_empty() && at == range.end).then_some(folders)
+    (open.is_empty() && at == data.end).then_some(records)
 }

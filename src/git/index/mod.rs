@@ -1,20 +1,22 @@
-//! The index: the file in which git keeps what the next commit will hold. Its format is git's `gitformat-index`, in the
-//! versions 2 to 4, also split in two files, and with whole folders as entries (sparse).
+//! Reads the index, the file in which git keeps the content of the next commit (gitformat-index).
 //!
-//! It is read by our own hands: gix-index calls itself for each level of the cached folders, so that a forged index of
-//! less than a mebibyte overflows the stack, which nothing can catch; libgit2 knows no sparse and no split index.
+//! The versions 2 to 4 are read, also split indices (two files) and sparse ones (entries for whole folders). The entries are
+//! checked when the index is opened, and read again by [`Index::entries`]. Only the extensions stay in memory.
+//!
+//! No library is used. gix-index recurses into cached folders, so a forged index of less than 1 MiB overflows the stack.
+//! libgit2 reads neither split nor sparse indices.
 
 mod entries;
 mod ewah;
 mod extensions;
+mod file;
 mod layout;
-mod part;
 mod split;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use entries::Entry;
-pub(crate) use extensions::Cached;
+pub(crate) use extensions::CachedFolder;
 
 use super::error::FileError;
 use super::objects::object::EntryKind;
@@ -22,90 +24,81 @@ use super::repository::Repository;
 use crate::input::{ObjectId, Reason};
 use crate::secret::mask_shapes;
 use crate::text::printable;
-use entries::Walk;
-use extensions::{Folder, cached, extensions};
+use entries::EntryReader;
+use extensions::{Extension, FolderRecord, parse_cached_folders, parse_extensions};
+use file::IndexFile;
 use layout::damaged;
-use part::Part;
-use split::{Base, Merged};
+use split::{SharedEntries, SharedIndex};
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// An index.
+/// An index, checked to its end. It may be empty.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Where it is; where it is split, the half that names the other one.
-    pub(crate) file: PathBuf,
-    own: Part,
-    base: Option<Base>,
-    /// The folders that `own` has cached, each before those in it.
-    folders: Vec<Folder>,
+    /// Its path. For a split index, the path of the small file.
+    pub(crate) path: PathBuf,
+    own: IndexFile,
+    /// The other file of a split index.
+    shared: Option<SharedIndex>,
+    /// The cached folders of `own`, each before the folders in it.
+    cached_folders: Vec<FolderRecord>,
 }
 
 impl Index {
-    /// Reads a repository's index, or another one in its place. One that does not exist is empty.
+    /// Opens the index of a repository, or the one at `other_path`. An index that does not exist is empty.
     ///
     /// # Errors
     /// The file that cannot be read, and why.
-    pub(crate) fn of(
+    pub(crate) fn open(
         repository: &Repository,
-        other: Option<&Path>,
+        other_path: Option<&Path>,
         hash: gix_hash::Kind,
     ) -> Result<Index, FileError> {
-        let file = other.map_or_else(|| repository.git_dir().join("index"), Path::to_owned);
-        let length = hash.len_in_bytes();
-        let opened = match Part::open(&file, length) {
+        let path = other_path.map_or_else(|| repository.git_dir().join("index"), Path::to_owned);
+        let hash_length = hash.len_in_bytes();
+        let opened = match IndexFile::open(&path, hash_length) {
             Err(Reason::NotFound) => return Ok(Index::default()),
-            opened => opened.and_then(Index::new),
+            opened => opened.and_then(Index::from_file),
         };
-        let (mut index, link) = opened.map_err(|reason| FileError::new(&file, reason))?;
-        let id = link.as_ref().map(|link| ObjectId::new(&index.own.rest[link.start..link.start + length]));
-        if let (Some(link), Some(id)) = (link, id)
-            && id.as_bytes().iter().any(|&byte| byte != 0)
-        {
-            let shared = repository.git_dir().join(format!("sharedindex.{id}"));
-            let part = match Part::open(&shared, length) {
-                Err(Reason::NotFound) => Err(Reason::Missing("the index".to_owned())),
-                Ok(mut part) => match extensions(&mut part) {
-                    Ok(_) if !part.rest.ends_with(id.as_bytes()) => {
-                        Err(damaged("it is not the one that the index belongs to"))
-                    }
-                    read => read.map(|_| part),
-                },
-                Err(reason) => Err(reason),
-            };
-            let part = part.map_err(|reason| FileError::new(shared, reason))?;
-            index.base = Base::new(part, &index.own.rest[link.start + length..link.end]);
-            if index.base.is_none() {
-                return Err(FileError::new(file, damaged("what it says of its other half is none")));
+        let (mut index, link) = opened.map_err(|reason| FileError::new(&path, reason))?;
+        if let Some(link) = link {
+            // The id of the shared file, then two bitmaps. An id of zeros stands for no file.
+            let (id, bitmaps) = index.own.tail[link].split_at(hash_length);
+            if id.iter().any(|&byte| byte != 0) {
+                let shared = open_shared_file(repository, ObjectId::new(id))?;
+                let Some(shared) = SharedIndex::new(shared, bitmaps) else {
+                    return Err(FileError::new(
+                        path,
+                        damaged("its changes to the shared index are malformed"),
+                    ));
+                };
+                index.shared = Some(shared);
             }
         }
-        if !index.has_names() {
-            return Err(FileError::new(file, damaged("an entry has no path")));
+        if !index.has_all_paths() {
+            return Err(FileError::new(path, damaged("an entry has no path")));
         }
-        index.file = file;
+        index.path = path;
         Ok(index)
     }
 
-    /// Whether as many entries have no name as take the place of others.
-    fn has_names(&self) -> bool {
-        let replaced = self.base.iter().flat_map(|base| &base.replaced).filter(|&&replaced| replaced).count();
-        let unnamed = self.base.as_ref().map_or(0, |base| base.part.unnamed);
-        replaced == self.own.unnamed as usize && unnamed == 0
-    }
-
-    /// An index of one file, and where in it the word of another one is.
-    fn new(mut own: Part) -> Result<(Index, Option<Range<usize>>), Reason> {
-        let (mut folders, mut link) = (Vec::new(), None);
-        for (name, range) in extensions(&mut own)? {
+    /// Parses an index of one file. Also returns where the extension `link` of a split index is in its tail.
+    ///
+    /// # Errors
+    /// An entry or extension is malformed, or an extension is unknown that git must understand.
+    fn from_file(mut own: IndexFile) -> Result<(Index, Option<Range<usize>>), Reason> {
+        let (mut cached_folders, mut link) = (Vec::new(), None);
+        for Extension { name, data } in parse_extensions(&mut own)? {
             match &name {
                 b"TREE" => {
-                    folders = cached(&own, range).ok_or_else(|| damaged("its cached folders are none"))?
+                    cached_folders = parse_cached_folders(&own, data)
+                        .ok_or_else(|| damaged("its cached folders are malformed"))?;
                 }
-                b"link" if range.len() >= own.hash_length => link = Some(range),
-                // Tells that there are folders among the entries.
+                b"link" if data.len() >= own.hash_length => link = Some(data),
+                // Marks a sparse index: some entries are whole folders.
                 b"sdir" => {}
-                // Capital letters mark what a reader may leave aside.
+                // A name that begins with a capital letter is optional.
                 [b'A'..=b'Z', ..] => {}
                 _ => {
                     let name = printable(&mask_shapes(&name));
@@ -113,75 +106,107 @@ impl Index {
                 }
             }
         }
-        Ok((Index { file: PathBuf::new(), own, base: None, folders }, link))
+        Ok((Index { path: PathBuf::new(), own, shared: None, cached_folders }, link))
     }
 
-    /// The entries, by path.
+    /// Whether each entry has a path: of its own, or that of the entry of the shared file that it replaces.
+    fn has_all_paths(&self) -> bool {
+        let Some(shared) = &self.shared else { return self.own.unnamed_count == 0 };
+        let replaced_count = shared.replaced.iter().filter(|&&is_replaced| is_replaced).count();
+        replaced_count == self.own.unnamed_count as usize && shared.file.unnamed_count == 0
+    }
+
+    /// A reader of the entries, sorted by path and stage.
     pub(crate) fn entries(&self) -> Entries<'_> {
-        let base = self.base.as_ref().map(|base| {
-            let (walk, replacements) = (Walk::of(&base.part), Walk::of(&self.own));
-            Merged { walk, base, at: 0, replacements }
+        let shared = self.shared.as_ref().map(|shared| SharedEntries {
+            shared,
+            reader: EntryReader::new(&shared.file),
+            read_count: 0,
+            replacements: EntryReader::new(&self.own),
         });
-        Entries { own: Walk::of(&self.own), base, last: Last::None }
+        Entries { own: EntryReader::new(&self.own), shared, last: EntrySource::None }
     }
 
-    /// The top folder, where it is cached.
-    pub(crate) fn cached(&self) -> Option<Cached<'_>> {
-        Cached::top(&self.folders, &self.own.rest)
+    /// The top folder, with the ids that git has cached. `None` if it has cached none.
+    pub(crate) fn cached_top(&self) -> Option<CachedFolder<'_>> {
+        CachedFolder::top(&self.cached_folders, &self.own.tail)
     }
 }
 
-/// The entries of an index, one after the other.
+/// Opens the shared file of a split index and reads it to its end. `id` is its checksum, which is also in its name.
+///
+/// # Errors
+/// The file, and why it cannot be read.
+fn open_shared_file(repository: &Repository, id: ObjectId) -> Result<IndexFile, FileError> {
+    let path = repository.git_dir().join(format!("sharedindex.{id}"));
+    let open = || {
+        let mut file = match IndexFile::open(&path, id.as_bytes().len()) {
+            Err(Reason::NotFound) => return Err(Reason::Missing("the index".to_owned())),
+            opened => opened?,
+        };
+        parse_extensions(&mut file)?;
+        if !file.tail.ends_with(id.as_bytes()) {
+            return Err(damaged("it is not the one that the index belongs to"));
+        }
+        Ok(file)
+    };
+    open().map_err(|reason| FileError::new(&path, reason))
+}
+
+/// Reads the entries of an index. For a split index it merges those of both files, which are sorted.
 pub(crate) struct Entries<'a> {
-    own: Walk<'a>,
-    base: Option<Merged<'a>>,
-    /// Which entry was handed out last.
-    last: Last,
+    own: EntryReader<'a>,
+    shared: Option<SharedEntries<'a>>,
+    /// Where the last returned entry came from: these readers have to go on.
+    last: EntrySource,
 }
 
-/// Where an entry came from.
+/// Where an entry of a split index comes from.
 #[derive(Clone, Copy)]
-enum Last {
+enum EntrySource {
+    /// No entry was read yet.
     None,
+    /// The small file.
     Own,
-    Base,
-    /// Both have the same one.
+    /// The shared file.
+    Shared,
+    /// Both have one for this path. The small file counts.
     Both,
 }
 
 impl Entries<'_> {
-    /// The next entry.
+    /// The next entry. `None` at the end.
     ///
     /// # Errors
-    /// The file cannot be read any more, or is another one than it was.
+    /// The file cannot be read, or was changed since it was opened.
     pub(crate) fn next(&mut self) -> Result<Option<Entry<'_>>, Reason> {
-        let Some(base) = &mut self.base else {
+        let Some(shared) = &mut self.shared else {
             self.own.advance()?;
             return Ok(self.own.entry());
         };
-        if matches!(self.last, Last::None) {
-            // The entries that take the place of others come first, and have no name of their own.
-            for _ in base.base.replaced.iter().filter(|&&replaced| replaced) {
+        if matches!(self.last, EntrySource::None) {
+            // The replacements come first in the small file. `shared` reads them on its own.
+            for _ in shared.shared.replaced.iter().filter(|&&is_replaced| is_replaced) {
                 self.own.advance()?;
             }
         }
-        if matches!(self.last, Last::None | Last::Own | Last::Both) {
+        if matches!(self.last, EntrySource::None | EntrySource::Own | EntrySource::Both) {
             self.own.advance()?;
         }
-        if matches!(self.last, Last::None | Last::Base | Last::Both) {
-            base.advance()?;
+        if matches!(self.last, EntrySource::None | EntrySource::Shared | EntrySource::Both) {
+            shared.advance()?;
         }
-        let (own, base) = (self.own.entry(), base.entry());
-        let order = match (own, base) {
-            (Some(own), Some(base)) => (own.path, own.stage()).cmp(&(base.path, base.stage())),
+        let (own, shared) = (self.own.entry(), shared.entry());
+        let order = match (own, shared) {
+            (Some(own), Some(shared)) => (own.path, own.stage()).cmp(&(shared.path, shared.stage())),
             (Some(_), None) => Ordering::Less,
             _ => Ordering::Greater,
         };
         let entry;
         (self.last, entry) = match order {
-            Ordering::Less => (Last::Own, own),
-            Ordering::Equal => (Last::Both, own),
-            Ordering::Greater => (Last::Base, base),
+            Ordering::Less => (EntrySource::Own, own),
+            Ordering::Equal => (EntrySource::Both, own),
+            Ordering::Greater => (EntrySource::Shared, shared),
         };
         Ok(entry)
     }
@@ -190,21 +215,22 @@ impl Entries<'_> {
 /// A file, link or submodule that git tracks.
 #[derive(Debug)]
 pub(crate) struct Tracked {
-    /// Relative to the top of the working tree, with `/` between parts.
+    /// The path relative to the top of the working tree, with `/` between names.
     pub(crate) path: Vec<u8>,
     pub(crate) is_submodule: bool,
 }
 
-/// What git tracks, from its index. A folder that the index has as a whole is not on disk, so it is none of that.
+/// The files, links and submodules that git tracks, from the index. Whole folders of a sparse index are left out: they are
+/// not on disk.
 ///
 /// # Errors
-/// Why the index cannot be read.
+/// What cannot be read and why, as the end of a sentence.
 pub(crate) fn tracked(repository: &Repository) -> Result<Vec<Tracked>, String> {
     let format = repository.format().map_err(|error| format!("its configuration {}", error.reason))?;
-    let index = Index::of(repository, None, format.hash).map_err(|error| error.reason.to_string())?;
-    // A path that leads out of the working tree, which git never writes, is not followed.
+    let index = Index::open(repository, None, format.hash).map_err(|error| error.reason.to_string())?;
+    // Git never writes a path that leaves the working tree. A forged one is not followed.
     let is_inside =
-        |path: &[u8]| !path.starts_with(b"/") && path.split(|&byte| byte == b'/').all(|part| part != b"..");
+        |path: &[u8]| !path.starts_with(b"/") && path.split(|&byte| byte == b'/').all(|name| name != b"..");
     let mut tracked = Vec::new();
     let mut entries = index.entries();
     while let Some(entry) = entries.next().map_err(|reason| reason.to_string())? {

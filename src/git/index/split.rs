@@ -1,61 +1,70 @@
-//! A split index: most entries are in a base file, and a small file says how they change.
+//! A split index: most entries are in a shared file, and a small file has the changes (gitformat-index, "Split index").
+//!
+//! The small file deletes and replaces entries of the shared file by their position. The replacements come first in it, and
+//! have no path. Its other entries are added by their paths, in [`super::Entries`].
 
-use super::entries::{Entry, Walk};
-use super::ewah::bits;
-use super::part::Part;
+use super::entries::{Entry, EntryReader};
+use super::ewah::parse_bitmap;
+use super::file::IndexFile;
 use crate::input::Reason;
 
-/// What a split index is based on.
+/// The shared file of a split index, and the changes to its entries.
 #[derive(Debug)]
-pub(super) struct Base {
-    pub(super) part: Part,
-    /// For each of its entries whether it is gone.
+pub(super) struct SharedIndex {
+    pub(super) file: IndexFile,
+    /// For each entry, whether it is deleted.
     pub(super) deleted: Vec<bool>,
-    /// For each of its entries whether the next entry without a name takes its place.
+    /// For each entry, whether the next entry without a path replaces it.
     pub(super) replaced: Vec<bool>,
 }
 
-impl Base {
-    /// A base and the marks that say what is left of it: two bitmaps. Nothing if they are not as git writes them.
-    pub(super) fn new(part: Part, marks: &[u8]) -> Option<Base> {
-        let count = usize::try_from(part.count).ok()?;
-        if marks.is_empty() {
-            return Some(Base { part, deleted: vec![false; count], replaced: vec![false; count] });
+impl SharedIndex {
+    /// Parses the two bitmaps of the extension `link`. `None` if they are malformed. Without any, nothing is changed.
+    pub(super) fn new(file: IndexFile, bitmaps: &[u8]) -> Option<SharedIndex> {
+        let count = usize::try_from(file.entry_count).ok()?;
+        if bitmaps.is_empty() {
+            return Some(SharedIndex { file, deleted: vec![false; count], replaced: vec![false; count] });
         }
-        let (deleted, rest) = bits(marks, count)?;
-        let (replaced, _) = bits(rest, count)?;
-        Some(Base { part, deleted, replaced })
+        let (deleted, rest) = parse_bitmap(bitmaps, count)?;
+        let (replaced, _) = parse_bitmap(rest, count)?;
+        Some(SharedIndex { file, deleted, replaced })
     }
 }
 
-/// The entries of a base: without those that are gone, and others in the place of some.
-pub(super) struct Merged<'a> {
-    pub(super) walk: Walk<'a>,
-    pub(super) base: &'a Base,
-    /// How many entries of the base were come by.
-    pub(super) at: usize,
-    pub(super) replacements: Walk<'a>,
+/// Reads the entries of a shared file, without the deleted ones, and with their replacements.
+pub(super) struct SharedEntries<'a> {
+    pub(super) shared: &'a SharedIndex,
+    pub(super) reader: EntryReader<'a>,
+    /// The number of entries that `reader` has read.
+    pub(super) read_count: usize,
+    /// Reads the small file, which begins with the replacements.
+    pub(super) replacements: EntryReader<'a>,
 }
 
-impl Merged<'_> {
+impl SharedEntries<'_> {
+    /// Goes to the next entry that is not deleted, or to the end.
+    ///
+    /// # Errors
+    /// A file is damaged or cannot be read.
     pub(super) fn advance(&mut self) -> Result<(), Reason> {
         loop {
-            self.walk.advance()?;
-            let at = self.at;
-            self.at += 1;
-            let is = |marks: &[bool]| marks.get(at).is_some_and(|&mark| mark);
-            if is(&self.base.replaced) {
+            self.reader.advance()?;
+            let position = self.read_count;
+            self.read_count += 1;
+            let is_marked = |marks: &[bool]| marks.get(position).is_some_and(|&mark| mark);
+            if is_marked(&self.shared.replaced) {
                 self.replacements.advance()?;
             }
-            if !is(&self.base.deleted) || self.walk.is_over {
+            if !is_marked(&self.shared.deleted) || self.reader.is_over {
                 return Ok(());
             }
         }
     }
 
+    /// The current entry. `None` at the end. A replacement has the path of the entry that it replaces.
     pub(super) fn entry(&self) -> Option<Entry<'_>> {
-        let entry = self.walk.entry()?;
-        match self.base.replaced.get(self.at - 1) {
+        let entry = self.reader.entry()?;
+        match self.shared.replaced.get(self.read_count - 1) {
             Some(true) => Some(Entry { path: entry.path, ..self.replacements.entry()? }),
             _ => Some(entry),
         }

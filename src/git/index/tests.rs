@@ -1,34 +1,35 @@
-//! An index is read as git writes it, and a damaged one does no harm.
+//! Indices are read as git writes them, and damaged ones are refused without a panic.
 
 use super::*;
-use entries::LONGEST_PATH;
-use ewah::bits;
-use layout::{BEFORE_ID, BEFORE_MODE, EXTENDED, varint};
-use part::Bytes;
+use entries::MAX_PATH_BYTES;
+use ewah::parse_bitmap;
+use file::ReadAt;
+use layout::{EXTENDED_FLAG, ID_OFFSET, MODE_OFFSET, varint};
 use std::io::{self, Read as _};
 
-/// Path, stage, whether it is only intended; an id is made of the path.
-type Given = (&'static str, u16, bool);
+/// An entry of a test: its path, its stage, and whether it is only intended. Its id is derived from the path.
+type TestEntry = (&'static str, u16, bool);
 
-const LENGTH: usize = 20;
+const HASH_BYTES: usize = 20;
 
-fn id(path: &str) -> [u8; LENGTH] {
+/// The id of an entry with this path.
+fn id(path: &str) -> [u8; HASH_BYTES] {
     std::array::from_fn(|at| path.as_bytes().get(at).map_or(7, |&byte| byte))
 }
 
-/// An index as git writes it.
-fn written(version: u32, entries: &[Given], extensions: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+/// The bytes of an index, as git writes it.
+fn index_bytes(version: u32, entries: &[TestEntry], extensions: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let count = u32::try_from(entries.len()).expect("few");
     let mut bytes = [&b"DIRC"[..], &version.to_be_bytes(), &count.to_be_bytes()].concat();
     let mut last = "";
     for &(path, stage, is_intended) in entries {
         let start = bytes.len();
-        bytes.extend([0; BEFORE_MODE]);
+        bytes.extend([0; MODE_OFFSET]);
         let mode: u32 = if path.ends_with('/') { 0o040_000 } else { 0o100_644 };
         bytes.extend(mode.to_be_bytes());
-        bytes.extend([0; BEFORE_ID - BEFORE_MODE - 4]);
+        bytes.extend([0; ID_OFFSET - MODE_OFFSET - 4]);
         bytes.extend(id(path));
-        let extended = if is_intended { EXTENDED } else { 0 };
+        let extended = if is_intended { EXTENDED_FLAG } else { 0 };
         let length = u16::try_from(path.len().min(0xFFF)).expect("short");
         bytes.extend((length | stage << 12 | extended).to_be_bytes());
         if is_intended {
@@ -53,27 +54,30 @@ fn written(version: u32, entries: &[Given], extensions: &[(&[u8; 4], Vec<u8>)]) 
         bytes.extend(u32::try_from(data.len()).expect("short").to_be_bytes());
         bytes.extend(data);
     }
-    bytes.extend([0; LENGTH]);
+    bytes.extend([0; HASH_BYTES]);
     bytes
 }
 
-impl Bytes for Vec<u8> {
-    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
-        let at = usize::try_from(at).expect("a small number").min(self.len());
-        (&self[at..]).read(into)
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let offset = usize::try_from(offset).expect("a small number").min(self.len());
+        (&self[offset..]).read(buffer)
     }
 }
 
-fn part(bytes: &[u8]) -> Result<Part, Reason> {
-    let part = Part::new(bytes, bytes.len() as u64, LENGTH)?;
-    Ok(Part { file: Some(Box::new(bytes.to_vec())), ..part })
+/// An index file with these bytes.
+fn file(bytes: &[u8]) -> Result<IndexFile, Reason> {
+    let file = IndexFile::parse_header(bytes, bytes.len() as u64, HASH_BYTES)?;
+    Ok(IndexFile { bytes: Some(Box::new(bytes.to_vec())), ..file })
 }
 
+/// An index of one file with these bytes.
 fn read(bytes: &[u8]) -> Result<Index, Reason> {
-    Index::new(part(bytes)?).map(|(index, _)| index)
+    Index::from_file(file(bytes)?).map(|(index, _)| index)
 }
 
-fn listed(index: &Index) -> Vec<(String, ObjectId, u16, bool)> {
+/// All entries: path, id, stage, and whether they are only intended.
+fn list(index: &Index) -> Vec<(String, ObjectId, u16, bool)> {
     let mut listed = Vec::new();
     let mut entries = index.entries();
     while let Some(entry) = entries.next().expect("it was read before") {
@@ -83,9 +87,9 @@ fn listed(index: &Index) -> Vec<(String, ObjectId, u16, bool)> {
     listed
 }
 
-/// Looks at all that an index has cached.
-fn visit(index: &Index) -> usize {
-    let mut waiting: Vec<_> = index.cached().into_iter().collect();
+/// Visits all cached folders of an index, and counts them.
+fn count_cached(index: &Index) -> usize {
+    let mut waiting: Vec<_> = index.cached_top().into_iter().collect();
     let mut count = 0;
     while let Some(folder) = waiting.pop() {
         folder.id();
@@ -95,12 +99,13 @@ fn visit(index: &Index) -> usize {
     count
 }
 
-fn tree() -> Vec<u8> {
-    let hash = [9; LENGTH];
+/// The extension `TREE` of the entries in `ENTRIES`.
+fn tree_extension() -> Vec<u8> {
+    let hash = [9; HASH_BYTES];
     [&b"\x005 2\n"[..], &hash, b"dir\x003 1\n", &hash, b"in\0-1 0\n", b"a\x001 0\n", &hash].concat()
 }
 
-const ENTRIES: [Given; 6] = [
+const ENTRIES: [TestEntry; 6] = [
     ("a", 0, false),
     ("dir/b", 1, false),
     ("dir/b", 3, false),
@@ -110,11 +115,11 @@ const ENTRIES: [Given; 6] = [
 ];
 
 #[test]
-fn entries_are_read_in_every_version() {
+fn reads_entries_of_every_version() {
     let long: &str = "x/".repeat(3000).leak();
     let given = [&ENTRIES[..5], &[(&long[..5999], 0, false)], &ENTRIES[5..]].concat();
     for (version, given) in [(2, &given[..]), (3, &given), (4, &ENTRIES)] {
-        let bytes = written(version, given, &[(b"TREE", tree()), (b"XXXX", vec![1])]);
+        let bytes = index_bytes(version, given, &[(b"TREE", tree_extension()), (b"XXXX", vec![1])]);
         let index = read(&bytes).expect("an index");
         let expected: Vec<_> = given
             .iter()
@@ -122,31 +127,32 @@ fn entries_are_read_in_every_version() {
                 (path.to_owned(), ObjectId::new(&id(path)), stage, is_intended)
             })
             .collect();
-        assert_eq!(listed(&index), expected, "version {version}");
+        assert_eq!(list(&index), expected, "version {version}");
         let names: Vec<_> = index
-            .cached()
+            .cached_top()
             .expect("a top")
             .children()
             .into_iter()
             .map(|(name, folder)| (name, folder.id().is_some()))
             .collect();
         assert_eq!(names, [(&b"a"[..], true), (b"dir", true)]);
-        assert_eq!(visit(&index), 4);
+        assert_eq!(count_cached(&index), 4);
     }
     assert!(
-        read(&written(2, &[], &[(b"need", Vec::new())])).is_err_and(|reason| reason.name() == "unsupported")
+        read(&index_bytes(2, &[], &[(b"need", Vec::new())]))
+            .is_err_and(|reason| reason.name() == "unsupported")
     );
-    assert!(read(&written(5, &[], &[])).is_err_and(|reason| reason.name() == "unsupported"));
+    assert!(read(&index_bytes(5, &[], &[])).is_err_and(|reason| reason.name() == "unsupported"));
 }
 
 #[test]
-fn an_index_may_be_larger_than_what_is_held_of_it() {
-    let many: Vec<Given> = (0..5000).map(|n| (&*format!("{n:04}/{n}").leak(), 0, n % 7 == 0)).collect();
-    let longest = (&*"x".repeat(LONGEST_PATH).leak(), 0, false);
+fn reads_index_larger_than_its_window() {
+    let many: Vec<TestEntry> = (0..5000).map(|n| (&*format!("{n:04}/{n}").leak(), 0, n % 7 == 0)).collect();
+    let longest = (&*"x".repeat(MAX_PATH_BYTES).leak(), 0, false);
     for (version, given) in
         [(2, [&many[..], &[longest], &many].concat()), (4, [&many[..], &[longest]].concat())]
     {
-        let bytes = written(version, &given, &[(b"TREE", tree())]);
+        let bytes = index_bytes(version, &given, &[(b"TREE", tree_extension())]);
         let mut index = read(&bytes).expect("an index");
         let expected: Vec<_> = given
             .iter()
@@ -154,10 +160,10 @@ fn an_index_may_be_larger_than_what_is_held_of_it() {
                 (path.to_owned(), ObjectId::new(&id(path)), stage, is_intended)
             })
             .collect();
-        assert!(listed(&index) == expected, "version {version}");
-        assert_eq!(visit(&index), 4);
-        // Somebody has cut the file off since.
-        index.own.file = Some(Box::new(bytes[..bytes.len() / 2].to_vec()));
+        assert!(list(&index) == expected, "version {version}");
+        assert_eq!(count_cached(&index), 4);
+        // The file is truncated after it was opened.
+        index.own.bytes = Some(Box::new(bytes[..bytes.len() / 2].to_vec()));
         let mut entries = index.entries();
         let end = loop {
             match entries.next() {
@@ -166,55 +172,54 @@ fn an_index_may_be_larger_than_what_is_held_of_it() {
             }
         };
         assert!(end.is_err_and(|reason| reason.name() == "damaged"));
-        let too_long = (&*"x".repeat(LONGEST_PATH + 1).leak(), 0, false);
-        assert!(read(&written(version, &[&many[..], &[too_long]].concat(), &[])).is_err());
+        let too_long = (&*"x".repeat(MAX_PATH_BYTES + 1).leak(), 0, false);
+        assert!(read(&index_bytes(version, &[&many[..], &[too_long]].concat(), &[])).is_err());
     }
 }
 
-/// A bitmap of one word.
+/// A bitmap of one literal word.
 fn bitmap(bits: u64, count: u32) -> Vec<u8> {
     let words = [(1_u64 << 33).to_be_bytes(), bits.to_be_bytes()].concat();
     [&count.to_be_bytes()[..], &2_u32.to_be_bytes(), &words, &0_u32.to_be_bytes()].concat()
 }
 
-/// An index in two files: two entries of the base are gone, one is replaced, two more are new.
-fn split() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
-    let base = written(2, &[("a", 0, false), ("b", 0, false), ("d", 0, false), ("e", 0, false)], &[]);
-    let marks = [bitmap(0b1001, 4), bitmap(0b0010, 4)].concat();
-    let own = written(2, &[("", 0, false), ("c", 0, false), ("d", 2, false)], &[]);
-    (base, marks, own)
+/// A split index: its shared file, its bitmaps, its small file. Two entries are deleted, one is replaced, two are added.
+fn split_index() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let shared = index_bytes(2, &[("a", 0, false), ("b", 0, false), ("d", 0, false), ("e", 0, false)], &[]);
+    let bitmaps = [bitmap(0b1001, 4), bitmap(0b0010, 4)].concat();
+    let own = index_bytes(2, &[("", 0, false), ("c", 0, false), ("d", 2, false)], &[]);
+    (shared, bitmaps, own)
 }
 
-fn joined(base: &[u8], marks: &[u8], own: &[u8]) -> Option<Index> {
+/// The index of a shared file, bitmaps and a small file.
+fn join(shared: &[u8], bitmaps: &[u8], own: &[u8]) -> Option<Index> {
     let mut index = read(own).ok()?;
-    let mut base = part(base).ok()?;
-    extensions(&mut base).ok()?;
-    index.base = Some(Base::new(base, marks)?);
-    index.has_names().then_some(index)
+    let mut shared = file(shared).ok()?;
+    parse_extensions(&mut shared).ok()?;
+    index.shared = Some(SharedIndex::new(shared, bitmaps)?);
+    index.has_all_paths().then_some(index)
 }
 
 #[test]
-fn the_halves_of_a_split_index_are_put_together() {
-    let (base, marks, own) = split();
-    let index = joined(&base, &marks, &own).expect("an index");
-    let named = |path: &str, of: &str, stage| (path.to_owned(), ObjectId::new(&id(of)), stage, false);
-    assert_eq!(
-        listed(&index),
-        [named("b", "", 0), named("c", "c", 0), named("d", "d", 0), named("d", "d", 2)]
-    );
-    // Runs of one bit, and bits that nothing is there for.
+fn merges_both_files_of_split_index() {
+    let (shared, bitmaps, own) = split_index();
+    let index = join(&shared, &bitmaps, &own).expect("an index");
+    let entry =
+        |path: &str, id_path: &str, stage| (path.to_owned(), ObjectId::new(&id(id_path)), stage, false);
+    assert_eq!(list(&index), [entry("b", "", 0), entry("c", "c", 0), entry("d", "d", 0), entry("d", "d", 2)]);
+    // Runs of equal bits, also longer than the bitmap.
     let run =
         |run: u64| [&4_u32.to_be_bytes()[..], &1_u32.to_be_bytes(), &run.to_be_bytes(), &[0; 4]].concat();
-    assert_eq!(bits(&run(0), 4).expect("bits").0, [false; 4]);
-    assert_eq!(bits(&run(1 << 1), 4).expect("bits").0, [false; 4]);
-    assert_eq!(bits(&run(1 | 1 << 1), 64).expect("bits").0, [true; 64]);
+    assert_eq!(parse_bitmap(&run(0), 4).expect("bits").0, [false; 4]);
+    assert_eq!(parse_bitmap(&run(1 << 1), 4).expect("bits").0, [false; 4]);
+    assert_eq!(parse_bitmap(&run(1 | 1 << 1), 64).expect("bits").0, [true; 64]);
     for hostile in [1 | 1 << 1, u64::MAX >> 31, u64::MAX, 1 << 33] {
-        assert_eq!(bits(&run(hostile), 4), None, "{hostile:x}");
+        assert_eq!(parse_bitmap(&run(hostile), 4), None, "{hostile:x}");
     }
 }
 
 #[test]
-fn nothing_that_is_damaged_makes_it_panic() {
+fn damaged_index_never_panics() {
     let try_each = |bytes: &[u8], read: &dyn Fn(&[u8])| {
         (0..bytes.len()).for_each(|end| read(&bytes[..end]));
         for at in 0..bytes.len() {
@@ -226,34 +231,37 @@ fn nothing_that_is_damaged_makes_it_panic() {
         }
     };
     for version in [2, 4] {
-        try_each(&written(version, &ENTRIES, &[(b"TREE", tree()), (b"link", vec![5; LENGTH])]), &|bytes| {
-            if let Ok(index) = read(bytes) {
-                listed(&index);
-                visit(&index);
-            }
-        });
+        try_each(
+            &index_bytes(version, &ENTRIES, &[(b"TREE", tree_extension()), (b"link", vec![5; HASH_BYTES])]),
+            &|bytes| {
+                if let Ok(index) = read(bytes) {
+                    list(&index);
+                    count_cached(&index);
+                }
+            },
+        );
     }
-    let (base, marks, own) = split();
-    let try_joined = |base: &[u8], marks: &[u8], own: &[u8]| {
-        joined(base, marks, own).as_ref().map(listed);
+    let (shared, bitmaps, own) = split_index();
+    let try_join = |shared: &[u8], bitmaps: &[u8], own: &[u8]| {
+        join(shared, bitmaps, own).as_ref().map(list);
     };
-    try_each(&base, &|base| try_joined(base, &marks, &own));
-    try_each(&marks, &|marks| try_joined(&base, marks, &own));
-    try_each(&own, &|own| try_joined(&base, &marks, own));
+    try_each(&shared, &|shared| try_join(shared, &bitmaps, &own));
+    try_each(&bitmaps, &|bitmaps| try_join(&shared, bitmaps, &own));
+    try_each(&own, &|own| try_join(&shared, &bitmaps, own));
 }
 
 #[test]
-fn folders_in_folders_without_end_do_not_overflow_the_stack() {
+fn deeply_nested_folders_do_not_overflow_the_stack() {
     const DEPTH: usize = 300_000;
     let tree = [&b"\0-1 1\n"[..], &b"a\0-1 1\n".repeat(DEPTH), b"a\0-1 0\n"].concat();
-    let index = read(&written(2, &[], &[(b"TREE", tree)])).expect("an index");
-    assert_eq!(visit(&index), DEPTH + 2);
+    let index = read(&index_bytes(2, &[], &[(b"TREE", tree)])).expect("an index");
+    assert_eq!(count_cached(&index), DEPTH + 2);
     let many = [&b"\0-1 18446744073709551615\n"[..], b"a\0-1 0\n"].concat();
-    assert!(read(&written(2, &[], &[(b"TREE", many)])).is_err(), "it is cut off");
+    assert!(read(&index_bytes(2, &[], &[(b"TREE", many)])).is_err(), "it is cut off");
 }
 
 #[test]
-fn numbers_have_as_many_bytes_as_they_need() {
+fn reads_numbers_of_variable_length() {
     for (bytes, value) in
         [(&[0][..], 0), (&[127], 127), (&[128, 0], 128), (&[255, 127], 16511), (&[128, 128, 0], 16512)]
     {

@@ -1,49 +1,50 @@
-//! What can be wrong with an object.
+//! What can be wrong with an object, and the sentences that report it.
 
-use super::object::Sort;
+use super::object::ObjectType;
 use crate::input::{ObjectId, Reason};
 use std::fmt;
 
-/// Git does not make deltas of larger objects (`core.bigFileThreshold`).
-pub(crate) const MOST_AS_DELTA: u64 = 512 << 20;
+/// The largest object, and the largest delta, that is put together in memory. Git makes no deltas of larger objects
+/// (`core.bigFileThreshold`, 512 MiB by default).
+pub(crate) const MAX_DELTA_BYTES: u64 = 512 << 20;
 
-/// What is wrong with an object. It is shown in sentences that begin with the object's name.
+/// What is wrong with an object. Its text follows "OBJECT is damaged: ". Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Damage {
     /// The compressed data is no zlib stream.
     Corrupt,
-    /// It is shorter or longer than it declares.
+    /// The content is shorter or longer than the header declares.
     Length { held: u64, declared: u64 },
-    /// It is longer than it declares, and was not read to its end.
+    /// The content is longer than the header declares. It was not read to its end.
     TooLong { declared: u64 },
-    /// So few compressed bytes cannot hold what it declares.
+    /// The header declares more than the compressed bytes can hold.
     Size { declared: u64, compressed: u64 },
-    /// It does not fit into the memory that this machine can address.
+    /// The content does not fit into the address space of this machine.
     Memory,
-    /// A loose object begins with something else than a header.
+    /// A loose object does not begin with a header.
     Header,
-    /// The header of a loose object names an unknown sort of object.
-    HeaderSort,
+    /// The header of a loose object names an unknown type.
+    HeaderType,
     /// The header of a loose object has no size.
     HeaderSize,
     /// The pack ends before the entry does.
     PackEnd,
     /// An entry of a pack begins with an unknown type.
     PackEntry,
-    /// The checksum in the index of the pack is that of other bytes.
+    /// The checksum of the entry differs from the one in the index of the pack.
     Checksum,
     /// A delta names a base before the start of its pack.
     BaseOutside,
     /// A delta names a base where no entry begins.
     BaseOffset,
-    /// The base of a delta cannot be read; the message says why.
+    /// The base of a delta cannot be read, for this reason.
     BaseUnread { base: ObjectId, reason: Box<Reason> },
-    /// The base of a delta cannot be read, which was reported.
+    /// The base of a delta cannot be read. It is reported on its own.
     BaseDamaged { base: ObjectId },
     /// The base of a delta is so large that it is read as a stream.
     BaseTooLarge { size: u64 },
-    /// Deltas are based on each other.
-    Circle,
+    /// A delta is based on itself, directly or through other deltas.
+    DeltaCycle,
     /// A delta begins without sizes.
     DeltaHeader,
     /// A delta declares another size for its base than the base has.
@@ -56,21 +57,21 @@ pub(crate) enum Damage {
     DeltaTooLong,
     /// A delta makes fewer bytes than it declares.
     DeltaTooShort,
-    /// So few bytes of a delta cannot make what it declares.
+    /// A delta declares a larger result than its instructions can make.
     DeltaSize { declared: u64, delta: usize },
-    /// A delta has too many bytes.
+    /// The delta itself is too large.
     DeltaTooLarge { size: u64 },
-    /// A delta makes too many bytes.
+    /// The result of a delta is too large.
     ResultTooLarge { size: u64 },
-    /// It is of another sort than expected.
-    NotA(Sort),
-    /// It lacks the headers that a commit or tag begins with.
-    NoHeaders(Sort),
-    /// A tree has an entry that is not as git writes it.
+    /// The object has another type than the expected one.
+    NotA(ObjectType),
+    /// A commit or tag lacks the fields that its header begins with.
+    NoHeaders(ObjectType),
+    /// A tree has a malformed entry.
     TreeEntry,
-    /// A tree has too many bytes.
+    /// A tree is too large to be parsed.
     TreeTooLarge { size: u64 },
-    /// A tree is in more folders than git allows.
+    /// A tree is nested in more folders than git allows.
     TreeTooDeep,
 }
 
@@ -86,20 +87,20 @@ impl fmt::Display for Damage {
                 write!(f, "it declares {declared} bytes, more than its {compressed} compressed ones can hold")
             }
             Damage::Memory => f.write_str("it does not fit into the memory that this machine can address"),
-            Damage::Header => f.write_str("its header is none"),
-            Damage::HeaderSort => f.write_str("its header names no sort of object"),
+            Damage::Header => f.write_str("it does not begin with a header"),
+            Damage::HeaderType => f.write_str("its header has an unknown type"),
             Damage::HeaderSize => f.write_str("its header has no size"),
             Damage::PackEnd => f.write_str("its pack is cut off"),
-            Damage::PackEntry => f.write_str("its entry in the pack does not begin as one"),
-            Damage::Checksum => f.write_str("its bytes are not those that were packed"),
-            Damage::BaseOutside => f.write_str("its delta is based on what lies outside of the pack"),
-            Damage::BaseOffset => f.write_str("its delta is based on what is no entry of the pack"),
+            Damage::PackEntry => f.write_str("its entry in the pack has an unknown type"),
+            Damage::Checksum => f.write_str("its checksum differs from the one in the index of the pack"),
+            Damage::BaseOutside => f.write_str("its delta has a base outside of the pack"),
+            Damage::BaseOffset => f.write_str("its delta has a base where no entry of the pack begins"),
             Damage::BaseUnread { base, reason } => write!(f, "the base of its delta, {base}, {reason}"),
             Damage::BaseDamaged { base } => {
                 write!(f, "its delta is based on {base}, which cannot be read")
             }
             Damage::BaseTooLarge { size } => write!(f, "its delta is based on an object of {size} bytes"),
-            Damage::Circle => f.write_str("its deltas go in a circle"),
+            Damage::DeltaCycle => f.write_str("its delta is based on itself"),
             Damage::DeltaHeader => f.write_str("its delta declares no size"),
             Damage::DeltaBase => f.write_str("its delta belongs to another base"),
             Damage::DeltaCopy => f.write_str("its delta copies what its base does not have"),
@@ -112,14 +113,14 @@ impl fmt::Display for Damage {
                 write!(f, "its delta declares {declared} bytes, more than its {delta} own ones can make")
             }
             Damage::DeltaTooLarge { size } => {
-                write!(f, "its delta has {size} bytes; at most {MOST_AS_DELTA} can be read")
+                write!(f, "its delta has {size} bytes; at most {MAX_DELTA_BYTES} can be read")
             }
             Damage::ResultTooLarge { size } => {
-                write!(f, "it is a delta of {size} bytes; at most {MOST_AS_DELTA} can be read so")
+                write!(f, "it is a delta of {size} bytes; at most {MAX_DELTA_BYTES} can be read so")
             }
             Damage::NotA(sort) => write!(f, "it is no {}", sort.name()),
             Damage::NoHeaders(sort) => write!(f, "it does not begin as a {}", sort.name()),
-            Damage::TreeEntry => f.write_str("it is a tree with an entry that is none"),
+            Damage::TreeEntry => f.write_str("the tree has a malformed entry"),
             Damage::TreeTooLarge { size } => write!(f, "it is a tree of {size} bytes"),
             Damage::TreeTooDeep => f.write_str("its folders are too deep for git"),
         }

@@ -1,18 +1,35 @@
-//! Deltas: an object told as copies from another one and insertions (git's pack-format, "Deltified representation").
+//! Reads and applies deltas. A delta describes an object by instructions: copy bytes of a base object, or insert new bytes.
+//!
+//! The format is in gitformat-pack, section "Deltified representation". A delta begins with two sizes, of its base and of
+//! its result. Instructions follow up to its end. Nothing here inflates: callers pass whole deltas and bases.
 
 use super::damage::Damage;
-use crate::git::marks::Copied;
+use crate::git::marks::CopiedSpan;
 
-/// The sizes that a delta declares: of its base and of its result, and where its instructions begin.
-pub(crate) fn sizes(delta: &[u8]) -> Option<(u64, u64, usize)> {
-    let mut at = 0;
-    let base = size(delta, &mut at)?;
-    let result = size(delta, &mut at)?;
-    Some((base, result, at))
+/// The header of a delta.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeltaHeader {
+    pub(crate) base_bytes: u64,
+    pub(crate) result_bytes: u64,
+    /// Where in the delta its instructions begin.
+    pub(crate) instructions_start: usize,
 }
 
-/// A size, seven bits a byte, the lowest first.
-fn size(delta: &[u8], at: &mut usize) -> Option<u64> {
+impl DeltaHeader {
+    /// Parses the two sizes that a delta begins with. `None` if they are cut off or malformed.
+    pub(crate) fn parse(delta: &[u8]) -> Option<DeltaHeader> {
+        let mut at = 0;
+        let base_bytes = read_size(delta, &mut at)?;
+        let result_bytes = read_size(delta, &mut at)?;
+        Some(DeltaHeader { base_bytes, result_bytes, instructions_start: at })
+    }
+}
+
+/// Reads the size at `at` and moves `at` behind it. `None` if it is cut off or has more than 63 bits.
+///
+/// Each byte has seven bits of the size, the lowest ones first. Its top bit is set if another byte follows.
+/// For example, `0x90 0x4E` is `0x10 + (0x4E << 7)`, which is 10,000.
+fn read_size(delta: &[u8], at: &mut usize) -> Option<u64> {
     let mut size = 0u64;
     for shift in (0..63).step_by(7) {
         let byte = *delta.get(*at)?;
@@ -28,34 +45,42 @@ fn size(delta: &[u8], at: &mut usize) -> Option<u64> {
 /// An instruction of a delta.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Instruction<'a> {
-    /// Bytes of the base: from where, and how many.
-    Copy(usize, usize),
-    /// Bytes of the delta itself.
+    /// Copy `length` bytes of the base from `offset` on.
+    Copy { offset: usize, length: usize },
+    /// Insert these bytes, which are in the delta itself.
     Insert(&'a [u8]),
 }
 
-/// For each command that copies, which of the bytes behind it stands for each of its seven bits; the eighth, which is zero,
-/// for a bit that is not set.
-const PLACES: [[u8; 7]; 128] = {
-    let mut places = [[7; 7]; 128];
+/// For each command that copies, and each of its seven bits: the index of the byte that belongs to the bit.
+///
+/// Only set bits have a byte. Bits that are not set have the index 7, where [`read_instruction`] keeps a zero.
+/// For example, the command `0b001_0001` has two bytes, for its bits 0 and 4: `[0, 7, 7, 7, 1, 7, 7]`.
+const BYTE_INDEX: [[u8; 7]; 128] = {
+    let mut table = [[7; 7]; 128];
     let mut command = 0;
     while command < 128 {
-        let (mut bit, mut place) = (0, 0);
+        let (mut bit, mut index) = (0, 0);
         while bit < 7 {
             if command >> bit & 1 == 1 {
-                places[command][bit] = place;
-                place += 1;
+                table[command][bit] = index;
+                index += 1;
             }
             bit += 1;
         }
         command += 1;
     }
-    places
+    table
 };
 
-/// Reads the instruction at `at` and moves behind it; nothing if it is not as git writes it.
+/// The length of a copy whose instruction declares 0.
+const COPY_BYTES_FOR_ZERO: usize = 0x1_0000;
+
+/// Reads the instruction at `at` and moves `at` behind it. `None` if it does not exist or is cut off.
+///
+/// A command below 0x80 is the number of bytes to insert. Otherwise its seven low bits say which of the four bytes of an
+/// offset and of the three bytes of a length follow. The others are zero.
 #[inline(always)]
-pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruction<'a>> {
+pub(crate) fn read_instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruction<'a>> {
     let command = *delta.get(*at)?;
     *at += 1;
     if command & 0x80 == 0 {
@@ -63,11 +88,10 @@ pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruc
         *at += inserted.len();
         return (!inserted.is_empty()).then_some(Instruction::Insert(inserted));
     }
-    // Seven bits say which of seven bytes follow; one that does not is zero. By a table, without branches: commands follow no
-    // pattern.
+    // A table selects the bytes without branches. Commands vary so much that branches on their bits are mispredicted.
     let mut bytes = [0; 8];
     match delta.get(*at..*at + 7) {
-        Some(there) => bytes[..7].copy_from_slice(there),
+        Some(next) => bytes[..7].copy_from_slice(next),
         None => {
             let rest = delta.get(*at..)?;
             bytes[..rest.len()].copy_from_slice(rest);
@@ -77,30 +101,30 @@ pub(crate) fn instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<Instruc
     if *at > delta.len() {
         return None;
     }
-    let byte = |bit: usize| bytes[usize::from(PLACES[usize::from(command & 0x7F)][bit] & 7)];
+    let byte = |bit: usize| bytes[usize::from(BYTE_INDEX[usize::from(command & 0x7F)][bit] & 7)];
     let offset = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]) as usize;
     let length = u32::from_le_bytes([byte(4), byte(5), byte(6), 0]) as usize;
-    Some(Instruction::Copy(offset, if length == 0 { 0x1_0000 } else { length }))
+    Some(Instruction::Copy { offset, length: if length == 0 { COPY_BYTES_FOR_ZERO } else { length } })
 }
 
-/// Applies the instructions in `delta` from `at` on to `base`; they have to fill `out`. `copied` is told each stretch of
-/// `out` that was copied.
+/// Applies the instructions in `delta` from `at` on to `base`. They have to fill `out` exactly. `copied` is called with each
+/// span of `out` that is copied from the base.
 ///
 /// # Errors
-/// What is wrong.
+/// An instruction is malformed, copies from outside of the base, or the result has another length than `out`.
 pub(crate) fn apply(
     base: &[u8],
     delta: &[u8],
     mut at: usize,
     out: &mut [u8],
-    mut copied: impl FnMut(Copied),
+    mut copied: impl FnMut(CopiedSpan),
 ) -> Result<(), Damage> {
     let mut written = 0;
     while at < delta.len() {
-        let piece = match instruction(delta, &mut at) {
+        let piece = match read_instruction(delta, &mut at) {
             Some(Instruction::Insert(piece)) => piece,
-            Some(Instruction::Copy(offset, length)) => {
-                copied(Copied { start: written, end: written + length, from: offset });
+            Some(Instruction::Copy { offset, length }) => {
+                copied(CopiedSpan { start: written, end: written + length, base_start: offset });
                 base.get(offset..offset + length).ok_or(Damage::DeltaCopy)?
             }
             None => return Err(Damage::DeltaInstruction),
@@ -112,46 +136,57 @@ pub(crate) fn apply(
     if written == out.len() { Ok(()) } else { Err(Damage::DeltaTooShort) }
 }
 
-/// What a delta makes of a base, without the inside of long copies: what stands within `reach` bytes of what it inserts, or
-/// of where two copies meet, stands in `out` as it does in the result, and so do its first `head` bytes. Far cheaper than the
-/// result itself.
+/// Which bytes of a result [`condense`] keeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// The first bytes of the result.
+    pub(crate) head_bytes: usize,
+    /// The bytes on each side of an insertion, and of the seam where two copies meet.
+    pub(crate) context_bytes: usize,
+}
+
+/// Applies a delta, but leaves the inside of long copies out of `out`. This is far cheaper than the whole result.
+///
+/// If the base has no secret, a secret in the result overlaps an insertion or a seam between copies. `kept` says how
+/// much around these is written. `result_bytes` is the size that the delta declares.
 ///
 /// # Errors
-/// What is wrong: the same as of [`apply`].
+/// The same as of [`apply`].
 pub(crate) fn condense(
     base: &[u8],
     delta: &[u8],
     mut at: usize,
-    size: usize,
-    (head, reach): (usize, usize),
+    result_bytes: usize,
+    kept: Kept,
     out: &mut Vec<u8>,
 ) -> Result<(), Damage> {
+    let Kept { head_bytes, context_bytes } = kept;
     out.clear();
     let mut written = 0;
     while at < delta.len() {
-        match instruction(delta, &mut at) {
+        match read_instruction(delta, &mut at) {
             Some(Instruction::Insert(piece)) => {
                 out.extend_from_slice(piece);
                 written += piece.len();
             }
-            Some(Instruction::Copy(offset, length)) => {
+            Some(Instruction::Copy { offset, length }) => {
                 let piece = base.get(offset..offset + length).ok_or(Damage::DeltaCopy)?;
-                let first = reach.max(head.saturating_sub(written));
-                if length <= first + reach {
+                let kept_at_start = context_bytes.max(head_bytes.saturating_sub(written));
+                if length <= kept_at_start + context_bytes {
                     out.extend_from_slice(piece);
                 } else {
-                    out.extend_from_slice(&piece[..first]);
-                    out.extend_from_slice(&piece[length - reach..]);
+                    out.extend_from_slice(&piece[..kept_at_start]);
+                    out.extend_from_slice(&piece[length - context_bytes..]);
                 }
                 written += length;
             }
             None => return Err(Damage::DeltaInstruction),
         }
-        if written > size {
+        if written > result_bytes {
             return Err(Damage::DeltaTooLong);
         }
     }
-    if written == size { Ok(()) } else { Err(Damage::DeltaTooShort) }
+    if written == result_bytes { Ok(()) } else { Err(Damage::DeltaTooShort) }
 }
 
 #[cfg(test)]
@@ -159,39 +194,42 @@ mod tests {
     use super::*;
 
     fn applied(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, String> {
-        let (_, size, at) = sizes(delta).ok_or("no sizes")?;
-        let mut out = vec![0; usize::try_from(size).expect("small")];
-        apply(base, delta, at, &mut out, |_| {}).map_err(|damage| damage.to_string())?;
+        let header = DeltaHeader::parse(delta).ok_or("no sizes")?;
+        let mut out = vec![0; usize::try_from(header.result_bytes).expect("a small result")];
+        apply(base, delta, header.instructions_start, &mut out, |_| {})
+            .map_err(|damage| damage.to_string())?;
         Ok(out)
     }
 
     #[test]
-    fn copies_and_insertions_are_joined() {
+    fn applies_copies_and_insertions_in_order() {
         // Of "0123456789": copy 4 from 2, insert "ab", copy 3 from 0.
         let delta = [10, 9, 0b1001_0001, 2, 4, 2, b'a', b'b', 0b1001_0000, 3];
         assert_eq!(applied(b"0123456789", &delta), Ok(b"2345ab012".to_vec()));
     }
 
     #[test]
-    fn what_is_condensed_keeps_what_stands_around_seams() {
+    fn condensed_result_keeps_the_bytes_around_seams() {
         // Copy 8 from 1, insert "ab", copy 3 from 0.
         let delta = [10, 13, 0b1001_0001, 1, 8, 2, b'a', b'b', 0b1001_0000, 3];
-        let condensed = |reach| {
+        let condensed = |head_bytes, context_bytes| {
             let mut out = Vec::new();
-            condense(b"0123456789", &delta, 2, 13, reach, &mut out).map(|()| out)
+            let kept = Kept { head_bytes, context_bytes };
+            condense(b"0123456789", &delta, 2, 13, kept, &mut out).map(|()| out)
         };
-        assert_eq!(condensed((5, 1)), Ok(b"123458ab02".to_vec()));
-        assert_eq!(condensed((0, 2)), Ok(b"1278ab012".to_vec()));
-        assert_eq!(condensed((0, 4)), Ok(b"12345678ab012".to_vec()));
+        assert_eq!(condensed(5, 1), Ok(b"123458ab02".to_vec()));
+        assert_eq!(condensed(0, 2), Ok(b"1278ab012".to_vec()));
+        assert_eq!(condensed(0, 4), Ok(b"12345678ab012".to_vec()));
         let mut out = Vec::new();
-        for size in [12, 14] {
-            assert!(condense(b"0123456789", &delta, 2, size, (0, 2), &mut out).is_err());
+        let kept = Kept { head_bytes: 0, context_bytes: 2 };
+        for wrong_size in [12, 14] {
+            assert!(condense(b"0123456789", &delta, 2, wrong_size, kept, &mut out).is_err());
         }
-        assert!(condense(b"01234567", &delta, 2, 13, (0, 2), &mut out).is_err());
+        assert!(condense(b"01234567", &delta, 2, 13, kept, &mut out).is_err());
     }
 
     #[test]
-    fn a_delta_that_lies_is_refused() {
+    fn refuses_delta_that_is_malformed() {
         let base = b"0123456789";
         for (delta, why) in [
             (&[10, 4, 0b1001_0001, 8, 4][..], "its delta copies what its base does not have"),

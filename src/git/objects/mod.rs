@@ -1,4 +1,8 @@
-//! The object database: loose objects and packs, of the repository and of those that it borrows from.
+//! The object database of a repository. It reads single objects from loose files and packs.
+//!
+//! The database consists of the repository's `objects` folder and of its alternates, the folders that it borrows from.
+//! [`Objects`] opens all packs once and finds an object by its id. What cannot be opened is kept in `damage`, and the caller
+//! reports it. `git/walk` reads all objects of a pack, which is faster than to ask here for each.
 
 pub(crate) mod damage;
 pub(crate) mod delta;
@@ -7,13 +11,13 @@ pub(crate) mod loose;
 pub(crate) mod object;
 pub(crate) mod pack;
 
-use crate::file::open::{open, read_bytes};
+use crate::file::open::{Links, open, read_bytes, reason};
 use crate::file::path::native_path;
 use crate::git::error::FileError;
 use crate::input::{ObjectId, Reason};
-use damage::{Damage, MOST_AS_DELTA};
+use damage::{Damage, MAX_DELTA_BYTES};
 use inflate::Inflater;
-use object::Sort;
+use object::ObjectType;
 use pack::Pack;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -22,62 +26,66 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How often a database is opened again, because git moved its packs at that moment.
+/// How often a database is opened at most, if git changes its packs at that moment.
 const MAX_TRIES: usize = 5;
 
-/// How long git has between two tries to add or remove the index of a pack. In one of 20 scans beside `git repack`, five
-/// tries without a pause all met a pack that had no index yet.
+/// The pause between two tries, in which git can add or remove the index of a pack.
+///
+/// In one of 20 scans beside `git repack`, five tries without a pause all met a pack that had no index yet.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The object database of a repository.
 ///
-/// Git may repack it during a scan: loose objects and old packs vanish, and new packs have their objects. A pack that is
-/// open stays readable, so only a missing object needs another look. Packs never change once they are listed here. A later
-/// look makes a database of its own, which [`Objects::newer`] keeps.
+/// Git may repack during a scan: loose objects and old packs vanish, and new packs have their objects. A pack that is open
+/// stays readable, so the database is opened again only if an object is missing. The list of packs never changes. A newer
+/// list is a database of its own, which [`Objects::newer`] keeps.
 pub(crate) struct Objects {
-    /// The folders that the repository names, without alternates.
-    named: Vec<PathBuf>,
-    /// Its folders: the repository's own first, then the alternates.
+    /// The folders that the caller named, without alternates.
+    own_folders: Vec<PathBuf>,
+    /// All folders: those that the caller named, each before its alternates.
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) packs: Vec<Pack>,
-    /// The index files of packs that were there.
-    indices: BTreeSet<PathBuf>,
-    /// Whether some objects are left out on purpose: a clone with `--filter`.
+    /// The index files of the packs that existed when the database was opened.
+    index_files: BTreeSet<PathBuf>,
+    /// Whether the repository lacks objects on purpose: a clone with `--filter`.
     pub(crate) is_partial: bool,
     pub(crate) hash: gix_hash::Kind,
-    /// What of it cannot be used, and why.
+    /// The files and folders of the database that cannot be used, and why.
     pub(crate) damage: Vec<FileError>,
-    /// The same database, opened again because git had added packs.
+    /// The same database, opened again after git had added packs.
     newer: OnceLock<Box<Objects>>,
-    /// How many databases this one is newer than.
+    /// How often the database was opened again before this one.
     generation: usize,
-    /// How many missing objects have caused a look for new packs.
-    looks: AtomicUsize,
+    /// How often a missing object has caused a search for new packs.
+    searches_for_packs: AtomicUsize,
 }
 
 /// The loose objects of a database.
 #[derive(Default)]
 pub(crate) struct LooseObjects {
-    /// Each with the number of its folder.
+    /// Each id, with the index of its folder in [`Objects::folders`].
     pub(crate) ids: Vec<(ObjectId, u32)>,
     /// Folders that cannot be listed, and why.
     pub(crate) damage: Vec<FileError>,
 }
 
-/// An object, whole or as a stream.
+/// The content of a blob.
 pub(crate) enum Content<'o> {
     Whole(Vec<u8>),
-    /// Its size as it declares it, and its bytes.
+    /// A large blob: its declared size in bytes, and a reader.
     Stream(u64, Box<dyn Read + 'o>),
 }
 
 impl Objects {
-    /// Opens the database in these folders, and in those that they borrow from.
+    /// Opens the database in these folders and their alternates. Never fails: see [`Objects::damage`].
     pub(crate) fn open(folders: &[PathBuf], hash: gix_hash::Kind) -> Objects {
         Objects::open_generation(folders, hash, 0)
     }
 
-    /// Opens the database and lists its loose objects, so that no object is in neither list.
+    /// Opens the database and lists its loose objects, so that each object is in a pack or in the list.
+    ///
+    /// Git may move loose objects into a new pack after the packs are opened and before the loose objects are listed. Then
+    /// both are read again. After [`MAX_TRIES`] the database is reported as damaged.
     pub(crate) fn open_with_loose(folders: &[PathBuf], hash: gix_hash::Kind) -> (Objects, LooseObjects) {
         let mut tries = 1;
         loop {
@@ -88,7 +96,6 @@ impl Objects {
                 let ids = loose::list(folder, hash.len_in_bytes(), |error| damage.push(error));
                 loose.ids.extend(ids.into_iter().map(|id| (id, number)));
             }
-            // Git may have packed loose objects after the packs were listed.
             if !objects.has_new_packs() {
                 return (objects, loose);
             }
@@ -102,23 +109,24 @@ impl Objects {
         }
     }
 
-    fn open_generation(named: &[PathBuf], hash: gix_hash::Kind, generation: usize) -> Objects {
+    /// Opens the database, again while git is adding or removing a pack.
+    fn open_generation(own_folders: &[PathBuf], hash: gix_hash::Kind, generation: usize) -> Objects {
         let mut tries = 1;
         loop {
             let mut objects = Objects {
-                named: named.to_vec(),
+                own_folders: own_folders.to_vec(),
                 folders: Vec::new(),
                 packs: Vec::new(),
-                indices: BTreeSet::new(),
+                index_files: BTreeSet::new(),
                 is_partial: false,
                 hash,
                 damage: Vec::new(),
                 newer: OnceLock::new(),
                 generation,
-                looks: AtomicUsize::new(0),
+                searches_for_packs: AtomicUsize::new(0),
             };
-            let is_moving = objects.open_folders();
-            if !is_moving || tries == MAX_TRIES {
+            let lacks_index = objects.open_folders();
+            if !lacks_index || tries == MAX_TRIES {
                 return objects;
             }
             tries += 1;
@@ -126,11 +134,11 @@ impl Objects {
         }
     }
 
-    /// Opens all folders. Returns whether a pack has no index, as while git adds or removes it.
+    /// Opens all folders and their alternates. Returns whether a pack has no index: git may be adding or removing it.
     fn open_folders(&mut self) -> bool {
-        let mut is_moving = false;
+        let mut lacks_index = false;
         let mut seen = BTreeSet::new();
-        let mut waiting: Vec<PathBuf> = self.named.iter().rev().cloned().collect();
+        let mut waiting: Vec<PathBuf> = self.own_folders.iter().rev().cloned().collect();
         while let Some(folder) = waiting.pop() {
             let real = match folder.canonicalize() {
                 Ok(real) if real.is_dir() => real,
@@ -142,36 +150,38 @@ impl Objects {
             if !seen.insert(real) {
                 continue;
             }
-            waiting.extend(self.alternates(&folder));
-            is_moving |= self.open_packs(&folder);
+            waiting.extend(self.alternates(&folder).into_iter().rev());
+            lacks_index |= self.open_packs(&folder);
             self.folders.push(folder);
         }
-        is_moving
+        lacks_index
     }
 
-    /// The database as it is now, if git has added packs since this one was opened. Git also looks again before it calls an
-    /// object missing (`reprepare_packed_git`).
+    /// The database opened again, if git has added packs since this one was opened. `None` if it has not.
+    ///
+    /// Git also searches for new packs before it calls an object missing (`reprepare_packed_git`).
     fn newer(&self) -> Option<&Objects> {
-        /// Each keeps its packs mapped.
+        /// Each generation keeps its packs mapped.
         const MAX_GENERATIONS: usize = 8;
-        /// A partial clone may lack a million objects, and each look lists a folder.
-        const MAX_LOOKS: usize = 10_000;
+        /// A partial clone may lack a million objects, and each search lists a folder.
+        const MAX_SEARCHES: usize = 10_000;
         if let Some(newer) = self.newer.get() {
             return Some(newer);
         }
-        let may_look = self.generation < MAX_GENERATIONS
-            && self.looks.fetch_add(1, Ordering::Relaxed) < MAX_LOOKS
+        let is_outdated = self.generation < MAX_GENERATIONS
+            && self.searches_for_packs.fetch_add(1, Ordering::Relaxed) < MAX_SEARCHES
             && self.has_new_packs();
-        let open = || Box::new(Objects::open_generation(&self.named, self.hash, self.generation + 1));
-        may_look.then(|| &**self.newer.get_or_init(open))
+        if !is_outdated {
+            return None;
+        }
+        let open = || Box::new(Objects::open_generation(&self.own_folders, self.hash, self.generation + 1));
+        Some(self.newer.get_or_init(open))
     }
 
-    /// Whether there are packs that were not there when the database was opened.
+    /// Whether git has added packs since the database was opened.
     fn has_new_packs(&self) -> bool {
         let is_new = |file: PathBuf| {
-            file.extension().is_some_and(|extension| extension == "idx")
-                && !is_temporary(&file)
-                && !self.indices.contains(&file)
+            has_extension(&file, "idx") && !is_temporary(&file) && !self.index_files.contains(&file)
         };
         self.folders.iter().any(|folder| match folder.join("pack").read_dir() {
             Ok(entries) => entries.filter_map(Result::ok).any(|entry| is_new(entry.path())),
@@ -179,18 +189,19 @@ impl Objects {
         })
     }
 
-    /// What of the database cannot be used, as the latest look found it.
+    /// The damage of the newest generation: what of the database cannot be used now.
     pub(crate) fn latest_damage(&self) -> &[FileError] {
         self.newer.get().map_or(&self.damage, |newer| newer.latest_damage())
     }
 
-    /// The folders that this one borrows from, the last first.
+    /// The alternates of a folder: the folders that its `info/alternates` lists, relative to it. A file that cannot be read
+    /// counts as damage.
     fn alternates(&mut self, folder: &Path) -> Vec<PathBuf> {
         let file = folder.join("info/alternates");
-        let text = match open(&file, true) {
+        let text = match open(&file, Links::Follow) {
             Err(Reason::NotFound) => return Vec::new(),
             Err(reason) => Err(reason),
-            Ok(_) => read_bytes(&file, true).map_err(Reason::Unreadable),
+            Ok(_) => read_bytes(&file, Links::Follow).map_err(Reason::Unreadable),
         };
         let text = match text {
             Ok(text) => text,
@@ -199,142 +210,157 @@ impl Objects {
                 return Vec::new();
             }
         };
-        let lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-        let unquoted =
-            lines.map(|line| match line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")) {
-                Some(quoted) => unescaped(quoted),
+        let mut folders = Vec::new();
+        for line in text.split(|&byte| byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
+            }
+            let path = match line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")) {
+                Some(quoted) => unquote(quoted),
                 None => line.to_vec(),
-            });
-        let mut folders: Vec<_> = unquoted.map(|line| folder.join(native_path(line))).collect();
-        folders.reverse();
+            };
+            folders.push(folder.join(native_path(path)));
+        }
         folders
     }
 
-    /// Opens the packs of a folder. Returns whether one has no index.
+    /// Opens the packs of a folder. Returns whether one has no index: git may be adding or removing it.
     fn open_packs(&mut self, folder: &Path) -> bool {
-        let folder = folder.join("pack");
-        let mut is_moving = false;
-        let entries = match folder.read_dir() {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return is_moving,
-            Err(error) => {
-                self.damage.push(FileError::new(folder, crate::file::open::reason(&error)));
-                return is_moving;
-            }
-        };
-        let mut files = BTreeSet::new();
-        for entry in entries {
-            match entry {
-                Ok(entry) => drop(files.insert(entry.path())),
-                Err(error) => {
-                    self.damage.push(FileError::new(folder.clone(), crate::file::open::reason(&error)))
-                }
-            }
-        }
-        let extension = |file: &Path, is: &str| file.extension().is_some_and(|extension| extension == is);
-        for file in files.iter().filter(|file| extension(file, "promisor")) {
+        let files = self.list_files(&folder.join("pack"));
+        let mut lacks_index = false;
+        for file in files.iter().filter(|file| has_extension(file, "promisor")) {
             self.is_partial |= !is_temporary(file);
         }
-        for file in files.iter().filter(|file| extension(file, "idx")) {
-            let damage = &mut self.damage;
-            match Pack::open(file, self.hash, &mut |error| damage.push(error)) {
-                Ok(pack) => self.packs.push(pack),
-                // Git removes the index of a pack first: another pack has its objects.
-                Err(wrong) if !file.exists() => {
-                    is_moving |= !is_temporary(file);
-                    self.damage.extend(Some(wrong).filter(|_| !is_temporary(file)));
-                    continue;
-                }
-                Err(wrong) => self.damage.push(wrong),
-            }
-            self.indices.insert(file.clone());
+        for file in files.iter().filter(|file| has_extension(file, "idx")) {
+            lacks_index |= self.open_pack(file);
         }
-        for file in files.iter().filter(|file| extension(file, "pack") && !is_temporary(file)) {
+        for file in files.iter().filter(|file| has_extension(file, "pack") && !is_temporary(file)) {
             if !files.contains(&file.with_extension("idx")) {
                 let why = "it has no index, so its objects are not known".to_owned();
                 self.damage.push(FileError::new(file.clone(), Reason::Damaged(why)));
                 // Git adds the index of a pack last.
-                is_moving = true;
+                lacks_index = true;
             }
         }
-        is_moving
+        lacks_index
     }
 
-    /// Reads an object that is to be of this sort.
-    ///
-    /// # Errors
-    /// Why it cannot be read.
-    pub(crate) fn read(&self, id: &ObjectId, sort: Sort, inflater: &mut Inflater) -> Result<Vec<u8>, Reason> {
-        let (found, object) = self.read_any(id, inflater)?;
-        if found == sort { Ok(object) } else { Err(Damage::NotA(sort).into()) }
+    /// Opens the pack of an index. Returns whether git has removed the index since the folder was listed.
+    fn open_pack(&mut self, index: &Path) -> bool {
+        let damage = &mut self.damage;
+        match Pack::open(index, self.hash, &mut |error| damage.push(error)) {
+            Ok(pack) => self.packs.push(pack),
+            // Git removes the index of a pack first. Another pack has its objects.
+            Err(_) if !index.exists() && is_temporary(index) => return false,
+            Err(error) if !index.exists() => {
+                self.damage.push(error);
+                return true;
+            }
+            Err(error) => self.damage.push(error),
+        }
+        self.index_files.insert(index.to_owned());
+        false
     }
 
-    /// Reads an object whole, whatever it is.
+    /// The files in a folder. Empty if it does not exist. What cannot be listed counts as damage.
+    fn list_files(&mut self, folder: &Path) -> BTreeSet<PathBuf> {
+        let mut files = BTreeSet::new();
+        let entries = match folder.read_dir() {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return files,
+            Err(error) => {
+                self.damage.push(FileError::new(folder, reason(&error)));
+                return files;
+            }
+        };
+        for entry in entries {
+            match entry {
+                Ok(entry) => drop(files.insert(entry.path())),
+                Err(error) => self.damage.push(FileError::new(folder, reason(&error))),
+            }
+        }
+        files
+    }
+
+    /// Reads an object of a known type.
     ///
     /// # Errors
-    /// Why it cannot be read.
-    pub(crate) fn read_any(&self, id: &ObjectId, inflater: &mut Inflater) -> Result<(Sort, Vec<u8>), Reason> {
-        self.read_within(id, inflater, 0).or_else(|reason| match self.newer() {
+    /// The reason if it is missing or damaged. [`Damage::NotA`] if it has another type.
+    pub(crate) fn read(
+        &self,
+        id: &ObjectId,
+        expected: ObjectType,
+        inflater: &mut Inflater,
+    ) -> Result<Vec<u8>, Reason> {
+        let (object_type, object) = self.read_any(id, inflater)?;
+        if object_type == expected { Ok(object) } else { Err(Damage::NotA(expected).into()) }
+    }
+
+    /// Reads an object of any type into memory. Searches for new packs if it is not there.
+    ///
+    /// # Errors
+    /// The reason if it is missing ([`Reason::NotFound`]) or damaged.
+    pub(crate) fn read_any(
+        &self,
+        id: &ObjectId,
+        inflater: &mut Inflater,
+    ) -> Result<(ObjectType, Vec<u8>), Reason> {
+        self.read_here(id, inflater, 0).or_else(|reason| match self.newer() {
             Some(newer) => newer.read_any(id, inflater),
             None => Err(reason),
         })
     }
 
-    /// `depth` counts the packs that a delta leads through.
-    fn read_within(
+    /// Reads an object from this generation. A damaged copy is no error if another pack or folder has a sound one.
+    ///
+    /// A delta may have its base in another pack. `depth` counts these steps, since forged packs can form a cycle.
+    ///
+    /// # Errors
+    /// The reason of the last copy that could not be read. [`Reason::NotFound`] if there is no copy.
+    fn read_here(
         &self,
         id: &ObjectId,
         inflater: &mut Inflater,
         depth: usize,
-    ) -> Result<(Sort, Vec<u8>), Reason> {
-        let mut wrong = None;
+    ) -> Result<(ObjectType, Vec<u8>), Reason> {
+        let read_outside_base = |base: &ObjectId| {
+            if depth > self.packs.len() {
+                return Err(Damage::DeltaCycle);
+            }
+            let object = self.read_here(base, &mut Inflater::new(), depth + 1);
+            object.map_err(|reason| Damage::BaseUnread { base: *base, reason: Box::new(reason) })
+        };
+        let mut last_error = Reason::NotFound;
         for pack in &self.packs {
             let Some(position) = pack.position(id) else { continue };
-            let elsewhere = |base: &ObjectId| {
-                if depth > self.packs.len() {
-                    return Err(Damage::Circle);
-                }
-                let read = self.read_within(base, &mut Inflater::new(), depth + 1);
-                read.map_err(|reason| Damage::BaseUnread { base: *base, reason: Box::new(reason) })
-            };
-            match pack.read(pack.offset(position), inflater, &elsewhere) {
+            match pack.read(pack.offset(position), inflater, &read_outside_base) {
                 Ok(object) => return Ok(object),
-                Err(damage) => wrong = Some(damage.into()),
+                Err(damage) => last_error = damage.into(),
             }
         }
         for folder in &self.folders {
-            match loose::open(&loose::path(folder, id)) {
-                Ok(object) => {
-                    let mut bytes = Vec::new();
-                    let read = object.content.take(MOST_AS_DELTA).read_to_end(&mut bytes);
-                    match read {
-                        Ok(_) if bytes.len() as u64 == object.size => return Ok((object.sort, bytes)),
-                        Ok(_) => {
-                            let held = bytes.len() as u64;
-                            wrong = Some(Damage::Length { held, declared: object.size }.into());
-                        }
-                        Err(_) => wrong = Some(Damage::Corrupt.into()),
-                    }
-                }
+            match read_loose(&loose::path(folder, id)) {
+                Ok(object) => return Ok(object),
                 Err(Reason::NotFound) => {}
-                Err(reason) => wrong = Some(reason),
+                Err(reason) => last_error = reason,
             }
         }
-        Err(wrong.unwrap_or(Reason::NotFound))
+        Err(last_error)
     }
 
-    /// A blob's content: as a stream where it is large, so that it need not fit into memory.
+    /// The content of a blob. A large one is a stream, unless it is stored as a delta. Searches for new packs if it is not
+    /// there.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// The reason if it is missing ([`Reason::NotFound`]), damaged, or no blob.
     pub(crate) fn blob(&self, id: &ObjectId, inflater: &mut Inflater) -> Result<Content<'_>, Reason> {
         if let Some(large) = self.large_blob(id) {
             return Ok(large);
         }
-        match self.read_within(id, inflater, 0) {
-            Ok((Sort::Blob, bytes)) => Ok(Content::Whole(bytes)),
-            Ok(_) => Err(Damage::NotA(Sort::Blob).into()),
+        match self.read_here(id, inflater, 0) {
+            Ok((ObjectType::Blob, bytes)) => Ok(Content::Whole(bytes)),
+            Ok(_) => Err(Damage::NotA(ObjectType::Blob).into()),
             Err(reason) => match self.newer() {
                 Some(newer) => newer.blob(id, inflater),
                 None => Err(reason),
@@ -342,21 +368,21 @@ impl Objects {
         }
     }
 
-    /// A large blob that is no delta.
+    /// A large blob that is not stored as a delta, as a stream. `None` if there is no such copy of it.
     fn large_blob(&self, id: &ObjectId) -> Option<Content<'_>> {
         for pack in &self.packs {
             if let Some(position) = pack.position(id)
                 && let Ok(Some(object)) = pack.stream(pack.offset(position))
-                && object.sort == Sort::Blob
-                && object.size > pack::LARGE
+                && object.object_type == ObjectType::Blob
+                && object.size > pack::LARGE_BYTES
             {
                 return Some(Content::Stream(object.size, Box::new(object.content)));
             }
         }
         for folder in &self.folders {
             if let Ok(object) = loose::open(&loose::path(folder, id))
-                && object.sort == Sort::Blob
-                && object.size > pack::LARGE
+                && object.object_type == ObjectType::Blob
+                && object.size > pack::LARGE_BYTES
             {
                 return Some(Content::Stream(object.size, Box::new(object.content)));
             }
@@ -364,44 +390,66 @@ impl Objects {
         None
     }
 
-    /// Whether the object is there.
+    /// Whether the database has an object with this id. It need not be readable.
     pub(crate) fn has(&self, id: &ObjectId) -> bool {
         self.packs.iter().any(|pack| pack.position(id).is_some())
             || self.folders.iter().any(|folder| loose::path(folder, id).symlink_metadata().is_ok())
             || self.newer().is_some_and(|newer| newer.has(id))
     }
 
-    /// The ids that begin with these hexadecimal digits, at most two of them: more is as good as two.
-    pub(crate) fn beginning_with(&self, digits: &str) -> BTreeSet<ObjectId> {
-        let mut found = BTreeSet::new();
+    /// The ids that begin with these hexadecimal digits. There may be more than the result has, if it has two or more.
+    pub(crate) fn ids_with_prefix(&self, digits: &str) -> BTreeSet<ObjectId> {
+        let mut matches = BTreeSet::new();
         // gix-pack panics if it looks for more digits than its ids have.
         if digits.len() > 2 * self.hash.len_in_bytes() {
-            return found;
+            return matches;
         }
-        let Ok(prefix) = gix_hash::Prefix::from_hex(digits) else { return found };
+        let Ok(prefix) = gix_hash::Prefix::from_hex(digits) else { return matches };
         for pack in &self.packs {
-            found.extend(pack.beginning_with(prefix));
+            matches.extend(pack.ids_with_prefix(prefix));
         }
         for folder in &self.folders {
             let ids = loose::list(folder, self.hash.len_in_bytes(), |_| {});
-            found.extend(ids.into_iter().filter(|id| id.to_string().starts_with(digits)));
+            matches.extend(ids.into_iter().filter(|id| id.to_string().starts_with(digits)));
         }
         if let Some(newer) = self.newer() {
-            found.extend(newer.beginning_with(digits));
+            matches.extend(newer.ids_with_prefix(digits));
         }
-        found
+        matches
     }
 }
 
-/// Whether git is still writing this file of a pack, or left it behind (`.tmp-1-pack-...`, `tmp_pack_...`). Its objects are
-/// elsewhere too, so it need not be complete.
+/// Reads a loose object into memory.
+///
+/// # Errors
+/// The reason if it is missing ([`Reason::NotFound`]), damaged, or has another size than it declares.
+fn read_loose(file: &Path) -> Result<(ObjectType, Vec<u8>), Reason> {
+    let object = loose::open(file)?;
+    let mut bytes = Vec::new();
+    object.content.take(MAX_DELTA_BYTES).read_to_end(&mut bytes).map_err(|_| Damage::Corrupt)?;
+    let held = bytes.len() as u64;
+    if held != object.size {
+        return Err(Damage::Length { held, declared: object.size }.into());
+    }
+    Ok((object.object_type, bytes))
+}
+
+/// Whether the name of a file ends with this extension.
+fn has_extension(file: &Path, extension: &str) -> bool {
+    file.extension().is_some_and(|found| found == extension)
+}
+
+/// Whether git is still writing this file of a pack, or left it behind when it was stopped.
+///
+/// The names are `.tmp-1-pack-...` and `tmp_pack_...`. Another pack or loose files have its objects, so it need not be
+/// complete.
 fn is_temporary(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().as_encoded_bytes();
     name.starts_with(b".tmp-") || name.starts_with(b"tmp_")
 }
 
-/// The bytes of a quoted path, as git quotes them.
-fn unescaped(quoted: &[u8]) -> Vec<u8> {
+/// The path that git has quoted: `\n` and the like are escapes, and `\303` is a byte in octal digits (`quote.c`).
+fn unquote(quoted: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(quoted.len());
     let mut rest = quoted;
     while let [first, after @ ..] = rest {
@@ -411,8 +459,8 @@ fn unescaped(quoted: &[u8]) -> Vec<u8> {
             continue;
         }
         match rest {
-            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => {
-                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+            [high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', after @ ..] => {
+                out.push((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'));
                 rest = after;
             }
             [escape, after @ ..] => {
@@ -424,7 +472,7 @@ fn unescaped(quoted: &[u8]) -> Vec<u8> {
                     b'v' => 11,
                     b'f' => 12,
                     b'r' => b'\r',
-                    other => *other,
+                    quoted => *quoted,
                 });
                 rest = after;
             }

@@ -1,34 +1,37 @@
-//! What objects hold: the entries of a tree, the header of a commit or tag.
+//! Parses what git objects hold: the entries of a tree, the headers of a commit or tag, signatures and messages.
+//!
+//! Nothing here allocates for the content or reads a file. Damaged objects give `None`, or end an iterator early, and never
+//! panic. The formats are in gitformat-pack and gitdatamodel; git's own parsers are `tree-walk.c` and `commit.c`.
 
 use crate::date::Time;
 use crate::input::ObjectId;
 use memchr::{memchr, memrchr};
 
-/// The four sorts of objects.
+/// The four types of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub(crate) enum ObjectType {
     Commit,
     Tree,
     Blob,
     Tag,
 }
 
-impl Sort {
-    /// The word for it.
+impl ObjectType {
+    /// Git's word for the type.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Sort::Commit => "commit",
-            Sort::Tree => "tree",
-            Sort::Blob => "blob",
-            Sort::Tag => "tag",
+            ObjectType::Commit => "commit",
+            ObjectType::Tree => "tree",
+            ObjectType::Blob => "blob",
+            ObjectType::Tag => "tag",
         }
     }
 
-    /// The sort that a loose object or a tag names so.
-    pub(crate) fn named(name: &[u8]) -> Option<Sort> {
-        [Sort::Commit, Sort::Tree, Sort::Blob, Sort::Tag]
+    /// The type with this name, as in the header of a loose object or tag. `None` if git has no such type.
+    pub(crate) fn from_name(name: &[u8]) -> Option<ObjectType> {
+        [ObjectType::Commit, ObjectType::Tree, ObjectType::Blob, ObjectType::Tag]
             .into_iter()
-            .find(|sort| sort.name().as_bytes() == name)
+            .find(|object_type| object_type.name().as_bytes() == name)
     }
 }
 
@@ -36,9 +39,9 @@ impl Sort {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     Tree,
-    /// A file, or a link, of which the target is the content.
+    /// A file, or a link whose target is the content.
     Blob,
-    /// A commit of another repository: a submodule.
+    /// A submodule: the entry names a commit of another repository.
     Submodule,
 }
 
@@ -47,14 +50,14 @@ pub(crate) enum EntryKind {
 pub(crate) struct Entry<'a> {
     pub(crate) kind: EntryKind,
     pub(crate) name: &'a [u8],
-    /// The hash of what it names.
+    /// The hash of the object that the entry names.
     pub(crate) id: &'a [u8],
     /// Where the entry ends in its tree.
     pub(crate) end: usize,
 }
 
-/// The entries of a tree, in its order. Ends at the first that is not as git writes it; `is_whole` tells whether there
-/// was one.
+/// The entries of a tree, in the tree's order. The iterator ends at the first malformed entry. [`Entries::is_whole`] is
+/// false then.
 #[derive(Debug)]
 pub(crate) struct Entries<'a> {
     tree: &'a [u8],
@@ -63,11 +66,12 @@ pub(crate) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    pub(crate) fn of(tree: &'a [u8], hash_length: usize) -> Entries<'a> {
+    /// The entries of a tree whose hashes have `hash_length` bytes.
+    pub(crate) fn new(tree: &'a [u8], hash_length: usize) -> Entries<'a> {
         Entries { tree, at: 0, hash_length }
     }
 
-    /// Whether all of the tree was read.
+    /// Whether the iterator has read the tree to its end.
     pub(crate) fn is_whole(&self) -> bool {
         self.at == self.tree.len()
     }
@@ -76,27 +80,29 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
+    /// Parses one entry: its mode in octal digits, a space, its name, a zero byte, and a binary hash.
     fn next(&mut self) -> Option<Entry<'a>> {
         let rest = &self.tree[self.at..];
-        let (kind, space) = match rest {
-            // What nearly all are.
+        let (kind, mode_length) = match rest {
+            // Nearly all entries have one of these two modes.
             [b'1', b'0', b'0', b'6', b'4', b'4', b' ', ..] => (EntryKind::Blob, 6),
             [b'4', b'0', b'0', b'0', b'0', b' ', ..] => (EntryKind::Tree, 5),
-            _ => mode(rest)?,
+            _ => parse_mode(rest)?,
         };
-        let name_end = space + 1 + memchr(0, &rest[space + 1..])?;
-        let id = rest.get(name_end + 1..name_end + 1 + self.hash_length)?;
-        self.at += name_end + 1 + self.hash_length;
-        Some(Entry { kind, name: &rest[space + 1..name_end], id, end: self.at })
+        let name_start = mode_length + 1;
+        let name_end = name_start + memchr(0, &rest[name_start..])?;
+        let id_end = name_end + 1 + self.hash_length;
+        let id = rest.get(name_end + 1..id_end)?;
+        self.at += id_end;
+        Some(Entry { kind, name: &rest[name_start..name_end], id, end: self.at })
     }
 }
 
-/// What the mode says that an entry begins with, and how long it is.
-fn mode(entry: &[u8]) -> Option<(EntryKind, usize)> {
-    /// The longest mode has six digits.
-    const MODE: usize = 7;
-    let space = entry.iter().take(MODE).position(|&byte| byte == b' ')?;
-    let mode = entry[..space].iter().try_fold(0u32, |mode, &digit| {
+/// The kind that the mode of an entry stands for, and the mode's length in bytes. `None` if it is not octal.
+fn parse_mode(entry: &[u8]) -> Option<(EntryKind, usize)> {
+    const MAX_MODE_DIGITS: usize = 6;
+    let length = entry.iter().take(MAX_MODE_DIGITS + 1).position(|&byte| byte == b' ')?;
+    let mode = entry[..length].iter().try_fold(0u32, |mode, &digit| {
         (b'0'..=b'7').contains(&digit).then(|| mode * 8 + u32::from(digit - b'0'))
     })?;
     let kind = match mode & 0o170_000 {
@@ -104,46 +110,50 @@ fn mode(entry: &[u8]) -> Option<(EntryKind, usize)> {
         0o160_000 => EntryKind::Submodule,
         _ => EntryKind::Blob,
     };
-    Some((kind, space))
+    Some((kind, length))
 }
 
-/// Which objects a commit names.
+/// The objects that a commit names.
 #[derive(Debug)]
-pub(crate) struct Links {
+pub(crate) struct CommitLinks {
     pub(crate) tree: ObjectId,
     pub(crate) parents: Vec<ObjectId>,
 }
 
-/// The lines of a commit's or tag's header: the word at the beginning and what follows.
-fn header(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+/// The header fields of a commit or tag, each as name and value. The header ends at the first empty line.
+fn header_fields(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     object.split(|&byte| byte == b'\n').take_while(|line| !line.is_empty()).filter_map(|line| {
         let space = memchr(b' ', line)?;
         Some((&line[..space], &line[space + 1..]))
     })
 }
 
-/// The first value of a header's field.
+/// The first value of a header field of a commit or tag.
 pub(crate) fn field<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    header(object).find(|(field, _)| *field == name).map(|(_, value)| value)
+    header_fields(object).find(|(field, _)| *field == name).map(|(_, value)| value)
 }
 
-/// What a commit names; nothing if it is not as git writes it. Parents are looked for only where git has them.
-pub(crate) fn links(commit: &[u8], hash_length: usize) -> Option<Links> {
-    let mut lines = header(commit);
-    let (b"tree", tree) = lines.next()? else { return None };
+/// The tree and the parents of a commit. `None` if its header does not begin as git writes it.
+///
+/// Git takes only the `parent` lines that directly follow the `tree` line (`parse_commit_buffer`), and so does this.
+pub(crate) fn commit_links(commit: &[u8], hash_length: usize) -> Option<CommitLinks> {
+    let mut fields = header_fields(commit);
+    let (b"tree", tree) = fields.next()? else { return None };
     let tree = parse_id(tree, hash_length)?;
-    let parents = lines.take_while(|(field, _)| *field == b"parent");
-    let parents = parents.map(|(_, id)| parse_id(id, hash_length)).collect::<Option<_>>()?;
-    Some(Links { tree, parents })
+    let mut parents = Vec::new();
+    for (_, id) in fields.take_while(|(name, _)| *name == b"parent") {
+        parents.push(parse_id(id, hash_length)?);
+    }
+    Some(CommitLinks { tree, parents })
 }
 
-/// What a tag names, and which sort that is.
-pub(crate) fn target(tag: &[u8], hash_length: usize) -> Option<(ObjectId, Sort)> {
+/// The object that a tag names, and the type that the tag declares for it. `None` if one of these is missing or malformed.
+pub(crate) fn tag_target(tag: &[u8], hash_length: usize) -> Option<(ObjectId, ObjectType)> {
     let id = parse_id(field(tag, b"object")?, hash_length)?;
-    Some((id, Sort::named(field(tag, b"type")?)?))
+    Some((id, ObjectType::from_name(field(tag, b"type")?)?))
 }
 
-/// An id in hexadecimal digits.
+/// Parses an id of `hash_length` bytes in hexadecimal digits. `None` if it is shorter, longer, or has another character.
 pub(crate) fn parse_id(digits: &[u8], hash_length: usize) -> Option<ObjectId> {
     if digits.len() != 2 * hash_length {
         return None;
@@ -156,7 +166,7 @@ pub(crate) fn parse_id(digits: &[u8], hash_length: usize) -> Option<ObjectId> {
     Some(ObjectId::new(&hash[..hash_length]))
 }
 
-/// Someone who made a commit or tag, and when.
+/// The person who made a commit or tag, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signature<'a> {
     pub(crate) name: &'a [u8],
@@ -164,23 +174,27 @@ pub(crate) struct Signature<'a> {
     pub(crate) time: Time,
 }
 
-/// `Name <mail> 1700000000 +0100`. What is missing or no number reads as nothing.
+/// Parses `Name <email> seconds zone`, for example `A B <a@b> 1700000000 +0100`.
+///
+/// A missing name or address is empty. A missing or malformed time or zone is 0.
 pub(crate) fn signature(value: &[u8]) -> Signature<'_> {
     let open = memchr(b'<', value).unwrap_or(value.len());
     let close = memrchr(b'>', value).filter(|&close| close > open).unwrap_or(value.len());
-    let email = value.get(open + 1..close).unwrap_or_default();
-    let rest = String::from_utf8_lossy(value.get(close + 1..).unwrap_or_default()).into_owned();
-    let mut words = rest.split_ascii_whitespace();
+    let name = value[..open].trim_ascii();
+    let email = value.get(open + 1..close).unwrap_or_default().trim_ascii();
+    let date = String::from_utf8_lossy(value.get(close + 1..).unwrap_or_default()).into_owned();
+    let mut words = date.split_ascii_whitespace();
     let seconds = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
     let zone: i32 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-    let offset = (zone / 100 * 60 + zone % 100).clamp(-24 * 60, 24 * 60) * 60;
-    Signature { name: value[..open].trim_ascii(), email: email.trim_ascii(), time: Time { seconds, offset } }
+    // -0930 parses as -930: nine hours and thirty minutes. A day is the most that a zone can differ.
+    let zone_minutes = (zone / 100 * 60 + zone % 100).clamp(-24 * 60, 24 * 60);
+    Signature { name, email, time: Time { seconds, offset: zone_minutes * 60 } }
 }
 
-/// The message of a commit or tag: what follows its header.
+/// The message of a commit or tag: the text after the header.
 pub(crate) fn message(object: &[u8]) -> &[u8] {
-    let end = memchr::memmem::find(object, b"\n\n").map_or(object.len(), |at| at + 2);
-    &object[end..]
+    let start = memchr::memmem::find(object, b"\n\n").map_or(object.len(), |end| end + 2);
+    &object[start..]
 }
 
 #[cfg(test)]
@@ -188,29 +202,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_is_read_up_to_what_is_no_entry() {
+    fn reads_tree_up_to_its_first_malformed_entry() {
         let id = [7; 20];
         let tree = [b"100644 a b\0".as_slice(), &id, b"40000 d\0", &id, b"160000 s\0", &id].concat();
-        let mut entries = Entries::of(&tree, 20);
+        let mut entries = Entries::new(&tree, 20);
         let read: Vec<_> = entries.by_ref().map(|entry| (entry.kind, entry.name)).collect();
         let expected: [(EntryKind, &[u8]); 3] =
             [(EntryKind::Blob, b"a b"), (EntryKind::Tree, b"d"), (EntryKind::Submodule, b"s")];
         assert_eq!(read, expected);
         assert!(entries.is_whole());
         for cut in 1..tree.len() {
-            let mut entries = Entries::of(&tree[..cut], 20);
+            let mut entries = Entries::new(&tree[..cut], 20);
             let count = entries.by_ref().count();
             assert_eq!(entries.is_whole(), [31, 59].contains(&cut), "cut at {cut}, {count} entries");
         }
     }
 
     #[test]
-    fn a_commit_is_read_whatever_its_text() {
+    fn reads_header_of_commit_and_ignores_its_message() {
         let hex = "0123456789abcdef0123456789abcdef01234567";
         let commit = format!(
             "tree {hex}\nparent {hex}\nparent {hex}\nauthor A B <a@b> 1700000000 -0930\ncommitter x\n\nparent {hex}\n"
         );
-        let links = links(commit.as_bytes(), 20).expect("a commit");
+        let links = commit_links(commit.as_bytes(), 20).expect("a commit");
         assert_eq!((links.parents.len(), links.tree.to_string().as_str()), (2, hex));
         let author = signature(field(commit.as_bytes(), b"author").expect("an author"));
         assert_eq!((author.name, author.email), (&b"A B"[..], &b"a@b"[..]));

@@ -1,10 +1,13 @@
-//! Packs: many objects in one file, most of them as deltas of others, and the index that says where each begins.
+//! Reads packs. A pack is one file with many objects, most of them as deltas of others. Its index says where each begins.
+//!
+//! The format is in gitformat-pack. gix-pack maps both files and parses their structure. This module checks what gix-pack
+//! does not, inflates entries, and applies deltas to read one object. `git/walk` reads all objects of a pack.
 
-use super::damage::{Damage, MOST_AS_DELTA};
-use super::delta;
-use super::inflate::{Inflater, ROOM, check_size, stream};
-use super::object::Sort;
-use crate::file::open::open;
+use super::damage::{Damage, MAX_DELTA_BYTES};
+use super::delta::{self, DeltaHeader};
+use super::inflate::{Inflater, SPARE_BYTES, check_size, stream};
+use super::object::ObjectType;
+use crate::file::open::{Links, open};
 use crate::git::error::FileError;
 use crate::input::{ObjectId, Reason};
 use crate::secret::mask_shapes;
@@ -14,69 +17,70 @@ use gix_pack::data::entry::Header;
 use std::io::Read as _;
 use std::path::Path;
 
-/// Larger objects are not held whole in memory, if that can be avoided.
-pub(crate) const LARGE: u64 = 16 << 20;
+/// Larger objects are read as streams where possible, and not held in memory.
+pub(crate) const LARGE_BYTES: u64 = 16 << 20;
 
-/// A pack and its index, mapped. Git writes a pack once and never again.
+/// A pack and its index, both mapped into memory. Git never changes a pack that it has written.
 pub(crate) struct Pack {
     index: gix_pack::index::File,
     data: gix_pack::data::File,
     hash_length: usize,
 }
 
-/// Gives the base of a delta that is not in its pack.
-pub(crate) type Elsewhere<'e> = dyn Fn(&ObjectId) -> Result<(Sort, Vec<u8>), Damage> + 'e;
+/// Reads the base of a delta that is not in the same pack.
+pub(crate) type ReadOutsideBase<'e> = dyn Fn(&ObjectId) -> Result<(ObjectType, Vec<u8>), Damage> + 'e;
 
-/// An object that is being read.
-pub(crate) struct Stream<'p> {
-    pub(crate) sort: Sort,
-    /// The size that it declares.
+/// An object of a pack whose content is read as a stream.
+pub(crate) struct PackedStream<'p> {
+    pub(crate) object_type: ObjectType,
+    /// The declared size in bytes. The caller has to check it against what `content` gives.
     pub(crate) size: u64,
     pub(crate) content: ZlibDecoder<&'p [u8]>,
 }
 
-/// What an entry of a pack begins with.
+/// How an entry of a pack stores its object.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Base {
-    /// It is no delta.
-    None(Sort),
-    /// It is a delta of the entry at this offset.
-    At(u64),
-    /// It is a delta of the object with this id.
-    Id(ObjectId),
+pub(crate) enum Storage {
+    /// The whole object, of this type.
+    Whole(ObjectType),
+    /// A delta of the entry at this offset of the same pack (`OBJ_OFS_DELTA`).
+    DeltaOfOffset(u64),
+    /// A delta of the object with this id (`OBJ_REF_DELTA`). It is mostly in the same pack.
+    DeltaOfId(ObjectId),
 }
 
-/// An entry of a pack, up to where its compressed data begins.
+/// The header of an entry of a pack.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Head {
-    pub(crate) base: Base,
-    /// Bytes of what is compressed: of the object, or of the delta.
+pub(crate) struct EntryHeader {
+    pub(crate) storage: Storage,
+    /// The declared size in bytes of what is compressed: the object, or the delta.
     pub(crate) size: u64,
-    /// Where the compressed data begins.
-    pub(crate) start: u64,
+    /// Where in the pack the compressed data begins.
+    pub(crate) data_start: u64,
 }
 
 impl Pack {
-    /// Opens the pack that belongs to an index. What is wrong with it and still lets it be read is handed to `damaged`.
+    /// Opens the pack that belongs to an index. Calls `damaged` for damage that leaves some objects readable.
     ///
     /// # Errors
-    /// Why it cannot be read at all.
+    /// The file that cannot be read at all, and why.
     pub(crate) fn open(
         index: &Path,
         hash: gix_hash::Kind,
         damaged: &mut dyn FnMut(FileError),
     ) -> Result<Pack, FileError> {
         let path = index.with_extension("pack");
+        // gix-pack would wait at a FIFO. This reports it, and any other file that is not regular.
         for file in [index, &path] {
-            open(file, true).map_err(|reason| FileError::new(file, reason))?;
+            open(file, Links::Follow).map_err(|reason| FileError::new(file, reason))?;
         }
-        let because = |error: &dyn std::fmt::Display| {
+        let reason_of = |error: &dyn std::fmt::Display| {
             Reason::Damaged(printable(&mask_shapes(error.to_string().as_bytes())))
         };
-        let index_file =
-            gix_pack::index::File::at(index, hash).map_err(|error| FileError::new(index, because(&error)))?;
-        let data =
-            gix_pack::data::File::at(&path, hash).map_err(|error| FileError::new(&path, because(&error)))?;
+        let index_file = gix_pack::index::File::at(index, hash)
+            .map_err(|error| FileError::new(index, reason_of(&error)))?;
+        let data = gix_pack::data::File::at(&path, hash)
+            .map_err(|error| FileError::new(&path, reason_of(&error)))?;
         if data.num_objects() != index_file.num_objects() {
             let why =
                 format!("it has {} objects, and its index {}", data.num_objects(), index_file.num_objects());
@@ -91,12 +95,12 @@ impl Pack {
         Ok(Pack { index: index_file, data, hash_length: hash.len_in_bytes() })
     }
 
-    /// How many objects its index has.
+    /// The number of objects in the index.
     pub(crate) fn len(&self) -> u32 {
         self.index.num_objects()
     }
 
-    /// Where the last entry ends.
+    /// The offset at which the last entry ends.
     pub(crate) fn end(&self) -> u64 {
         self.data.pack_end() as u64
     }
@@ -106,24 +110,24 @@ impl Pack {
         ObjectId::new(self.hash(position))
     }
 
-    /// The same, as bytes.
+    /// The hash of the object at a position of the index.
     pub(crate) fn hash(&self, position: u32) -> &[u8] {
         self.index.oid_at_index(position).as_bytes()
     }
 
-    /// Where the object at a position of the index begins.
+    /// The offset in the pack of the object at a position of the index.
     pub(crate) fn offset(&self, position: u32) -> u64 {
         self.index.pack_offset_at_index(position)
     }
 
-    /// The position of an object in the index.
+    /// The position of an object in the index. `None` if the pack does not have it.
     pub(crate) fn position(&self, id: &ObjectId) -> Option<u32> {
         let id = gix_hash::oid::try_from_bytes(id.as_bytes()).ok()?;
         self.index.lookup(id)
     }
 
-    /// The ids that begin with these digits, at most two of them.
-    pub(crate) fn beginning_with(&self, prefix: gix_hash::Prefix) -> impl Iterator<Item = ObjectId> {
+    /// The ids that begin with these digits, at most two of them: two are enough to call a prefix ambiguous.
+    pub(crate) fn ids_with_prefix(&self, prefix: gix_hash::Prefix) -> impl Iterator<Item = ObjectId> {
         let mut candidates = 0..0;
         let _ = self.index.lookup_prefix(prefix, Some(&mut candidates));
         candidates.take(2).map(|position| self.id(position))
@@ -134,16 +138,18 @@ impl Pack {
         self.index.crc32_at_index(position)
     }
 
-    /// Whether the index has its ids in order, and finds those that begin and end what its table points at.
-    pub(crate) fn is_in_order(&self) -> bool {
+    /// Whether every id can be found by its position: the ids are sorted, and the fan-out table of the index is right.
+    ///
+    /// The table has, for each first byte, the range of ids with that byte. It is checked by a lookup of the first and last
+    /// id of each range. A damaged index could otherwise hide objects, and the scan would call the repository clean.
+    pub(crate) fn has_sound_index(&self) -> bool {
         (0..self.len()).all(|position| {
             let hash = self.hash(position);
             let next = (position + 1 < self.len()).then(|| self.hash(position + 1));
-            let is_edge = position == 0
-                || self.hash(position - 1)[0] != hash[0]
-                || next.is_none_or(|next| next[0] != hash[0]);
-            next.is_none_or(|next| hash < next)
-                && (!is_edge || self.position(&self.id(position)) == Some(position))
+            let is_first_of_range = position == 0 || self.hash(position - 1)[0] != hash[0];
+            let is_last_of_range = next.is_none_or(|next| next[0] != hash[0]);
+            let is_found = || self.position(&self.id(position)) == Some(position);
+            next.is_none_or(|next| hash < next) && (!(is_first_of_range || is_last_of_range) || is_found())
         })
     }
 
@@ -152,142 +158,152 @@ impl Pack {
         self.index.path()
     }
 
-    /// Bytes of the pack.
+    /// The bytes of the pack from `start` to `end`, or to the end of the last entry if that comes first.
     ///
     /// # Errors
-    /// The pack ends before.
+    /// The pack ends before `start`.
     pub(crate) fn bytes(&self, start: u64, end: u64) -> Result<&[u8], Damage> {
         let end = end.min(self.end());
         self.data.entry_slice(start..end).filter(|bytes| !bytes.is_empty()).ok_or(Damage::PackEnd)
     }
 
-    /// Reads how the entry at an offset begins.
+    /// Reads the header of the entry at an offset.
     ///
     /// # Errors
-    /// What is wrong.
-    pub(crate) fn head(&self, offset: u64) -> Result<Head, Damage> {
-        /// The longest head: a type and size, then a hash.
-        const HEAD: u64 = 10 + 32;
-        let bytes = self.bytes(offset, offset.saturating_add(HEAD))?;
+    /// The pack ends there, the type is unknown, or the base would be before the start of the pack.
+    pub(crate) fn entry_header(&self, offset: u64) -> Result<EntryHeader, Damage> {
+        /// A type and size have at most 10 bytes, the id of a base at most 32.
+        const MAX_HEADER_BYTES: u64 = 10 + 32;
+        let bytes = self.bytes(offset, offset.saturating_add(MAX_HEADER_BYTES))?;
         let entry = gix_pack::data::Entry::from_bytes(bytes, offset, self.data.object_hash())
             .map_err(|_| Damage::PackEntry)?;
-        let base = match entry.header {
-            Header::Commit => Base::None(Sort::Commit),
-            Header::Tree => Base::None(Sort::Tree),
-            Header::Blob => Base::None(Sort::Blob),
-            Header::Tag => Base::None(Sort::Tag),
-            Header::RefDelta { base_id } => Base::Id(ObjectId::new(base_id.as_bytes())),
+        let storage = match entry.header {
+            Header::Commit => Storage::Whole(ObjectType::Commit),
+            Header::Tree => Storage::Whole(ObjectType::Tree),
+            Header::Blob => Storage::Whole(ObjectType::Blob),
+            Header::Tag => Storage::Whole(ObjectType::Tag),
+            Header::RefDelta { base_id } => Storage::DeltaOfId(ObjectId::new(base_id.as_bytes())),
             Header::OfsDelta { base_distance } => {
                 let base = offset.checked_sub(base_distance).filter(|&base| base < offset);
-                Base::At(base.ok_or(Damage::BaseOutside)?)
+                Storage::DeltaOfOffset(base.ok_or(Damage::BaseOutside)?)
             }
         };
-        Ok(Head { base, size: entry.decompressed_size, start: entry.data_offset })
+        Ok(EntryHeader { storage, size: entry.decompressed_size, data_start: entry.data_offset })
     }
 
-    /// Inflates the entry that begins so. The end of its compressed data need not be known.
+    /// Inflates the data of an entry. Where the data ends need not be known: a zlib stream marks its own end.
     ///
     /// # Errors
-    /// What is wrong.
-    fn inflate(&self, head: &Head, inflater: &mut Inflater) -> Result<Vec<u8>, Damage> {
-        let compressed = self.bytes(head.start, self.end())?;
-        check_size(head.size, compressed.len() as u64)?;
-        if head.size > LARGE {
-            // The size is only what the entry says: memory is taken as the bytes come.
+    /// The data is corrupt, or has another size than the header declares.
+    fn inflate(&self, header: &EntryHeader, inflater: &mut Inflater) -> Result<Vec<u8>, Damage> {
+        let compressed = self.bytes(header.data_start, self.end())?;
+        check_size(header.size, compressed.len() as u64)?;
+        if header.size > LARGE_BYTES {
+            // The declared size may be forged, so memory is allocated only as bytes arrive.
             let mut out = Vec::new();
-            let read = stream(compressed).take(MOST_AS_DELTA.min(head.size)).read_to_end(&mut out);
+            let read = stream(compressed).take(MAX_DELTA_BYTES.min(header.size)).read_to_end(&mut out);
             read.map_err(|_| Damage::Corrupt)?;
-            return check_length(out, head.size);
+            return check_length(out, header.size);
         }
-        let size = usize::try_from(head.size).unwrap_or_default();
-        let mut out = vec![0; size + ROOM];
+        let size = usize::try_from(header.size).unwrap_or_default();
+        let mut out = vec![0; size + SPARE_BYTES];
         inflater.fill(compressed, size, &mut out)?;
         out.truncate(size);
         Ok(out)
     }
 
-    /// The content of an object that is no delta, as a stream. Nothing if it is a delta.
+    /// The content of the object at an offset as a stream. `None` if the object is stored as a delta.
     ///
     /// # Errors
-    /// What is wrong.
-    pub(crate) fn stream(&self, offset: u64) -> Result<Option<Stream<'_>>, Damage> {
-        let head = self.head(offset)?;
-        let Base::None(sort) = head.base else { return Ok(None) };
-        let compressed = self.bytes(head.start, self.end())?;
-        check_size(head.size, compressed.len() as u64)?;
-        Ok(Some(Stream { sort, size: head.size, content: stream(compressed) }))
+    /// The header of the entry is damaged, or declares an impossible size.
+    pub(crate) fn stream(&self, offset: u64) -> Result<Option<PackedStream<'_>>, Damage> {
+        let header = self.entry_header(offset)?;
+        let Storage::Whole(object_type) = header.storage else { return Ok(None) };
+        let compressed = self.bytes(header.data_start, self.end())?;
+        check_size(header.size, compressed.len() as u64)?;
+        Ok(Some(PackedStream { object_type, size: header.size, content: stream(compressed) }))
     }
 
-    /// Reads one object: inflates it, and the deltas that it is made of. `elsewhere` gives a base that is not in this
-    /// pack.
+    /// Reads the object at an offset. Follows its deltas down to a whole object, then applies them in reverse order.
+    /// `read_outside_base` reads a base that is not in this pack.
     ///
     /// # Errors
-    /// What is wrong.
+    /// An entry on the way is damaged, or the deltas form a cycle.
     pub(crate) fn read(
         &self,
         offset: u64,
         inflater: &mut Inflater,
-        elsewhere: &Elsewhere<'_>,
-    ) -> Result<(Sort, Vec<u8>), Damage> {
+        read_outside_base: &ReadOutsideBase<'_>,
+    ) -> Result<(ObjectType, Vec<u8>), Damage> {
         let mut deltas = Vec::new();
         let mut offset = offset;
-        let (sort, mut object) = loop {
-            let head = self.head(offset)?;
-            offset = match head.base {
-                Base::None(sort) => break (sort, self.inflate(&head, inflater)?),
-                Base::At(base) => base,
-                Base::Id(id) => match self.position(&id) {
+        let (object_type, mut object) = loop {
+            let header = self.entry_header(offset)?;
+            offset = match header.storage {
+                Storage::Whole(object_type) => break (object_type, self.inflate(&header, inflater)?),
+                Storage::DeltaOfOffset(base) => base,
+                Storage::DeltaOfId(id) => match self.position(&id) {
                     Some(position) => self.offset(position),
                     None => {
-                        deltas.push(head);
-                        break elsewhere(&id)?;
+                        deltas.push(header);
+                        break read_outside_base(&id)?;
                     }
                 },
             };
-            deltas.push(head);
+            deltas.push(header);
             if deltas.len() > self.len() as usize {
-                return Err(Damage::Circle);
+                return Err(Damage::DeltaCycle);
             }
         };
-        for head in deltas.iter().rev() {
-            object = self.apply(&object, &self.inflate(head, inflater)?)?;
+        for header in deltas.iter().rev() {
+            object = apply_delta(&object, &self.inflate(header, inflater)?)?;
         }
-        Ok((sort, object))
+        Ok((object_type, object))
     }
 
-    fn apply(&self, base: &[u8], delta: &[u8]) -> Result<Vec<u8>, Damage> {
-        let (base_size, size, at) = delta::sizes(delta).ok_or(Damage::DeltaHeader)?;
-        if base_size != base.len() as u64 {
-            return Err(Damage::DeltaBase);
-        }
-        let mut out = vec![0; result_size(size, delta.len())?];
-        delta::apply(base, delta, at, &mut out, |_| {})?;
-        Ok(out)
-    }
-
-    /// How many bytes an id has.
+    /// The number of bytes in an id.
     pub(crate) fn hash_length(&self) -> usize {
         self.hash_length
     }
 }
 
-/// The size that a delta declares for its result, if that can be: an instruction copies less than 16 MiB.
+/// Applies a whole delta to its base.
 ///
 /// # Errors
-/// What is wrong.
-pub(crate) fn result_size(size: u64, delta: usize) -> Result<usize, Damage> {
-    if size > (delta as u64).saturating_mul(1 << 24) {
-        return Err(Damage::DeltaSize { declared: size, delta });
+/// The delta is malformed, or belongs to a base of another size.
+fn apply_delta(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, Damage> {
+    let header = DeltaHeader::parse(delta).ok_or(Damage::DeltaHeader)?;
+    if header.base_bytes != base.len() as u64 {
+        return Err(Damage::DeltaBase);
     }
-    if size > MOST_AS_DELTA {
-        return Err(Damage::ResultTooLarge { size });
-    }
-    usize::try_from(size).map_err(|_| Damage::Memory)
+    let mut out = vec![0; check_result_size(header.result_bytes, delta.len())?];
+    delta::apply(base, delta, header.instructions_start, &mut out, |_| {})?;
+    Ok(out)
 }
 
-fn check_length(bytes: Vec<u8>, size: u64) -> Result<Vec<u8>, Damage> {
-    if bytes.len() as u64 == size {
+/// Checks the size of the result that a delta of `delta_bytes` declares, before memory is allocated for it.
+///
+/// # Errors
+/// The delta cannot make that much, or it is more than [`MAX_DELTA_BYTES`].
+pub(crate) fn check_result_size(declared: u64, delta_bytes: usize) -> Result<usize, Damage> {
+    /// The length of a copy has three bytes.
+    const MAX_BYTES_PER_INSTRUCTION: u64 = 1 << 24;
+    if declared > (delta_bytes as u64).saturating_mul(MAX_BYTES_PER_INSTRUCTION) {
+        return Err(Damage::DeltaSize { declared, delta: delta_bytes });
+    }
+    if declared > MAX_DELTA_BYTES {
+        return Err(Damage::ResultTooLarge { size: declared });
+    }
+    usize::try_from(declared).map_err(|_| Damage::Memory)
+}
+
+/// Returns the bytes if their number is the declared size.
+///
+/// # Errors
+/// [`Damage::Length`] if it is not.
+fn check_length(bytes: Vec<u8>, declared: u64) -> Result<Vec<u8>, Damage> {
+    if bytes.len() as u64 == declared {
         return Ok(bytes);
     }
-    Err(Damage::Length { held: bytes.len() as u64, declared: size })
+    Err(Damage::Length { held: bytes.len() as u64, declared })
 }

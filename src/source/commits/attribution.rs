@@ -7,7 +7,7 @@ use crate::finding::{self, Finding, Introduction};
 use crate::git::commits::Commit;
 use crate::git::objects::Content;
 use crate::git::objects::inflate::Inflater;
-use crate::git::objects::object::Sort;
+use crate::git::objects::object::ObjectType;
 use crate::git::tree_diff::Trees;
 use crate::input::{Kind, ObjectId, Origin, Reason};
 use crate::rule::{Confidence, Level, RuleId};
@@ -221,7 +221,7 @@ impl SecondRead<'_> {
     fn facts(&mut self, commit: usize) -> finding::Commit {
         let Commit { id, committed, .. } = self.contents.commits[commit];
         let people = &self.contents.people;
-        match self.contents.objects.read(&id, Sort::Commit, &mut self.inflater) {
+        match self.contents.objects.read(&id, ObjectType::Commit, &mut self.inflater) {
             Ok(bytes) => commit_facts::commit(people, id, &bytes),
             Err(reason) => {
                 self.skip_object(Origin::object(Kind::Commit, id), reason, "the range");
@@ -235,7 +235,7 @@ impl SecondRead<'_> {
     fn in_parents(&mut self, commit: usize, path: &[u8], finding: &Finding) -> InParent {
         let contents = self.contents;
         let mut in_parents = InParent::Absent;
-        for &parent in &contents.commits[commit].parents {
+        for &parent in &contents.commits[commit].parent_trees {
             match self.in_parent(parent, path, finding) {
                 Ok(in_parent) => in_parents = in_parents.max(in_parent),
                 Err((id, reason)) => {

@@ -9,11 +9,11 @@ use super::walk;
 use crate::ci::{Commits, Job};
 use crate::finding::{Finding, Sighting};
 use crate::git::objects::inflate::Inflater;
-use crate::git::objects::object::{Entries, EntryKind, Sort, links, parse_id};
+use crate::git::objects::object::{Entries, EntryKind, ObjectType, commit_links, parse_id};
 use crate::git::objects::{Content, Objects};
 use crate::git::refs::Refs;
 use crate::git::repository::Repository;
-use crate::git::revisions::Revisions;
+use crate::git::revisions::{Peeled, Revisions};
 use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::source::history::History;
 use crate::source::scope::repository_scope;
@@ -117,8 +117,8 @@ fn find_commit(revisions: &Revisions<'_>, name: &str) -> Option<(ObjectId, Vec<O
     } else {
         parse_id(name.as_bytes(), objects.hash.len_in_bytes()).or_else(|| find_short_id(objects, name))
     };
-    let (id, sort, tags) = revisions.peeled(id?).ok()?;
-    (sort == Sort::Commit).then_some((id, tags))
+    let Peeled { id, object_type, tags } = revisions.peel(id?).ok()?;
+    (object_type == ObjectType::Commit).then_some((id, tags))
 }
 
 /// The only object whose id begins with these digits. Bitbucket gives such ids. `None` if there is no object or several.
@@ -128,14 +128,14 @@ fn find_short_id(objects: &Objects, digits: &str) -> Option<ObjectId> {
     if digits.len() < MIN_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
-    let mut ids = objects.beginning_with(digits).into_iter();
+    let mut ids = objects.ids_with_prefix(digits).into_iter();
     ids.next().filter(|_| ids.next().is_none())
 }
 
 /// The parents of a commit. `None` if it cannot be read.
 fn parents(objects: &Objects, commit: ObjectId) -> Option<Vec<ObjectId>> {
-    let bytes = objects.read(&commit, Sort::Commit, &mut Inflater::new()).ok()?;
-    Some(links(&bytes, objects.hash.len_in_bytes())?.parents)
+    let bytes = objects.read(&commit, ObjectType::Commit, &mut Inflater::new()).ok()?;
+    Some(commit_links(&bytes, objects.hash.len_in_bytes())?.parents)
 }
 
 impl Event {
@@ -277,10 +277,10 @@ impl BaseCommit {
     pub fn open(commits: &Commits, repository: &Repository, databases: &[PathBuf]) -> Option<BaseCommit> {
         let format = repository.format().ok().filter(|format| format.has_ref_files)?;
         let objects = Objects::open(databases, format.hash);
-        let refs = Refs::of(repository, format.hash.len_in_bytes());
+        let refs = Refs::open(repository, format.hash.len_in_bytes());
         let id = EventCommits::from_event(commits, repository, &objects, &refs).base?;
-        let bytes = objects.read(&id, Sort::Commit, &mut Inflater::new()).ok()?;
-        let tree = links(&bytes, format.hash.len_in_bytes())?.tree;
+        let bytes = objects.read(&id, ObjectType::Commit, &mut Inflater::new()).ok()?;
+        let tree = commit_links(&bytes, format.hash.len_in_bytes())?.tree;
         Some(BaseCommit { objects, tree, id })
     }
 
@@ -308,7 +308,7 @@ impl BaseCommit {
     pub fn list(&self, path: &[u8]) -> Result<Option<Vec<Vec<u8>>>, String> {
         let Some((EntryKind::Tree, id)) = self.find(path)? else { return Ok(None) };
         let tree = self.read_tree(id)?;
-        let entries = Entries::of(&tree, self.objects.hash.len_in_bytes());
+        let entries = Entries::new(&tree, self.objects.hash.len_in_bytes());
         let files = entries.filter(|entry| entry.kind == EntryKind::Blob);
         let mut names: Vec<_> = files.map(|entry| entry.name.to_vec()).collect();
         names.sort();
@@ -316,7 +316,7 @@ impl BaseCommit {
     }
 
     fn read_tree(&self, id: ObjectId) -> Result<Vec<u8>, String> {
-        self.objects.read(&id, Sort::Tree, &mut Inflater::new()).map_err(|reason| reason.to_string())
+        self.objects.read(&id, ObjectType::Tree, &mut Inflater::new()).map_err(|reason| reason.to_string())
     }
 
     /// The kind and the id of the entry at a path. `None` if there is nothing at the path.
@@ -330,7 +330,7 @@ impl BaseCommit {
                 return Ok(None);
             }
             let tree = self.read_tree(id)?;
-            let mut entries = Entries::of(&tree, self.objects.hash.len_in_bytes());
+            let mut entries = Entries::new(&tree, self.objects.hash.len_in_bytes());
             match entries.find(|entry| entry.name == name) {
                 Some(entry) => (kind, id) = (entry.kind, ObjectId::new(entry.id)),
                 None => return Ok(None),

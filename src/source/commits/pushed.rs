@@ -9,9 +9,9 @@ use super::options::{ReadOptions, WalkRoots};
 use super::walk;
 use crate::file::open;
 use crate::finding::{Finding, Sighting};
-use crate::git::objects::object::{Sort, parse_id};
+use crate::git::objects::object::{ObjectType, parse_id};
 use crate::git::repository::Repository;
-use crate::git::revisions::Revisions;
+use crate::git::revisions::{Peeled, Revisions};
 use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::source::limits::Limits;
 use crate::source::scope::repository_scope;
@@ -138,9 +138,9 @@ impl Pushed {
                 return None;
             }
         };
-        let mut hidden = ends.hide;
+        let mut hidden = ends.hidden;
         hidden.extend(commits_among(self.receiver_refs(&[], revisions, visitor), revisions));
-        let roots = WalkRoots { commits: ends.want, hidden, tags: ends.tags, ..WalkRoots::default() };
+        let roots = WalkRoots { commits: ends.wanted, hidden, tags: ends.tags, ..WalkRoots::default() };
         Some(PushRoots { roots, has_unread: false })
     }
 
@@ -188,13 +188,13 @@ impl Pushed {
         for Update { name, new, .. } in updates {
             let Some(new) = *new else { continue };
             visitor.whole(&Origin::new(Kind::Ref, &name[..]), name);
-            match revisions.peeled(new) {
-                Ok((id, sort, tags)) => {
+            match revisions.peel(new) {
+                Ok(Peeled { id, object_type, tags }) => {
                     roots.tags.extend(tags.into_iter().filter(|tag| !known.contains(tag)));
-                    match sort {
-                        Sort::Commit => roots.commits.push(id),
-                        Sort::Tree if !known.contains(&new) => roots.trees.push(id),
-                        Sort::Blob if !known.contains(&new) => roots.blobs.push(id),
+                    match object_type {
+                        ObjectType::Commit => roots.commits.push(id),
+                        ObjectType::Tree if !known.contains(&new) => roots.trees.push(id),
+                        ObjectType::Blob if !known.contains(&new) => roots.blobs.push(id),
                         _ => {}
                     }
                 }
@@ -264,8 +264,8 @@ fn commits_among(
     ids: impl IntoIterator<Item = ObjectId>,
     revisions: &Revisions<'_>,
 ) -> impl Iterator<Item = ObjectId> {
-    ids.into_iter().filter_map(|id| match revisions.peeled(id) {
-        Ok((id, Sort::Commit, _)) => Some(id),
+    ids.into_iter().filter_map(|id| match revisions.peel(id) {
+        Ok(Peeled { id, object_type: ObjectType::Commit, .. }) => Some(id),
         _ => None,
     })
 }

@@ -48,7 +48,7 @@ impl Source for CommitRange {
             }
         };
         let roots =
-            WalkRoots { commits: ends.want, hidden: ends.hide, tags: ends.tags, ..WalkRoots::default() };
+            WalkRoots { commits: ends.wanted, hidden: ends.hidden, tags: ends.tags, ..WalkRoots::default() };
         let options =
             ReadOptions { repository: &self.repository, limits: &self.limits, threads: self.threads };
         let contents = walk::read(options, objects, head, &roots, new_visitor);

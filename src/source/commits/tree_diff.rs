@@ -56,7 +56,7 @@ pub(super) fn introduced_blobs(
             let first = piece * COMMITS_PER_PIECE;
             for (offset, commit) in commits[first..].iter().take(COMMITS_PER_PIECE).enumerate() {
                 let from = format!("the commit {}", commit.id);
-                comparison.compare(Some(first + offset), commit.tree, &commit.parents, &from);
+                comparison.compare(Some(first + offset), commit.tree, &commit.parent_trees, &from);
             }
         }
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);

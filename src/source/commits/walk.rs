@@ -4,10 +4,10 @@ use super::contents::{CommitContents, IntroducedBlob};
 use super::missing::Missing;
 use super::options::{ReadOptions, WalkRoots};
 use super::tree_diff::introduced_blobs;
-use crate::git::commits::{Commit, walk};
+use crate::git::commits::{Commit, UnreadCommit, walk_commits};
 use crate::git::objects::damage::Damage;
 use crate::git::objects::inflate::Inflater;
-use crate::git::objects::object::Sort;
+use crate::git::objects::object::ObjectType;
 use crate::git::objects::{Content, Objects};
 use crate::git::people::People;
 use crate::git::refs::Refs;
@@ -39,7 +39,7 @@ pub(super) fn open(
     }
     format.has_ref_files.then(|| {
         let objects = Objects::open(databases, format.hash);
-        (objects, Refs::of(repository, format.hash.len_in_bytes()))
+        (objects, Refs::open(repository, format.hash.len_in_bytes()))
     })
 }
 
@@ -53,9 +53,9 @@ pub(super) fn read(
     new_visitor: &NewVisitor<'_>,
 ) -> CommitContents {
     let mut visitor = new_visitor();
-    let walk = walk(&objects, &roots.commits, &roots.hidden);
+    let walk = walk_commits(&objects, &roots.commits, &roots.hidden);
     let missing = Missing::default();
-    for (id, from, reason) in walk.unread {
+    for UnreadCommit { id, child: from, reason } in walk.unread {
         let from = from.map_or_else(|| "the range".to_owned(), |from| format!("the commit {from}"));
         missing.report(&mut *visitor, &objects, Origin::object(Kind::Commit, id), reason, &from);
     }
@@ -78,7 +78,7 @@ pub(super) fn read(
     });
     drop(tasks);
     missing.finish(options.repository, &objects, &mut *visitor);
-    let people = People::of(options.repository, &objects, head);
+    let people = People::open(options.repository, &objects, head);
     let repository = options.repository.clone();
     CommitContents { objects, people, commits: walk.commits, blobs, missing, repository }
 }
@@ -86,7 +86,7 @@ pub(super) fn read(
 /// One object or path to scan.
 enum Task<'t> {
     /// A commit or a tag, with its headers and its message.
-    Object(Kind, Sort, ObjectId),
+    Object(Kind, ObjectType, ObjectId),
     /// A new path.
     Path(&'t [u8]),
     /// A blob, and the paths that it is new at. A push may name a blob without a path.
@@ -96,9 +96,9 @@ enum Task<'t> {
 /// Lists what has to be scanned. A blob that is new at several paths is one task, so that it is inflated once.
 fn tasks<'t>(roots: &WalkRoots, commits: &[Commit], blobs: &'t [IntroducedBlob]) -> Vec<Task<'t>> {
     let mut tasks: Vec<Task<'t>> = Vec::new();
-    tasks.extend(roots.tags.iter().map(|&id| Task::Object(Kind::Tag, Sort::Tag, id)));
+    tasks.extend(roots.tags.iter().map(|&id| Task::Object(Kind::Tag, ObjectType::Tag, id)));
     tasks.extend(roots.blobs.iter().map(|&id| Task::Blob(id, Vec::new())));
-    tasks.extend(commits.iter().map(|commit| Task::Object(Kind::Commit, Sort::Commit, commit.id)));
+    tasks.extend(commits.iter().map(|commit| Task::Object(Kind::Commit, ObjectType::Commit, commit.id)));
     let mut paths_of: BTreeMap<ObjectId, Vec<&IntroducedBlob>> = BTreeMap::new();
     for introduced in blobs {
         match introduced.blob {

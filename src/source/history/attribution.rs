@@ -5,7 +5,7 @@
 //! `git log` does. Objects are numbers here. No object is read.
 
 use crate::finding::Exposure;
-use crate::git::graph::{Graph, Leads, Link, NONE};
+use crate::git::graph::{Graph, Link, LinkKind, NONE};
 use crate::git::ids::Ids;
 use crate::git::refs::{Refs, Target};
 use crate::input::ObjectId;
@@ -235,13 +235,13 @@ impl<'g> Attribution<'g> {
 
     /// The number of the blob that a commit has at a path.
     pub(super) fn blob_in_commit(&self, commit: usize, path: PathIndex) -> Option<u32> {
-        self.find(self.graph.commits[commit].tree, path, Leads::Blob).map(|link| link.to)
+        self.find(self.graph.commits[commit].tree, path, LinkKind::Blob).map(|link| link.target)
     }
 
     /// The number of the blob that `HEAD` has at a path, else a tree without a commit.
     pub(super) fn blob_at_head(&self, path: PathIndex) -> Option<u32> {
         let trees = self.head_tree.into_iter().chain(self.bare_trees.iter().copied());
-        trees.filter_map(|tree| self.find(tree, path, Leads::Blob)).map(|link| link.to).next()
+        trees.filter_map(|tree| self.find(tree, path, LinkKind::Blob)).map(|link| link.target).next()
     }
 
     /// The bytes of a path, with `/` between its parts.
@@ -266,17 +266,17 @@ impl<'g> Attribution<'g> {
     /// The secrets in the blob or name of a link. Empty for a tree.
     fn secrets_of(&self, link: Link) -> &'g BTreeSet<SecretIndex> {
         static NO_SECRETS: BTreeSet<SecretIndex> = BTreeSet::new();
-        let secrets = match link.leads() {
-            Leads::Blob => self.secrets.blobs.get(&link.to),
-            Leads::Name => self.secrets.names.get(&self.graph.names[link.name() as usize]),
-            Leads::Tree => None,
+        let secrets = match link.kind() {
+            LinkKind::Blob => self.secrets.blobs.get(&link.target),
+            LinkKind::Name => self.secrets.names.get(&self.graph.names[link.name() as usize]),
+            LinkKind::Tree => None,
         };
         secrets.unwrap_or(&NO_SECRETS)
     }
 
     /// Notes which objects a tip reaches: first tags, and then a commit with its ancestors, or another object.
     fn follow(&mut self, tip: &Tip) {
-        let peeled = self.graph.peeled(tip.number);
+        let peeled = self.graph.peel(tip.number);
         let mut tag = tip.number;
         while tag != peeled {
             self.refs_to_objects.entry(tag).or_default().add(tip.exposure, &tip.name);
@@ -370,7 +370,7 @@ impl<'g> Attribution<'g> {
     fn occurrences_in(&mut self, tree: Option<u32>, other: Option<u32>) -> BTreeSet<Occurrence> {
         let mut occurrences = BTreeSet::new();
         for (path, link) in self.differences(tree, other) {
-            let is_in_name = link.leads() == Leads::Name;
+            let is_in_name = link.kind() == LinkKind::Name;
             let secrets = self.secrets_of(link).iter();
             occurrences.extend(secrets.map(|&secret| Occurrence { secret, path, is_in_name }));
         }
@@ -388,14 +388,15 @@ impl<'g> Attribution<'g> {
             let mut other_links = links(other).iter().peekable();
             for &link in links(tree) {
                 while other_links.next_if(|other| other.key() < link.key()).is_some() {}
-                let in_other = other_links.next_if(|other| other.key() == link.key()).map(|other| other.to);
-                if in_other == Some(link.to) {
+                let in_other =
+                    other_links.next_if(|other| other.key() == link.key()).map(|other| other.target);
+                if in_other == Some(link.target) {
                     continue;
                 }
                 let Some(path) = self.paths.intern(folder, link.name()) else { continue };
-                match link.leads() {
-                    Leads::Tree => waiting.push((Some(link.to), in_other, path)),
-                    Leads::Blob | Leads::Name => differences.push((path, link)),
+                match link.kind() {
+                    LinkKind::Tree => waiting.push((Some(link.target), in_other, path)),
+                    LinkKind::Blob | LinkKind::Name => differences.push((path, link)),
                 }
             }
         }
@@ -404,20 +405,20 @@ impl<'g> Attribution<'g> {
 
     /// Whether a tree has the secret at the path.
     fn tree_has(&self, tree: u32, occurrence: Occurrence) -> bool {
-        let leads = if occurrence.is_in_name { Leads::Name } else { Leads::Blob };
-        self.find(tree, occurrence.path, leads)
+        let kind = if occurrence.is_in_name { LinkKind::Name } else { LinkKind::Blob };
+        self.find(tree, occurrence.path, kind)
             .is_some_and(|link| self.secrets_of(link).contains(&occurrence.secret))
     }
 
     /// The link at a path of a tree, if it is of this kind.
-    fn find(&self, tree: u32, path: PathIndex, leads: Leads) -> Option<Link> {
+    fn find(&self, tree: u32, path: PathIndex, kind: LinkKind) -> Option<Link> {
         let names = self.paths.names(path);
         let (&last, folders) = names.split_last()?;
         let mut tree = tree;
         for &folder in folders {
-            tree = self.graph.link(tree, folder, Leads::Tree)?.to;
+            tree = self.graph.link(tree, folder, LinkKind::Tree)?.target;
         }
-        self.graph.link(tree, last, leads)
+        self.graph.link(tree, last, kind)
     }
 
     /// Counts the commits that have each occurrence.
@@ -441,10 +442,10 @@ impl<'g> Attribution<'g> {
             for ((tree, folder), counts) in level {
                 for &link in self.graph.links(tree) {
                     let Some(path) = self.paths.intern(folder, link.name()) else { continue };
-                    if link.leads() == Leads::Tree {
-                        next_level.entry((link.to, path)).or_default().add(counts);
+                    if link.kind() == LinkKind::Tree {
+                        next_level.entry((link.target, path)).or_default().add(counts);
                     } else {
-                        self.blobs_with_path.insert(link.to);
+                        self.blobs_with_path.insert(link.target);
                         self.add_counts(link, path, counts);
                     }
                 }
@@ -455,7 +456,7 @@ impl<'g> Attribution<'g> {
 
     /// Adds commits to the counts of the secrets in a blob or name at a path.
     fn add_counts(&mut self, link: Link, path: PathIndex, counts: CommitCounts) {
-        let is_in_name = link.leads() == Leads::Name;
+        let is_in_name = link.kind() == LinkKind::Name;
         for &secret in self.secrets_of(link) {
             let occurrence = Occurrence { secret, path, is_in_name };
             let grouped = self.occurrences.entry(occurrence).or_default();
@@ -468,7 +469,7 @@ impl<'g> Attribution<'g> {
     fn add_bare_trees(&mut self) {
         for tree in self.bare_trees.clone() {
             for (path, link) in self.differences(Some(tree), None) {
-                self.blobs_with_path.insert(link.to);
+                self.blobs_with_path.insert(link.target);
                 self.add_counts(link, path, CommitCounts::default());
             }
         }

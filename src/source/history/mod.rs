@@ -8,18 +8,18 @@ mod attribution;
 mod scan;
 mod writer;
 
-use crate::file::open::{open, reason};
+use crate::file::open::{Links, open, reason};
 use crate::finding::{Finding, SecretId, Sighting};
 use crate::git::format::Format;
 use crate::git::graph::{Graph, GraphFilter};
 use crate::git::ids::Ids;
 use crate::git::objects::inflate::Inflater;
-use crate::git::objects::object::{Sort, links, parse_id};
+use crate::git::objects::object::{ObjectType, commit_links, parse_id};
 use crate::git::objects::{LooseObjects, Objects};
 use crate::git::people::People;
 use crate::git::refs::{self, Refs, Target};
 use crate::git::repository::Repository;
-use crate::git::walk::{Plan, Walker, walk, walk_loose};
+use crate::git::walk::{ObjectSink, Plan, WalkedObject, walk_loose, walk_pack};
 use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::source::limits::Limits;
@@ -137,7 +137,7 @@ impl History {
         let Some(NumberedObjects { ids, plans }) = self.number_objects(&objects, loose, &mut *visitor) else {
             return;
         };
-        visitor.expect_objects(ids.distinct().into());
+        visitor.expect_objects(ids.distinct_count().into());
         let (missing, unread) = (Mutex::<MissingObjects>::default(), Mutex::<UnreadObjects>::default());
         let context = ScanContext {
             ids: &ids,
@@ -147,14 +147,14 @@ impl History {
             missing: &missing,
             unread: &unread,
         };
-        let new_walker =
-            || -> Box<dyn Walker + Send + '_> { Box::new(ObjectScan::new(context, new_visitor())) };
-        for (plan, first) in plans.iter().zip(ids.starts()) {
-            walk(&objects, plan, first, self.threads, &new_walker);
+        let new_sink =
+            || -> Box<dyn ObjectSink + Send + '_> { Box::new(ObjectScan::new(context, new_visitor())) };
+        for (plan, first) in plans.iter().zip(ids.pack_starts()) {
+            walk_pack(&objects, plan, first, self.threads, &new_sink);
         }
-        walk_loose(&ids, self.threads, &new_walker);
+        walk_loose(&ids, self.threads, &new_sink);
         let unread = unread.lock().map(|mut unread| std::mem::take(&mut *unread)).unwrap_or_default();
-        self.scan_copies(unread, &ids, &objects, &mut *new_walker(), &mut *visitor);
+        self.scan_copies(unread, &ids, &objects, &mut *new_sink(), &mut *visitor);
         let mut missing = missing.into_inner().unwrap_or_default();
         if share.contains_undivided() {
             add_missing_targets(&refs, &ids, &mut missing);
@@ -172,7 +172,7 @@ impl History {
             if !visitor.is_clean(name, std::slice::from_ref(&(0..name.len()))) {
                 visitor.whole(&Origin::new(Kind::Ref, name.as_slice()), name);
             }
-            if refs.is_circle(name) {
+            if refs.is_cycle(name) {
                 let reason = Reason::Damaged("it leads to itself".to_owned());
                 visitor.skip(Skip { origin: Origin::new(Kind::Ref, name.clone()), reason });
             }
@@ -180,7 +180,7 @@ impl History {
         let mut reader = Reader::default();
         for log in self.logs(visitor) {
             let origin = log.origin();
-            let read = open(&log.file, false).and_then(|mut opened| {
+            let read = open(&log.file, Links::Refuse).and_then(|mut opened| {
                 let read = reader.read(&mut opened.file, Some(opened.size), &origin, visitor);
                 read.map_err(|error| reason(&error))
             });
@@ -198,14 +198,14 @@ impl History {
         unread: UnreadObjects,
         ids: &Ids<'_>,
         objects: &Objects,
-        walker: &mut dyn Walker,
+        sink: &mut dyn ObjectSink,
         visitor: &mut dyn Visitor,
     ) {
         for (number, reason) in unread.into_iter().filter(|(number, _)| !ids.is_repeated(*number)) {
             let id = ids.id(number);
             let copy = objects.read_any(&id, &mut Inflater::new());
-            if let Ok((sort, bytes)) = &copy {
-                walker.object(number, *sort, bytes, std::slice::from_ref(&(0..bytes.len())), false);
+            if let Ok((object_type, bytes)) = &copy {
+                sink.take_object(WalkedObject::new(number, *object_type, bytes, &(0..bytes.len())));
             }
             if copy.is_err() || reason != Reason::NotFound {
                 visitor.skip(Skip { origin: Origin::object(Kind::Object, id), reason });
@@ -256,7 +256,7 @@ impl History {
             seen.in_trees.blobs.keys().copied().collect(),
             seen.in_trees.names.keys().cloned().collect(),
         );
-        let (graph, unread) = Graph::of(&objects, &ids, plans, &wanted, self.threads);
+        let (graph, unread) = Graph::new(&objects, &ids, plans, &wanted, self.threads);
         for (id, reason) in unread {
             visitor.skip(Skip { origin: Origin::object(Kind::Object, id), reason });
         }
@@ -273,7 +273,7 @@ impl History {
             graph: &graph,
             seen: &seen,
             attribution: &attribution,
-            people: People::of(&self.repository, &objects, refs.resolve(b"HEAD")),
+            people: People::open(&self.repository, &objects, refs.resolve(b"HEAD")),
             inflater: Inflater::new(),
             commit_facts: HashMap::new(),
             rescan,
@@ -287,7 +287,7 @@ impl History {
         let mut logged = Vec::new();
         for log in self.logs(visitor) {
             let mut text = Vec::new();
-            let read = open(&log.file, false)
+            let read = open(&log.file, Links::Refuse)
                 .and_then(|mut opened| opened.file.read_to_end(&mut text).map_err(|error| reason(&error)));
             match read {
                 Ok(_) => {
@@ -335,8 +335,8 @@ impl History {
         loose: LooseObjects,
         visitor: &mut dyn Visitor,
     ) -> Option<NumberedObjects<'o>> {
-        let plans = || objects.packs.iter().map(Plan::of).collect::<Vec<_>>();
-        let (ids, plans) = in_pool(self.threads, || rayon::join(|| Ids::of(objects, loose), plans));
+        let plans = || objects.packs.iter().map(Plan::new).collect::<Vec<_>>();
+        let (ids, plans) = in_pool(self.threads, || rayon::join(|| Ids::new(objects, loose), plans));
         match ids {
             Ok((ids, damage)) => {
                 for error in &damage {
@@ -353,7 +353,7 @@ impl History {
 
     /// The logs of refs. Reports folders that cannot be listed.
     fn logs(&self, visitor: &mut dyn Visitor) -> Vec<Log> {
-        let logs = refs::logs(&self.repository, |error| visitor.skip(self.repository.skip_of(&error)));
+        let logs = refs::list_logs(&self.repository, |error| visitor.skip(self.repository.skip_of(&error)));
         logs.into_iter().map(|(ref_name, file)| Log { ref_name, file }).collect()
     }
 
@@ -362,7 +362,7 @@ impl History {
         if !format.has_ref_files {
             return Refs::default();
         }
-        let refs = Refs::of(&self.repository, format.hash.len_in_bytes());
+        let refs = Refs::open(&self.repository, format.hash.len_in_bytes());
         for error in &refs.damage {
             visitor.skip(error.clone().into());
         }
@@ -411,8 +411,8 @@ impl History {
         let shallow = self.shallow_commits(objects, visitor);
         let mut without_parent = 0;
         for commit in &shallow {
-            let Ok(bytes) = objects.read(commit, Sort::Commit, &mut Inflater::new()) else { continue };
-            let Some(links) = links(&bytes, objects.hash.len_in_bytes()) else { continue };
+            let Ok(bytes) = objects.read(commit, ObjectType::Commit, &mut Inflater::new()) else { continue };
+            let Some(links) = commit_links(&bytes, objects.hash.len_in_bytes()) else { continue };
             let is_missing = |parent: &ObjectId| ids.number(parent.as_bytes()).is_none();
             without_parent += u64::from(links.parents.iter().any(is_missing));
             for parent in &links.parents {
@@ -437,7 +437,7 @@ impl History {
         const MAX_BYTES: u64 = 64 << 20;
         let path = self.repository.common_dir().join("shallow");
         let mut text = Vec::new();
-        match open(&path, true) {
+        match open(&path, Links::Follow) {
             Err(Reason::NotFound) => return BTreeSet::new(),
             Err(reason) => visitor.skip(self.repository.skip(&path, reason)),
             Ok(opened) => {

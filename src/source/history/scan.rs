@@ -6,8 +6,8 @@
 use crate::file::open::reason;
 use crate::git::ids::Ids;
 use crate::git::objects::damage::Damage;
-use crate::git::objects::object::{Entries, EntryKind, Sort, links, target};
-use crate::git::walk::Walker;
+use crate::git::objects::object::{Entries, EntryKind, ObjectType, commit_links, tag_target};
+use crate::git::walk::{ObjectSink, WalkedObject};
 use crate::input::{HEAD_BYTES, Kind, ObjectId, Origin, Reason, Skip};
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
@@ -77,8 +77,8 @@ impl<'s> ObjectScan<'s> {
     }
 
     /// Checks that the objects with these ids exist. `number` and `sort` are those of the object that refers to them.
-    fn check_existence(&self, hashes: &[&[u8]], number: u32, sort: Sort) {
-        self.context.ids.lacking(hashes, |hash| {
+    fn check_existence(&self, hashes: &[&[u8]], number: u32, sort: ObjectType) {
+        self.context.ids.find_missing(hashes, |hash| {
             if let Ok(mut missing) = self.context.missing.lock() {
                 let from = || format!("the {} {}", sort.name(), self.context.ids.id(number));
                 missing.entry(ObjectId::new(hash)).or_insert_with(from);
@@ -93,7 +93,7 @@ impl<'s> ObjectScan<'s> {
         names.clear();
         let mut hashes = Vec::new();
         for range in fresh {
-            let mut entries = Entries::of(&bytes[range.clone()], self.context.hash_length);
+            let mut entries = Entries::new(&bytes[range.clone()], self.context.hash_length);
             for entry in entries.by_ref() {
                 names.extend_from_slice(entry.name);
                 names.push(b'\n');
@@ -107,29 +107,29 @@ impl<'s> ObjectScan<'s> {
                 self.scan_unless_clean(number, Kind::Object, bytes, from_ref(&(0..bytes.len())));
             }
         }
-        self.check_existence(&hashes, number, Sort::Tree);
+        self.check_existence(&hashes, number, ObjectType::Tree);
         self.scan_unless_clean(number, Kind::Name, &names, from_ref(&(0..names.len())));
         self.names = names;
     }
 
     /// Checks the tree and the parents of a commit, and scans its headers and its message. Returns whether it is clean.
     fn scan_commit(&mut self, number: u32, bytes: &[u8]) -> bool {
-        match links(bytes, self.context.hash_length) {
+        match commit_links(bytes, self.context.hash_length) {
             Some(links) => {
                 let referenced = std::iter::once(&links.tree).chain(&links.parents);
                 let hashes: Vec<&[u8]> = referenced.map(ObjectId::as_bytes).collect();
-                self.check_existence(&hashes, number, Sort::Commit);
+                self.check_existence(&hashes, number, ObjectType::Commit);
             }
-            None => self.skip(number, Damage::NoHeaders(Sort::Commit).into()),
+            None => self.skip(number, Damage::NoHeaders(ObjectType::Commit).into()),
         }
         self.scan_unless_clean(number, Kind::Commit, bytes, from_ref(&(0..bytes.len())))
     }
 
     /// Checks the object that a tag points to, and scans its headers and its message. Returns whether it is clean.
     fn scan_tag(&mut self, number: u32, bytes: &[u8]) -> bool {
-        match target(bytes, self.context.hash_length) {
-            Some((id, _)) => self.check_existence(&[id.as_bytes()], number, Sort::Tag),
-            None => self.skip(number, Damage::NoHeaders(Sort::Tag).into()),
+        match tag_target(bytes, self.context.hash_length) {
+            Some((id, _)) => self.check_existence(&[id.as_bytes()], number, ObjectType::Tag),
+            None => self.skip(number, Damage::NoHeaders(ObjectType::Tag).into()),
         }
         self.scan_unless_clean(number, Kind::Tag, bytes, from_ref(&(0..bytes.len())))
     }
@@ -173,8 +173,8 @@ impl<'s> ObjectScan<'s> {
     }
 }
 
-impl Walker for ObjectScan<'_> {
-    fn wants(&self, _: Sort) -> bool {
+impl ObjectSink for ObjectScan<'_> {
+    fn wants(&self, _: ObjectType) -> bool {
         true
     }
 
@@ -182,43 +182,37 @@ impl Walker for ObjectScan<'_> {
         self.context.share.contains(id.as_bytes())
     }
 
-    fn object(
-        &mut self,
-        number: u32,
-        sort: Sort,
-        bytes: &[u8],
-        fresh: &[Range<usize>],
-        base_is_clean: bool,
-    ) -> bool {
+    fn take_object(&mut self, object: WalkedObject<'_>) -> bool {
+        let WalkedObject { number, object_type, bytes, new_spans, base_is_clean } = object;
         if self.context.ids.is_repeated(number) {
             return false;
         }
         let size = bytes.len() as u64;
-        match sort {
-            Sort::Tree => {
-                self.scan_tree(number, bytes, fresh);
+        match object_type {
+            ObjectType::Tree => {
+                self.scan_tree(number, bytes, new_spans);
                 true
             }
-            Sort::Blob => {
+            ObjectType::Blob => {
                 if let Some(limit) = self.exceeded_limit(size) {
                     self.skip(number, Reason::TooLarge { size, limit });
                     return false;
                 }
                 // What a delta copies from a clean base is clean.
                 let whole = 0..bytes.len();
-                let stretches = if base_is_clean { fresh } else { from_ref(&whole) };
+                let stretches = if base_is_clean { new_spans } else { from_ref(&whole) };
                 self.scan_unless_clean(number, Kind::Object, bytes, stretches)
             }
-            Sort::Commit => self.scan_commit(number, bytes),
-            Sort::Tag => self.scan_tag(number, bytes),
+            ObjectType::Commit => self.scan_commit(number, bytes),
+            ObjectType::Tag => self.scan_tag(number, bytes),
         }
     }
 
-    fn reach(&self) -> Option<usize> {
+    fn context_bytes(&self) -> Option<usize> {
         Some(self.visitor.reach())
     }
 
-    fn condensed(&mut self, number: u32, size: usize, condensed: &[u8]) -> bool {
+    fn take_condensed(&mut self, number: u32, size: usize, condensed: &[u8]) -> bool {
         if self.context.ids.is_repeated(number) {
             return true;
         }
@@ -231,17 +225,23 @@ impl Walker for ObjectScan<'_> {
         is_clean
     }
 
-    fn large(&mut self, number: u32, sort: Sort, size: u64, content: &mut dyn Read) -> Result<(), Damage> {
+    fn take_large(
+        &mut self,
+        number: u32,
+        object_type: ObjectType,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<(), Damage> {
         if self.context.ids.is_repeated(number) {
             return Ok(());
         }
-        let kind = match sort {
-            Sort::Commit => Kind::Commit,
-            Sort::Tag => Kind::Tag,
-            Sort::Blob => Kind::Object,
-            Sort::Tree => return Err(Damage::TreeTooLarge { size }),
+        let kind = match object_type {
+            ObjectType::Commit => Kind::Commit,
+            ObjectType::Tag => Kind::Tag,
+            ObjectType::Blob => Kind::Object,
+            ObjectType::Tree => return Err(Damage::TreeTooLarge { size }),
         };
-        if sort == Sort::Blob
+        if object_type == ObjectType::Blob
             && let Some(limit) = self.exceeded_limit(size)
         {
             self.skip(number, Reason::TooLarge { size, limit });
@@ -251,7 +251,7 @@ impl Walker for ObjectScan<'_> {
         self.reader.read_object(content, size, &origin, &mut *self.visitor)
     }
 
-    fn unreadable(&mut self, number: u32, reason: Reason) {
+    fn report_unreadable(&mut self, number: u32, reason: Reason) {
         if let Ok(mut unread) = self.context.unread.lock() {
             unread.insert(number, reason);
         }

@@ -14,7 +14,7 @@ use crate::git::graph::Graph;
 use crate::git::ids::Ids;
 use crate::git::index::Index;
 use crate::git::objects::inflate::Inflater;
-use crate::git::objects::object::{Entries, Sort};
+use crate::git::objects::object::{Entries, ObjectType};
 use crate::git::objects::{Content, Objects};
 use crate::git::people::People;
 use crate::git::repository::Repository;
@@ -65,7 +65,7 @@ fn find_in_name(rescan: &Rescan<'_>, id: &SecretId, name: &[u8]) -> Option<Findi
 /// For each blob in the index, its first path. Empty if the index cannot be read.
 fn staged_paths(repository: &Repository, hash: gix_hash::Kind) -> HashMap<ObjectId, Vec<u8>> {
     let mut paths = HashMap::new();
-    if let Ok(index) = Index::of(repository, None, hash) {
+    if let Ok(index) = Index::open(repository, None, hash) {
         let mut entries = index.entries();
         while let Ok(Some(entry)) = entries.next() {
             paths.entry(entry.id()).or_insert_with(|| entry.path.to_vec());
@@ -112,9 +112,9 @@ impl SeenSecrets {
                 seen.secrets.len() as SecretIndex - 1
             });
             match sighting.kind {
-                Kind::Name => match objects.read(&sighting.object, Sort::Tree, &mut inflater) {
+                Kind::Name => match objects.read(&sighting.object, ObjectType::Tree, &mut inflater) {
                     Ok(tree) => {
-                        let entries = Entries::of(&tree, objects.hash.len_in_bytes());
+                        let entries = Entries::new(&tree, objects.hash.len_in_bytes());
                         let has_secret = |name| find_in_name(rescan, &sighting.secret, name).is_some();
                         for entry in entries.filter(|entry| has_secret(entry.name)) {
                             seen.in_trees.names.entry(entry.name.to_vec()).or_default().insert(secret);
@@ -379,7 +379,7 @@ impl<'w> Writer<'w> {
     fn write_messages(&mut self, findings: &mut Vec<Finding>) {
         for (&(kind, number), secrets) in &self.seen.in_messages {
             let id = self.ids.id(number);
-            let sort = if kind == Kind::Commit { Sort::Commit } else { Sort::Tag };
+            let sort = if kind == Kind::Commit { ObjectType::Commit } else { ObjectType::Tag };
             let bytes = match self.objects.read(&id, sort, &mut self.inflater) {
                 Ok(bytes) => bytes,
                 Err(reason) => {
@@ -451,7 +451,7 @@ impl<'w> Writer<'w> {
             return known.clone();
         }
         let id = self.ids.id(self.graph.commits[commit].number);
-        let facts = match self.objects.read(&id, Sort::Commit, &mut self.inflater) {
+        let facts = match self.objects.read(&id, ObjectType::Commit, &mut self.inflater) {
             Ok(bytes) => commit_facts::commit(&self.people, id, &bytes),
             Err(reason) => {
                 self.visitor.skip(skip_object(id, reason));

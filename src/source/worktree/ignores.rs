@@ -5,7 +5,7 @@
 //! would leave out files without a word. A `.gitignore` that is no regular file counts as empty, as it does for git. Files
 //! above the root of the repository do not count.
 
-use crate::file::open::read_bytes;
+use crate::file::open::{Links, read_bytes};
 use crate::file::path::relative;
 use crate::git::repository::Repository;
 use gix_ignore::glob::pattern::Case;
@@ -43,7 +43,8 @@ impl Ignores {
     pub(super) fn new(repository: &Repository, folder: &Path) -> Option<Ignores> {
         let user_excludes = ignore::gitignore::gitconfig_excludes_path();
         let files = [Some(repository.info_exclude()), user_excludes];
-        let global = files.into_iter().flatten().filter_map(|file| Patterns::read(&file, true, 0)).collect();
+        let global =
+            files.into_iter().flatten().filter_map(|file| Patterns::read(&file, Links::Follow, 0)).collect();
         let ignores = Ignores { root: repository.root.clone(), global, folders: RwLock::default() };
         let mut last_folder = LastFolder::default();
         let mut path = repository.root.clone();
@@ -63,7 +64,7 @@ impl Ignores {
         let Some(path) = relative(&self.root, folder) else { return };
         let parent = if path.is_empty() { None } else { self.patterns_for(folder_of(&path)) };
         let prefix_len = path.len() + usize::from(!path.is_empty());
-        if let Some(patterns) = Patterns::read(&folder.join(".gitignore"), false, prefix_len)
+        if let Some(patterns) = Patterns::read(&folder.join(".gitignore"), Links::Refuse, prefix_len)
             && let Ok(mut folders) = self.folders.write()
         {
             folders.insert(path.into_owned(), Arc::new(FolderPatterns { patterns, parent }));
@@ -127,8 +128,8 @@ struct Patterns {
 
 impl Patterns {
     /// Reads the patterns of `file`. `None` if there are none, or if the file cannot be read.
-    fn read(file: &Path, follow: bool, prefix_len: usize) -> Option<Patterns> {
-        let bytes = read_bytes(file, follow).ok()?;
+    fn read(file: &Path, links: Links, prefix_len: usize) -> Option<Patterns> {
+        let bytes = read_bytes(file, links).ok()?;
         let mut patterns = Patterns {
             prefix_len,
             all: Vec::new(),

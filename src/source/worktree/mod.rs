@@ -8,7 +8,7 @@ mod ignores;
 mod visited;
 mod walk;
 
-use crate::file::open;
+use crate::file::open::{self, Links, OpenFolder};
 use crate::file::path::{native_path, path_bytes, relative};
 use crate::git::index::{Tracked, tracked};
 use crate::git::repository::Repository;
@@ -309,14 +309,14 @@ impl WalkThread<'_> {
 struct Worker<'w> {
     tree: &'w Worktree,
     /// Files in this folder are opened relative to it, which is faster.
-    folder: open::Folder<'w>,
+    folder: OpenFolder<'w>,
     reader: Reader,
     visitor: Box<dyn Visitor + Send + 'w>,
 }
 
 impl<'w> Worker<'w> {
     fn new(tree: &'w Worktree, folder: &'w Path, new_visitor: &'w NewVisitor<'_>) -> Worker<'w> {
-        let folder = open::Folder::at(folder);
+        let folder = OpenFolder::new(folder);
         Worker { tree, folder, reader: Reader::default(), visitor: new_visitor() }
     }
 
@@ -356,7 +356,7 @@ impl<'w> Worker<'w> {
             self.count_excluded(path);
             return None;
         }
-        if let Some(what) = open::special(metadata.file_type()) {
+        if let Some(what) = open::special_kind(metadata.file_type()) {
             self.skip(path, Reason::Special(what));
             return None;
         }
@@ -458,7 +458,7 @@ impl<'w> Worker<'w> {
     /// Scans a file that the walk has found. If it has become a link since, it is not followed.
     fn read_file(&mut self, path: &Path) {
         if self.is_in_share(path) {
-            let opened = self.folder.open(path, false);
+            let opened = self.folder.open_file(path, Links::Refuse);
             self.read_opened(path, opened);
         }
     }
@@ -466,7 +466,7 @@ impl<'w> Worker<'w> {
     /// Scans a file that the user has named. If it is a link, it is followed.
     fn read_named_file(&mut self, path: &Path) {
         if self.is_in_share(path) {
-            let opened = self.folder.open(path, true);
+            let opened = self.folder.open_file(path, Links::Follow);
             self.read_opened(path, opened);
         }
     }
