@@ -146,14 +146,31 @@ const MIN_LONG_RUN_LEN: usize = 32;
 /// The minimum length of a run of hexadecimal digits that looks random: the body of a webhook secret.
 const MIN_HEX_RUN_LEN: usize = 64;
 
-/// Whether a run of letters and digits may be a secret's body or a part of one. The text around it does not matter, and the secret may be of
-/// a kind that no rule knows.
+/// The minimum length of a run without a digit that looks random because of its upper and lower case.
+const MIN_MIXED_CASE_RUN_LEN: usize = 16;
+
+/// Whether a run of letters and digits may be a secret's body or a part of one. The text around it does not matter, and the
+/// secret may be of a kind that no rule knows. Names rarely have digits amid letters of both cases.
 #[must_use]
 pub fn is_random_run(run: &[u8]) -> bool {
     let has = |class: fn(&u8) -> bool| run.iter().any(class);
-    let has_both_cases = || has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    let is_long = run.len() >= MIN_LONG_RUN_LEN || run.len() >= MIN_RANDOM_RUN_LEN && has(u8::is_ascii_digit);
-    is_long && has_both_cases() || run.len() >= MIN_HEX_RUN_LEN && run.iter().all(u8::is_ascii_hexdigit)
+    if run.len() >= MIN_HEX_RUN_LEN && run.iter().all(u8::is_ascii_hexdigit) {
+        return true;
+    }
+    has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+        && (run.len() >= MIN_LONG_RUN_LEN
+            || run.len() >= MIN_RANDOM_RUN_LEN && has(u8::is_ascii_digit)
+            || run.len() >= MIN_MIXED_CASE_RUN_LEN && has_random_case(run))
+}
+
+/// Whether the case of the letters looks random: it changes at a third of them, or a third of them are of each case.
+///
+/// A name has an upper case letter for each word. `SixtyfourClientFactory` has 3 in 22 letters, and 5 changes.
+fn has_random_case(run: &[u8]) -> bool {
+    let upper = run.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let changes = run.windows(2).filter(|pair| pair[0].is_ascii_uppercase() != pair[1].is_ascii_uppercase());
+    3 * changes.count() >= run.len() || 3 * upper.min(run.len() - upper) >= run.len()
 }
 
 /// Masks text with the shape of a secret in a path, a ref, an id or a message. Each masked byte becomes one asterisk, so that offsets
@@ -221,10 +238,18 @@ mod tests {
 
     #[test]
     fn names_do_not_look_random() {
-        for run in ["aB3aB3aB3aB3", &"aB".repeat(16), &"0f".repeat(32)] {
+        let letters = "ZArJIlKWLThhafprvbBGcjqzyAHxkr";
+        for run in ["aB3aB3aB3aB3", letters, &"aB".repeat(16), &"0f".repeat(32)] {
             assert!(is_random_run(run.as_bytes()), "{run}");
         }
-        for run in ["aB3aB3aB3aB", "SixtyfourClientFactory", "sixtyfour2025key", &"0f".repeat(31), ""] {
+        for run in [
+            "aB3aB3aB3aB",
+            "SixtyfourClientFactory",
+            "qWcRtzUIpaSdfGH",
+            "sixtyfour2025key",
+            &"0f".repeat(31),
+            "",
+        ] {
             assert!(!is_random_run(run.as_bytes()), "{run}");
         }
     }

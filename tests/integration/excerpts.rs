@@ -4,6 +4,7 @@
 use crate::joints::{CONSTANTS, JOINTS, fill};
 use crate::support::encode::Encoder;
 use crate::support::keeper::found_at_once;
+use crate::support::random::Random;
 use crate::support::{FORMATS, Project, findings};
 use sf_scan::rule::template;
 use std::collections::{BTreeMap, HashMap};
@@ -70,20 +71,6 @@ const BETWEEN: [&str; 12] =
 const BEFORE: [&str; 8] =
     ["", "SIXTYFOUR_API_KEY=", "k = \"", "x-api-key: ", "\0\x01K", "\x02\0", "<p>sixtyfour key ", "- "];
 
-/// A small generator of choices, so that each line can be made again by its number.
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from((self.0 >> 33) % limit as u64).expect("a small number")
-    }
-
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())]
-    }
-}
-
 /// A secret as it is written in a line, and the texts that no output may show.
 struct Written {
     bytes: Vec<u8>,
@@ -96,30 +83,30 @@ fn windows(text: &str, length: usize) -> impl Iterator<Item = String> {
 }
 
 /// A key in one of many disguises. No output may show `window` characters of its body in a row.
-fn written(choices: &mut Choices, key: &str, window: usize) -> Written {
+fn written(choices: &mut Random, key: &str, window: usize) -> Written {
     let body = &key["api_".len()..];
     let mut forbidden: Vec<String> = windows(body, window).collect();
     let bytes = match choices.below(6) {
         0 => key.as_bytes().to_vec(),
-        1 => format!("{}{body}", choices.of(&OTHER_PREFIXES)).into_bytes(),
+        1 => format!("{}{body}", choices.choose(&OTHER_PREFIXES)).into_bytes(),
         2 | 3 => {
             // A constant that is read as a prefix has a short part of the body at most.
             let mut first = 4 + choices.below(20);
             let template = match choices.below(3) {
-                0 => choices.of(&MARKUP),
+                0 => choices.choose(&MARKUP),
                 1 => {
-                    let (_, templates) = choices.of(JOINTS);
-                    choices.of(templates).1
+                    let (_, templates) = choices.choose(JOINTS);
+                    choices.choose(templates).1
                 }
                 _ => {
                     first = 4 + choices.below(5);
-                    choices.of(CONSTANTS).1
+                    choices.choose(CONSTANTS).1
                 }
             };
             fill(template, key, &[first, 1 + choices.below(10)]).0.into_bytes()
         }
         _ => {
-            let encoder = choices.of(&ENCODERS);
+            let encoder = choices.choose(&ENCODERS);
             let written = encoder.write(key.as_bytes(), 0..key.len());
             // As many characters as five of the key become.
             let length = (5 * written.bytes.len()).div_ceil(key.len()) + 1;
@@ -133,19 +120,17 @@ fn written(choices: &mut Choices, key: &str, window: usize) -> Written {
 
 /// One line with two secrets, and what no output may show of either.
 fn line(number: u64, window: usize) -> (Vec<u8>, Vec<String>) {
-    let mut choices = Choices(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    // The first draw of neighbouring numbers is alike, so it is not used.
-    choices.below(2);
+    let mut choices = Random::new(number);
     let first = template::key(number, 0);
     let second = template::key(number, 1);
-    let before = choices.of(&BEFORE);
+    let before = choices.choose(&BEFORE);
     // A plain key beside the other one makes sure that most lines are quoted.
     let one = match choices.below(2) {
         0 => Written { bytes: first.clone().into_bytes(), forbidden: windows(&first[4..], window).collect() },
         _ => written(&mut choices, &first, window),
     };
     let other = written(&mut choices, &second, window);
-    let between = choices.of(&BETWEEN);
+    let between = choices.choose(&BETWEEN);
     let (one, other) = if choices.below(2) == 0 { (one, other) } else { (other, one) };
     let bytes = [before.as_bytes(), &one.bytes, between.as_bytes(), &other.bytes, b"\n"].concat();
     (bytes, [one.forbidden, other.forbidden].concat())

@@ -19,6 +19,11 @@ impl Random {
         usize::try_from(self.number() % limit as u64).expect("a small number")
     }
 
+    /// One of a list.
+    pub(crate) fn choose<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())]
+    }
+
     /// Bytes that no compressor makes shorter.
     pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| (self.number() >> 56) as u8).collect()
