@@ -7,7 +7,7 @@ use super::alphabet::{BASE64, BASE64_ALPHABET, BASE64_VALUES};
 use super::decoded::DecodedText;
 use super::digits::Digits;
 use crate::prefilter::span;
-use crate::text::View;
+use crate::text::MappedText;
 use base64_simd::STANDARD_NO_PAD;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -43,20 +43,20 @@ pub fn base64_alignments(literal: &[u8]) -> [Base64Literal; 3] {
 }
 
 /// Decodes the digits around `at`, where a group begins, with a source map.
-pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
+pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (MappedText, Range<usize>) {
     let digits = Digits::parse_around(&BASE64, text, at, reach, GROUP_DIGITS);
     let offsets = digits.offsets();
-    let mut view = View::with_capacity(offsets.len() / GROUP_DIGITS * 3 + 3);
+    let mut mapped = MappedText::with_capacity(offsets.len() / GROUP_DIGITS * 3 + 3);
     for group in offsets.chunks(GROUP_DIGITS) {
         let value =
             |digit: usize| group.get(digit).map_or(0, |&at| u32::from(BASE64_VALUES[usize::from(text[at])]));
         let word = value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3);
         // Each byte has bits of two digits: byte 0 of digits 0 and 1, byte 1 of digits 1 and 2, byte 2 of digits 2 and 3.
         for byte in 0..group.len() - 1 {
-            view.push((word >> (16 - 8 * byte)) as u8, group[byte]..group[byte + 1] + 1);
+            mapped.push((word >> (16 - 8 * byte)) as u8, group[byte]..group[byte + 1] + 1);
         }
     }
-    (view, digits.run(at))
+    (mapped, digits.run(at))
 }
 
 /// Decodes the digits around `at`, where a group begins, without a source map.
@@ -143,14 +143,14 @@ mod tests {
     fn decodes_on_both_sides_and_across_lines() {
         let text = b"= \"Zm9v\r\n  YmFyIQ==\"";
         for at in [3, 11, 15] {
-            let (view, run) = decode(text, at, &(0..text.len()));
-            assert_eq!((view.text.as_slice(), run), (&b"foobar!"[..], 3..17), "{at}");
+            let (mapped, run) = decode(text, at, &(0..text.len()));
+            assert_eq!((mapped.text.as_slice(), run), (&b"foobar!"[..], 3..17), "{at}");
             assert_eq!(
-                (view.written(&(0..1)), view.written(&(2..4)), view.written(&(6..7))),
+                (mapped.written(&(0..1)), mapped.written(&(2..4)), mapped.written(&(6..7))),
                 (3..5, 5..13, 15..17)
             );
         }
-        let (view, run) = decode(text, 11, &(5..17));
-        assert_eq!((view.text.as_slice(), run), (&b"bar!"[..], 11..17));
+        let (mapped, run) = decode(text, 11, &(5..17));
+        assert_eq!((mapped.text.as_slice(), run), (&b"bar!"[..], 11..17));
     }
 }

@@ -2,14 +2,14 @@
 
 use super::digits::Digits;
 use super::form::Form;
-use crate::text::View;
+use crate::text::MappedText;
 use std::ops::Range;
 
 /// Decoded text with a source map.
 #[derive(Debug)]
 pub struct Decoded {
     /// The text, with the source range of each byte.
-    pub view: View,
+    pub mapped: MappedText,
     /// The range of the bytes that were decoded.
     pub run: Range<usize>,
 }

@@ -6,7 +6,7 @@
 use super::alphabet::hex_value;
 use super::decoded::DecodedText;
 use super::form::Form;
-use crate::text::View;
+use crate::text::MappedText;
 use std::ops::Range;
 
 /// The HTML entities of characters in keys or around them (html.spec.whatwg.org, named character references).
@@ -91,15 +91,15 @@ impl Escape {
 }
 
 /// Decodes a part of the text, with a source map.
-pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> View {
-    let mut view = View::with_capacity(part.len());
+pub(super) fn decode(form: Form, text: &[u8], part: Range<usize>) -> MappedText {
+    let mut mapped = MappedText::with_capacity(part.len());
     for_each_piece(form, text, part, |meaning, written| match meaning {
-        None => view.push_part(text, written),
-        Some(Meaning::Byte(byte)) => view.push(byte, written),
-        Some(Meaning::Char(character)) => view.push_char(character, &written),
+        None => mapped.push_part(text, written),
+        Some(Meaning::Byte(byte)) => mapped.push(byte, written),
+        Some(Meaning::Char(character)) => mapped.push_char(character, &written),
         Some(Meaning::Removed) => {}
     });
-    view
+    mapped
 }
 
 /// Decodes a part of the text, without a source map. The result has the length of the text that is written before `border`.
@@ -437,7 +437,7 @@ mod tests {
         let text = b"aa%41%42%43";
         for start in 3..=5 {
             let decoded = Form::Percent.decode(text, 8, start..text.len());
-            assert_eq!((decoded.view.text.as_slice(), decoded.run.start), (&b"BC"[..], 5), "{start}");
+            assert_eq!((decoded.mapped.text.as_slice(), decoded.run.start), (&b"BC"[..], 5), "{start}");
         }
     }
 }

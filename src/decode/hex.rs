@@ -6,19 +6,19 @@
 use super::alphabet::{HEX, hex_byte, hex_value};
 use super::decoded::DecodedText;
 use super::digits::Digits;
-use crate::text::View;
+use crate::text::MappedText;
 use faster_hex::hex_decode_unchecked;
 use std::ops::Range;
 
 /// Decodes the digits around `at`, where a byte begins, with a source map. Returns the text and the range of its source.
-pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
+pub(super) fn decode(text: &[u8], at: usize, reach: &Range<usize>) -> (MappedText, Range<usize>) {
     let digits = Digits::parse_around(&HEX, text, at, reach, 2);
     let offsets = digits.offsets();
-    let mut view = View::with_capacity(offsets.len() / 2);
+    let mut mapped = MappedText::with_capacity(offsets.len() / 2);
     for pair in offsets.chunks_exact(2) {
-        view.push(hex_byte(text[pair[0]], text[pair[1]]), pair[0]..pair[1] + 1);
+        mapped.push(hex_byte(text[pair[0]], text[pair[1]]), pair[0]..pair[1] + 1);
     }
-    (view, digits.run(at))
+    (mapped, digits.run(at))
 }
 
 /// Decodes the digits around `at`, where a byte begins, without a source map.
@@ -33,7 +33,7 @@ pub(super) fn decode_text(text: &[u8], at: usize, reach: &Range<usize>, border: 
 }
 
 /// Decodes the bytes with gaps around `at`, with a source map. Returns the text and the range of its source.
-pub(super) fn decode_bytes(text: &[u8], at: usize, reach: &Range<usize>) -> (View, Range<usize>) {
+pub(super) fn decode_bytes(text: &[u8], at: usize, reach: &Range<usize>) -> (MappedText, Range<usize>) {
     let mut starts = Vec::new();
     let mut first = at;
     while let Some(previous) = previous_byte(&text[..first], reach.start) {
@@ -48,13 +48,13 @@ pub(super) fn decode_bytes(text: &[u8], at: usize, reach: &Range<usize>) -> (Vie
         end = start + 2;
         next = next_byte(text, end);
     }
-    let mut view = View::with_capacity(starts.len());
+    let mut mapped = MappedText::with_capacity(starts.len());
     for start in starts {
         if let (Some(high), Some(low)) = (hex_value(text[start]), hex_value(text[start + 1])) {
-            view.push(high << 4 | low, start..start + 2);
+            mapped.push(high << 4 | low, start..start + 2);
         }
     }
-    (view, first..end)
+    (mapped, first..end)
 }
 
 /// The maximum length of a gap between two bytes.
@@ -101,9 +101,9 @@ mod tests {
     fn decodes_digits_on_both_sides() {
         let text = b"x'666f6F'";
         for at in [2, 4, 6] {
-            let (view, run) = decode(text, at, &(0..text.len()));
-            assert_eq!((view.text.as_slice(), run), (&b"foo"[..], 2..8), "{at}");
-            assert_eq!(view.written(&(1..2)), 4..6);
+            let (mapped, run) = decode(text, at, &(0..text.len()));
+            assert_eq!((mapped.text.as_slice(), run), (&b"foo"[..], 2..8), "{at}");
+            assert_eq!(mapped.written(&(1..2)), 4..6);
         }
     }
 
@@ -113,8 +113,8 @@ mod tests {
             ["66 6f 6f", "66:6F:6f", "{0x66, 0x6f,\n  0x6f}", "66-6f-6f", "\"\\x66\" \"\\x6f\" \"\\x6f\""]
         {
             let at = text.find("6f").expect("a byte");
-            let (view, run) = decode_bytes(text.as_bytes(), at, &(0..text.len()));
-            assert_eq!(view.text, b"foo", "{text}");
+            let (mapped, run) = decode_bytes(text.as_bytes(), at, &(0..text.len()));
+            assert_eq!(mapped.text, b"foo", "{text}");
             assert_eq!(&text[run.start..run.start + 2], "66");
             assert_eq!(text[run.end - 2..run.end].to_ascii_lowercase(), "6f");
         }

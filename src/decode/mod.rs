@@ -36,16 +36,16 @@ impl Form {
     #[must_use]
     pub fn decode(self, text: &[u8], at: usize, reach: Range<usize>) -> Decoded {
         let reach = reach.start.min(at)..reach.end.clamp(at, text.len());
-        let (view, run) = match self {
+        let (mapped, run) = match self {
             // Compressed streams are read as a whole, by `inflate`.
             Form::Plain | Form::Concatenated | Form::Gzip | Form::Zlib => {
-                (Encoding::Utf8.view(&text[reach.clone()]).moved(reach.start), reach)
+                (Encoding::Utf8.decode(&text[reach.clone()]).moved(reach.start), reach)
             }
             Form::Wide(encoding) => {
                 let unit = encoding.unit();
                 let start = at - (at - reach.start) / unit * unit;
                 let end = at + (reach.end - at) / unit * unit;
-                (encoding.view(&text[start..end]).moved(start), start..end)
+                (encoding.decode(&text[start..end]).moved(start), start..end)
             }
             Form::Base64 => base64::decode(text, at, &reach),
             Form::Hex => hex::decode(text, at, &reach),
@@ -55,7 +55,7 @@ impl Form {
                 (escape::decode(self, text, start..reach.end), start..reach.end)
             }
         };
-        Decoded { view, run }
+        Decoded { mapped, run }
     }
 
     /// Decodes as [`Form::decode`] does, without a source map. `border` is an offset behind `at`. The result has the length of the text
@@ -79,10 +79,10 @@ impl Form {
                 DecodedText { text, own_len, continue_at: start + continue_at, digits: None, source }
             }
             Form::Plain | Form::Concatenated | Form::HexBytes | Form::Gzip | Form::Zlib => {
-                let Decoded { view, run } = self.decode(text, at, reach);
-                let own_len = view.position(border);
-                let continue_at = view.start(own_len);
-                DecodedText { text: view.text, own_len, continue_at, digits: None, source: run }
+                let Decoded { mapped, run } = self.decode(text, at, reach);
+                let own_len = mapped.position(border);
+                let continue_at = mapped.start(own_len);
+                DecodedText { text: mapped.text, own_len, continue_at, digits: None, source: run }
             }
         }
     }
@@ -157,10 +157,10 @@ mod tests {
             for form in forms {
                 let mapped = form.decode(&text, at, start..end);
                 let decoded = form.decode_text(&text, at, start..end, border);
-                let own_len = mapped.view.position(border);
+                let own_len = mapped.mapped.position(border);
                 assert_eq!(
                     decoded.text,
-                    mapped.view.text,
+                    mapped.mapped.text,
                     "{form:?} {:?} {at} {start}..{end}",
                     text.escape_ascii()
                 );

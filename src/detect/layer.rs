@@ -5,7 +5,7 @@
 
 use crate::decode::{Decoded, Form, Inflated};
 use crate::input::Blob;
-use crate::text::{Encoding, View};
+use crate::text::{Encoding, MappedText};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
@@ -52,8 +52,8 @@ pub(super) struct Parent<'l> {
 }
 
 impl Parent<'_> {
-    fn view(&self) -> &View {
-        &self.decoded.get_or_init(|| self.form.decode(self.layer.text, self.at, self.reach.clone())).view
+    fn mapped(&self) -> &MappedText {
+        &self.decoded.get_or_init(|| self.form.decode(self.layer.text, self.at, self.reach.clone())).mapped
     }
 }
 
@@ -119,9 +119,9 @@ impl<'l> Layer<'l> {
             Some(parent) if parent.form.is_stream() => parent.layer.written(parent.reach.clone()),
             Some(parent) => {
                 // A stream may be longer than the part that this layer was decoded from.
-                let view = parent.view();
-                let end = part.end.min(view.text.len());
-                parent.layer.written(view.written(&(part.start.min(end)..end)))
+                let mapped = parent.mapped();
+                let end = part.end.min(mapped.text.len());
+                parent.layer.written(mapped.written(&(part.start.min(end)..end)))
             }
             None => part,
         }
@@ -135,7 +135,7 @@ impl<'l> Layer<'l> {
             (at, 0)
         } else {
             let offset = at % parent.form.bytes_per_group();
-            (offset, parent.view().start(at - offset))
+            (offset, parent.mapped().start(at - offset))
         };
         let (mut steps, start) = parent.layer.decode_path(group_start);
         steps.push(DecodeStep { form: parent.form, offset_in_group });

@@ -7,7 +7,7 @@ use super::layer::{DecodeStep, DecompressedStream, Layer};
 use super::matching::JoinedSecret;
 use crate::decode::{Decoded, Form, Inflated, MAX_STREAM_BYTES, inflate};
 use crate::input::MARGIN_BYTES;
-use crate::text::View;
+use crate::text::MappedText;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -64,7 +64,7 @@ impl<'a> MatchContext<'a> {
     /// Decodes one step around `self.at`, at most in `reach` of the innermost text.
     fn decode_step(&mut self, step: DecodeStep, reach: Range<usize>) {
         let decoded = step.form.decode(self.text(), self.at, reach);
-        self.at = decoded.view.position(self.at) + step.offset_in_group;
+        self.at = decoded.mapped.position(self.at) + step.offset_in_group;
         self.texts.push((step.form, Rc::new(decoded)));
     }
 
@@ -75,11 +75,11 @@ impl<'a> MatchContext<'a> {
         // A stream inside this stream needs all of it.
         let end = if is_innermost { text.len().min(at + CONTEXT_AHEAD_BYTES) } else { text.len() };
         let near = at.saturating_sub(CONTEXT_BACK_BYTES)..end;
-        let mut view = View::with_capacity(near.len());
+        let mut mapped = MappedText::with_capacity(near.len());
         let run = stream.at..stream.at + compressed_len;
-        text[near.clone()].iter().for_each(|&byte| view.push(byte, run.clone()));
+        text[near.clone()].iter().for_each(|&byte| mapped.push(byte, run.clone()));
         self.texts.clone_from(&stream.texts);
-        self.texts.push((step.form, Rc::new(Decoded { view, run })));
+        self.texts.push((step.form, Rc::new(Decoded { mapped, run })));
         self.at = at - near.start;
     }
 
@@ -109,12 +109,12 @@ impl<'a> MatchContext<'a> {
         let text = self.text();
         let near = self.at.saturating_sub(MARGIN_BYTES)..text.len().min(self.at + MARGIN_BYTES);
         let written = secret.written.clone();
-        let mut view = View::with_capacity(near.len());
-        view.push_part(text, near.start..written.start);
-        let at = view.text.len();
-        view.append(&secret.secret);
-        view.push_part(text, written.end..near.end);
-        self.texts.push((Form::Concatenated, Rc::new(Decoded { view, run: near })));
+        let mut mapped = MappedText::with_capacity(near.len());
+        mapped.push_part(text, near.start..written.start);
+        let at = mapped.text.len();
+        mapped.append(&secret.secret);
+        mapped.push_part(text, written.end..near.end);
+        self.texts.push((Form::Concatenated, Rc::new(Decoded { mapped, run: near })));
         self.at = at;
         self
     }
@@ -127,14 +127,14 @@ impl<'a> MatchContext<'a> {
     /// The text after the first `steps` steps; the blob's bytes for 0.
     fn text_after(&self, steps: usize) -> &[u8] {
         match steps.checked_sub(1) {
-            Some(last) => &self.texts[last].1.view.text,
+            Some(last) => &self.texts[last].1.mapped.text,
             None => self.bytes,
         }
     }
 
     /// The bytes of the blob that a part of the innermost text was decoded from.
     pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
-        self.texts.iter().rev().fold(part, |part, (_, decoded)| decoded.view.written(&part))
+        self.texts.iter().rev().fold(part, |part, (_, decoded)| decoded.mapped.written(&part))
     }
 
     /// The texts in which a rule looks for context, from the inside out. Each comes with the range that the context is about: the
@@ -154,7 +154,7 @@ impl<'a> MatchContext<'a> {
     pub(super) fn display_text(&self, part: Range<usize>) -> (&[u8], Range<usize>) {
         let wide_steps = self.texts.iter().take_while(|(form, _)| matches!(form, Form::Wide(_))).count();
         let inner_steps = self.texts[wide_steps..].iter().rev();
-        let part = inner_steps.fold(part, |part, (_, decoded)| decoded.view.written(&part));
+        let part = inner_steps.fold(part, |part, (_, decoded)| decoded.mapped.written(&part));
         (self.text_after(wide_steps), part)
     }
 
@@ -169,7 +169,7 @@ impl<'a> MatchContext<'a> {
                 return false;
             }
             let text = self.text_after(step);
-            part = decoded.view.written(&part);
+            part = decoded.mapped.written(&part);
             if is_line_end(text[..part.start].iter().rev().find(is_not_blank))
                 && is_line_end(text[part.end..].iter().find(is_not_blank))
             {

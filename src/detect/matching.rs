@@ -4,7 +4,7 @@
 
 use super::concat::{ConstantIndex, FirstPiece, JoinedToken};
 use crate::rule::Rule;
-use crate::text::View;
+use crate::text::MappedText;
 use std::ops::Range;
 
 /// The maximum length of a match, from its anchor on.
@@ -21,7 +21,7 @@ pub(super) struct JoinedSecret {
     /// From its first byte to its last in the text. If the prefix is written elsewhere, only the rest.
     pub(super) written: Range<usize>,
     /// The secret, with the source of each byte.
-    pub(super) secret: View,
+    pub(super) secret: MappedText,
     /// What joins the pieces, for people: "a concatenation".
     pub(super) joint_name: &'static str,
 }
@@ -80,11 +80,11 @@ pub(super) fn joined_secrets(
 /// The secret that a rule's patterns match at the start of a joined token. `None` if they match nothing there, or only the first
 /// piece.
 fn match_joined(rule: &Rule, token: &JoinedToken) -> Option<JoinedSecret> {
-    let mut secrets = matches_at(rule, &token.view.text, 0).map(|matched| matched.secret);
+    let mut secrets = matches_at(rule, &token.mapped.text, 0).map(|matched| matched.secret);
     let secret = secrets.find(|secret| secret.start == 0 && secret.end > token.first_len)?;
     Some(JoinedSecret {
-        written: token.view.written(&secret),
-        secret: token.view.cut(secret.end),
+        written: token.mapped.written(&secret),
+        secret: token.mapped.cut(secret.end),
         joint_name: token.joint_name,
     })
 }

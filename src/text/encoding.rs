@@ -2,7 +2,7 @@
 //!
 //! A guess adds a decoded text and never replaces the bytes as they are. So a wrong guess moves lines and columns, and hides no key.
 
-use super::source_map::View;
+use super::mapped_text::MappedText;
 
 /// The number of first bytes of a file that are read for a guess.
 const GUESS_BYTES: usize = 1024;
@@ -127,7 +127,7 @@ impl Encoding {
         })
     }
 
-    /// Decodes `bytes`, which begin at a whole unit, to the text of [`Encoding::view`]. `border` is an offset in `bytes`.
+    /// Decodes `bytes`, which begin at a whole unit, to the text of [`Encoding::decode`]. `border` is an offset in `bytes`.
     #[must_use]
     pub fn text(self, bytes: &[u8], border: usize) -> WideText {
         if self == Encoding::Utf8 {
@@ -187,17 +187,17 @@ impl Encoding {
 
     /// Decodes `bytes`, which begin at a whole unit, with a source map. Units that are not text become U+FFFD.
     #[must_use]
-    pub fn view(self, bytes: &[u8]) -> View {
-        let mut view = View::with_capacity(bytes.len() / self.unit());
+    pub fn decode(self, bytes: &[u8]) -> MappedText {
+        let mut mapped = MappedText::with_capacity(bytes.len() / self.unit());
         let mut at = 0;
         let mut push = |character: Result<char, _>, units: usize| {
             let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
             let end = at + units * self.unit();
-            view.push_char(character, &(at..end));
+            mapped.push_char(character, &(at..end));
             at = end;
         };
         match self {
-            Encoding::Utf8 => view.push_part(bytes, 0..bytes.len()),
+            Encoding::Utf8 => mapped.push_part(bytes, 0..bytes.len()),
             Encoding::Utf16Le | Encoding::Utf16Be => {
                 let units = self.units(bytes).map(|unit| u16::try_from(unit).unwrap_or_default());
                 char::decode_utf16(units).for_each(|character| {
@@ -209,7 +209,7 @@ impl Encoding {
                 self.units(bytes).for_each(|unit| push(char::try_from(unit).map_err(drop), 1));
             }
         }
-        view
+        mapped
     }
 }
 
@@ -349,21 +349,27 @@ mod tests {
 
     #[test]
     fn decodes_wide_text_with_source_map() {
-        let view = Encoding::Utf16Le.view(b"a\0\x3D\xD8\x00\xDE\xe9\0\x00\xD8");
-        assert_eq!(view.text, "a\u{1f600}é\u{fffd}".as_bytes());
-        assert_eq!((view.written(&(0..1)), view.written(&(1..5)), view.written(&(5..7))), (0..2, 2..6, 6..8));
-        assert_eq!((view.start(10), view.position(6), view.position(7)), (10, 5, 7));
+        let mapped = Encoding::Utf16Le.decode(b"a\0\x3D\xD8\x00\xDE\xe9\0\x00\xD8");
+        assert_eq!(mapped.text, "a\u{1f600}é\u{fffd}".as_bytes());
+        assert_eq!(
+            (mapped.written(&(0..1)), mapped.written(&(1..5)), mapped.written(&(5..7))),
+            (0..2, 2..6, 6..8)
+        );
+        assert_eq!((mapped.start(10), mapped.position(6), mapped.position(7)), (10, 5, 7));
         let long = "a long line with one é and one \u{1f600} in it, and no more".encode_utf16();
         let long: Vec<u8> = long.flat_map(u16::to_le_bytes).collect();
         for border in 0..long.len() + 2 {
-            let view = Encoding::Utf16Le.view(&long);
+            let mapped = Encoding::Utf16Le.decode(&long);
             let wide = Encoding::Utf16Le.text(&long, border);
-            let position = view.position(border);
-            let expected =
-                WideText { text: view.text.clone(), own_len: position, continue_at: view.start(position) };
+            let position = mapped.position(border);
+            let expected = WideText {
+                text: mapped.text.clone(),
+                own_len: position,
+                continue_at: mapped.start(position),
+            };
             assert_eq!(wide, expected, "{border}");
         }
-        assert_eq!(Encoding::Utf32Be.view(b"\0\0\0a\0\x01\xf6\0").text, "a\u{1f600}".as_bytes());
-        assert_eq!(Encoding::Utf32Le.view(b"a\0\0\0b\0\0").text, b"a");
+        assert_eq!(Encoding::Utf32Be.decode(b"\0\0\0a\0\x01\xf6\0").text, "a\u{1f600}".as_bytes());
+        assert_eq!(Encoding::Utf32Le.decode(b"a\0\0\0b\0\0").text, b"a");
     }
 }

@@ -4,12 +4,12 @@
 //! byte order mark is no column, and a tab and a combining mark are one column each.
 
 mod encoding;
+mod mapped_text;
 mod printable;
-mod source_map;
 
 pub use encoding::{Encoding, WideText};
+pub use mapped_text::MappedText;
 pub use printable::{is_hidden, printable};
-pub use source_map::View;
 
 /// The minimum length of the parts in which the columns of UTF-8 are counted. Most parts are ASCII, which is counted at once.
 const COUNTED_BLOCK_BYTES: usize = 64;

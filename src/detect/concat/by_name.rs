@@ -70,7 +70,11 @@ impl FirstPiece<'_, '_> {
         }
         let token = Token::parse(self.text, first, 0, constraint)?;
         let is_long_enough = prefix.len() + token.len() >= MIN_CONCAT_BYTES;
-        is_long_enough.then(|| JoinedToken { view: token.view(prefix), first_len: prefix.len(), joint_name })
+        is_long_enough.then(|| JoinedToken {
+            mapped: token.mapped(prefix),
+            first_len: prefix.len(),
+            joint_name,
+        })
     }
 }
 

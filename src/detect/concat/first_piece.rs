@@ -77,7 +77,7 @@ impl<'t, 'r> FirstPiece<'t, 'r> {
         (token.len() >= MIN_CONCAT_BYTES).then(|| JoinedToken {
             first_len: self.end - self.start,
             joint_name,
-            view: token.view(&[]),
+            mapped: token.mapped(&[]),
         })
     }
 }

@@ -40,7 +40,7 @@ fn joined(text: &str) -> Option<(String, &'static str)> {
     let at = text.find("api_").expect("an anchor");
     let joined = join(text.as_bytes(), at)?;
     let token: Vec<u8> = joined
-        .view
+        .mapped
         .text
         .iter()
         .copied()
@@ -54,9 +54,9 @@ fn joins_pieces_and_maps_them_back() {
     let text = format!("k = \"api_Q7\" + '{BODY}';");
     let token = join(text.as_bytes(), 5).expect("a joint");
     assert_eq!((token.first_len, token.joint_name), (6, "a concatenation"));
-    assert_eq!(&token.view.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
-    for (at, &byte) in token.view.text.iter().enumerate() {
-        assert_eq!(byte, text.as_bytes()[token.view.start(at)]);
+    assert_eq!(&token.mapped.text[..6 + BODY.len()], format!("api_Q7{BODY}").as_bytes());
+    for (at, &byte) in token.mapped.text.iter().enumerate() {
+        assert_eq!(byte, text.as_bytes()[token.mapped.start(at)]);
     }
 }
 
@@ -366,7 +366,7 @@ fn joins_constants_where_they_are_used() {
             first.map_or_else(Vec::new, |first| first.join_by_name(&ConstantIndex::new(text.as_bytes())));
         found
             .iter()
-            .map(|joined| String::from_utf8_lossy(&joined.view.text[..4 + BODY.len()]).into_owned())
+            .map(|joined| String::from_utf8_lossy(&joined.mapped.text[..4 + BODY.len()]).into_owned())
             .collect()
     };
     let key = || format!("api_{BODY}");

@@ -6,7 +6,7 @@
 use super::body_constraint::BodyConstraint;
 use super::code::{MAX_TOKEN_BYTES, is_list_joined, piece_end};
 use super::joint::joint_at;
-use crate::text::View;
+use crate::text::MappedText;
 use std::ops::Range;
 
 /// The maximum number of pieces in a token. A short key may be written character by character.
@@ -25,8 +25,8 @@ const TAIL_BYTES: usize = 64;
 pub(in crate::detect) struct JoinedToken {
     /// The token and a few bytes behind it, with a source map. A prefix that is written elsewhere, in a constant, is mapped to the
     /// first byte behind it.
-    pub(in crate::detect) view: View,
-    /// The length of the view before the first joint.
+    pub(in crate::detect) mapped: MappedText,
+    /// The length of the text before the first joint.
     pub(in crate::detect) first_len: usize,
     /// What joins the pieces, for people: "a concatenation".
     pub(in crate::detect) joint_name: &'static str,
@@ -130,14 +130,14 @@ impl<'t> Token<'t> {
     }
 
     /// The token without joints, with the text behind it. `prefix` comes before it and is written elsewhere.
-    pub(super) fn view(&self, prefix: &[u8]) -> View {
+    pub(super) fn mapped(&self, prefix: &[u8]) -> MappedText {
         let start = self.start();
-        let mut view = View::with_capacity(prefix.len() + self.len() + TAIL_BYTES);
-        prefix.iter().for_each(|&byte| view.push(byte, start..start));
+        let mut mapped = MappedText::with_capacity(prefix.len() + self.len() + TAIL_BYTES);
+        prefix.iter().for_each(|&byte| mapped.push(byte, start..start));
         let tail = self.end()..self.text.len().min(self.end() + TAIL_BYTES);
         for piece in self.pieces.iter().chain([&tail]) {
-            view.push_part(self.text, piece.clone());
+            mapped.push_part(self.text, piece.clone());
         }
-        view
+        mapped
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// Decoded text with a source map. The *source* is the text as written, before decoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub struct MappedText {
     /// The decoded text.
     pub text: Vec<u8>,
     /// For each byte of `text`, the start of its source range.
@@ -15,11 +15,11 @@ pub struct View {
     ends: Vec<usize>,
 }
 
-impl View {
+impl MappedText {
     /// An empty text with room for `bytes` bytes.
     #[must_use]
-    pub fn with_capacity(bytes: usize) -> View {
-        View {
+    pub fn with_capacity(bytes: usize) -> MappedText {
+        MappedText {
             text: Vec::with_capacity(bytes),
             starts: Vec::with_capacity(bytes),
             ends: Vec::with_capacity(bytes),
@@ -76,7 +76,7 @@ impl View {
     }
 
     /// Appends text that was decoded from the same source.
-    pub fn append(&mut self, other: &View) {
+    pub fn append(&mut self, other: &MappedText) {
         self.text.extend_from_slice(&other.text);
         self.starts.extend_from_slice(&other.starts);
         self.ends.extend_from_slice(&other.ends);
@@ -84,8 +84,8 @@ impl View {
 
     /// The first `length` bytes of the text.
     #[must_use]
-    pub fn cut(&self, length: usize) -> View {
-        View {
+    pub fn cut(&self, length: usize) -> MappedText {
+        MappedText {
             text: self.text[..length].to_vec(),
             starts: self.starts[..length].to_vec(),
             ends: self.ends[..length].to_vec(),
@@ -94,14 +94,14 @@ impl View {
 
     /// The same text of a source that begins `by` bytes later.
     #[must_use]
-    pub fn moved(mut self, by: usize) -> View {
+    pub fn moved(mut self, by: usize) -> MappedText {
         self.starts.iter_mut().chain(&mut self.ends).for_each(|offset| *offset += by);
         self
     }
 
     /// The same text, mapped to the source of its source: `outer` is the text that this one was decoded from.
     #[must_use]
-    pub fn within(mut self, outer: &View) -> View {
+    pub fn within(mut self, outer: &MappedText) -> MappedText {
         for (start, end) in self.starts.iter_mut().zip(&mut self.ends) {
             let written = outer.written(&(*start..*end));
             (*start, *end) = (written.start, written.end);
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn chained_views_map_to_the_first_source() {
-        let outer = Encoding::Utf16Le.view(b"a\0b\0c\0");
-        let mut inner = View::default();
+        let outer = Encoding::Utf16Le.decode(b"a\0b\0c\0");
+        let mut inner = MappedText::default();
         inner.push(b'X', 0..2);
         inner.push(b'Y', 2..3);
         let chained = inner.within(&outer);
