@@ -20,6 +20,9 @@ pub struct Job {
     pub whole_checkout: &'static str,
     /// The commits that the job runs for. `None` if it scans everything.
     pub commits: Option<Commits>,
+    /// Whether the files of the scanned commit decide what counts. Then a schedule, a person or a tag started the job, and no
+    /// pull request did.
+    pub is_scanned_trusted: bool,
 }
 
 /// The commits that a push or a pull request brings.
@@ -50,11 +53,12 @@ impl Job {
         read_event: &dyn Fn(&str) -> Result<String, String>,
     ) -> Result<Job, String> {
         let is_set = |name| environment(name).is_some();
-        let job = |server, event: Option<String>, whole_checkout, commits| Job {
+        let job = |server, event: Option<String>, whole_checkout, commits, is_scanned_trusted| Job {
             server,
             event: event.unwrap_or_else(|| "build".to_owned()),
             whole_checkout,
             commits,
+            is_scanned_trusted,
         };
         if is_set("GITHUB_ACTIONS") {
             let event = environment("GITHUB_EVENT_NAME").ok_or("GITHUB_EVENT_NAME is not set")?;
@@ -63,29 +67,37 @@ impl Job {
             let payload = read_event(&file).map_err(unusable)?;
             let payload = serde_json::from_str(&payload).map_err(|error| unusable(error.to_string()))?;
             let commits = github_commits(&event, &payload).map_err(unusable)?;
-            return Ok(job("GitHub Actions", Some(event), "fetch-depth: 0", commits));
+            let is_trusted = github_trusts_scanned(&event, &payload);
+            return Ok(job("GitHub Actions", Some(event), "fetch-depth: 0", commits, is_trusted));
         }
         if is_set("GITLAB_CI") {
             let event = environment("CI_PIPELINE_SOURCE");
             let commits = gitlab_commits(event.as_deref().unwrap_or_default(), environment);
-            return Ok(job("GitLab", event, "GIT_DEPTH: \"0\"", commits));
+            let is_trusted = gitlab_trusts_scanned(event.as_deref().unwrap_or_default(), environment);
+            return Ok(job("GitLab", event, "GIT_DEPTH: \"0\"", commits, is_trusted));
         }
         if is_set("CIRCLECI") {
             let commits = circleci_commits(environment);
-            return Ok(job("CircleCI", None, "a checkout with all commits", commits));
+            let is_tag = is_set("CIRCLE_TAG") && !is_set("CIRCLE_BRANCH");
+            return Ok(job("CircleCI", None, "a checkout with all commits", commits, is_tag));
         }
         if is_set("TF_BUILD") {
             let event = environment("BUILD_REASON");
             let commits = azure_commits(event.as_deref().unwrap_or_default(), environment);
-            return Ok(job("Azure Pipelines", event, "fetchDepth: 0", commits));
+            let is_trusted = azure_trusts_scanned(event.as_deref().unwrap_or_default(), environment);
+            return Ok(job("Azure Pipelines", event, "fetchDepth: 0", commits, is_trusted));
         }
         if is_set("BITBUCKET_BUILD_NUMBER") {
-            return Ok(job("Bitbucket", None, "clone: depth: full", bitbucket_commits(environment)));
+            let is_tag = is_set("BITBUCKET_TAG") && !is_set("BITBUCKET_PR_ID");
+            let commits = bitbucket_commits(environment);
+            return Ok(job("Bitbucket", None, "clone: depth: full", commits, is_tag));
         }
         if is_set("JENKINS_URL") {
-            return Ok(job("Jenkins", None, "a clone that is not shallow", jenkins_commits(environment)));
+            let is_tag = is_set("TAG_NAME") && !is_set("CHANGE_ID") && !is_set("CHANGE_TARGET");
+            let commits = jenkins_commits(environment);
+            return Ok(job("Jenkins", None, "a clone that is not shallow", commits, is_tag));
         }
-        Ok(job("", None, "a clone that is not shallow", None))
+        Ok(job("", None, "a clone that is not shallow", None, false))
     }
 }
 
@@ -155,6 +167,17 @@ fn github_commits(event: &str, payload: &Value) -> Result<Option<Commits>, Strin
     }
 }
 
+/// Whether a schedule, a person or a tag started a workflow. Each of these needs the right to write to the repository.
+fn github_trusts_scanned(event: &str, payload: &Value) -> bool {
+    let text = |name: &str| payload.get(name).and_then(Value::as_str);
+    match event {
+        "schedule" | "workflow_dispatch" | "release" => true,
+        "create" => text("ref_type") == Some("tag"),
+        "push" => text("ref").is_some_and(|name| name.starts_with("refs/tags/")),
+        _ => false,
+    }
+}
+
 /// The commits of a pipeline of GitLab, for a merge request or a push. `None` for another pipeline.
 fn gitlab_commits(event: &str, environment: &Environment<'_>) -> Option<Commits> {
     let ids =
@@ -186,6 +209,14 @@ fn gitlab_commits(event: &str, environment: &Environment<'_>) -> Option<Commits>
         }
         _ => None,
     }
+}
+
+/// Whether a schedule, a person or a tag started a pipeline. A pipeline that another one starts keeps the variables of a merge
+/// request.
+fn gitlab_trusts_scanned(event: &str, environment: &Environment<'_>) -> bool {
+    let is_set = |name| environment(name).is_some();
+    let is_for_merge_request = event == "merge_request_event" || is_set("CI_MERGE_REQUEST_IID");
+    !is_for_merge_request && (["schedule", "web"].contains(&event) || is_set("CI_COMMIT_TAG"))
 }
 
 /// The commits of a job of CircleCI. No variable states the commits from before, so those of the default branch are taken.
@@ -229,6 +260,16 @@ fn azure_commits(event: &str, environment: &Environment<'_>) -> Option<Commits> 
             commits_of_branch(branch, environment("BUILD_SOURCEVERSION"))
         }
         _ => None,
+    }
+}
+
+/// Whether a schedule, a person or a tag started a job. A person may also start one for a pull request.
+fn azure_trusts_scanned(event: &str, environment: &Environment<'_>) -> bool {
+    let branch = environment("BUILD_SOURCEBRANCH").unwrap_or_default();
+    match event {
+        "Schedule" | "Manual" => !branch.starts_with("refs/pull/"),
+        "IndividualCI" | "BatchedCI" => branch.starts_with("refs/tags/"),
+        _ => false,
     }
 }
 

@@ -46,6 +46,8 @@ mod staged;
 mod streams;
 mod text;
 mod threads;
+#[cfg(unix)]
+mod trust;
 mod windows;
 mod wording;
 mod worktree;

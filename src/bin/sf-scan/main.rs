@@ -70,7 +70,7 @@ fn run(args: &Args) -> Result<u8, ErrorReport> {
     if args.uninstall_hook {
         return print_lines(&hooks::uninstall(&args.paths)?);
     }
-    let setup = Setup::new(args, is_in_ci(), variable)?;
+    let setup = Setup::new(args, is_in_ci(args), variable)?;
     if args.list_rules {
         return list_rules(&setup.rules);
     }
@@ -123,7 +123,7 @@ fn is_progress_visible(args: &Args) -> bool {
     match args.progress {
         When::Always => true,
         When::Never => false,
-        When::Auto => io::stderr().is_terminal() && !args.quiet && !is_in_ci(),
+        When::Auto => io::stderr().is_terminal() && !args.quiet && !is_in_ci(args),
     }
 }
 
@@ -292,11 +292,12 @@ fn install_panic_hook() {
     }));
 }
 
-/// Whether a build server runs this program. Most set `CI`; some set only a variable of their own.
-fn is_in_ci() -> bool {
+/// Whether a build server runs this program: `--ci` states it. Most servers set `CI`, and some only a variable of their own.
+fn is_in_ci(args: &Args) -> bool {
     const SERVER_VARIABLES: [&str; 6] =
         ["GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "BUILDKITE", "CODEBUILD_BUILD_ID"];
-    environment("CI").is_some_and(|value| value != "false" && value != "0")
+    args.ci.is_some()
+        || environment("CI").is_some_and(|value| value != "false" && value != "0")
         || SERVER_VARIABLES.iter().any(|name| environment(name).is_some())
 }
 

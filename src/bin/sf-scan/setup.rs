@@ -115,13 +115,20 @@ impl Setup {
             notes.push(job_note(job));
         }
         let base = find_base(job.as_ref(), repository.as_ref(), &git);
-        let files = TrustedFiles { root: &root, base: base.as_ref() };
+        let roots = repository.iter().map(|repository| &repository.root);
+        let scanned: Vec<_> = roots.chain(&paths).cloned().collect();
+        let files = TrustedFiles {
+            current_folder: &current_folder,
+            root: &root,
+            scanned: &scanned,
+            base: base.as_ref(),
+            is_ci_job: args.ci.is_some(),
+        };
         let mut config = load_config(args, &files, &mut notes)?;
         let baseline = load_baseline(args, &files, &mut notes)?;
-        let config_path = config.file.as_deref().unwrap_or(Path::new(FILE_NAME));
-        let mut watched = Vec::new();
-        watched.extend(files.path_in_repository(config_path));
-        watched.extend(args.baseline.as_deref().and_then(|file| files.path_in_repository(file)));
+        let config_path = args.config.clone().unwrap_or_else(|| root.join(FILE_NAME));
+        let mut watched = files.paths_in_repository(&config_path);
+        watched.extend(args.baseline.iter().flat_map(|file| files.paths_in_repository(file)));
         let rules = load_all_rules(args, &files, &mut config, is_in_ci, &mut watched, &mut notes)?;
         let LoadedConfig { config, file: config_file, .. } = config;
         Ok(Setup { root, paths, config, config_file, rules, baseline, notes, git, job, watched, repository })
@@ -235,12 +242,15 @@ fn job_note(job: &Job) -> String {
     format!("{server} runs this (event: {}): {scanned}", job.event)
 }
 
-/// The commit that a job's commits are based on. `None` outside of CI, or if the job runs for no commits.
+/// The commit whose files decide what counts in a job. `None` outside of CI, or if the event is not recognised.
 fn find_base(job: Option<&Job>, repository: Option<&Repository>, git: &GitEnvironment) -> Option<BaseCommit> {
-    let commits = job?.commits.as_ref()?;
     let repository = repository?;
-    BaseCommit::open(commits, repository, &git.databases(repository))
+    BaseCommit::open(job?, repository, &git.databases(repository))
 }
+
+/// The advice on a file of the scanned tree that nobody has reviewed.
+const NAME_OUTSIDE: &str =
+    "there is no base commit to take it from; name a file outside of the repository to trust it";
 
 /// A configuration, and where it came from.
 struct LoadedConfig {
@@ -248,7 +258,8 @@ struct LoadedConfig {
     /// The file, or `None` if there is no configuration.
     file: Option<PathBuf>,
     text: String,
-    /// Whether the user named the file, or it is in the base commit. Otherwise it came with the files to scan.
+    /// Whether the user named a file that a pull request cannot change, or it is in the base commit. Otherwise it came with
+    /// the files to scan.
     is_trusted: bool,
 }
 
@@ -268,12 +279,16 @@ fn load_config(
     }
     let at_root = files.root.join(FILE_NAME);
     let (file, is_trusted) = match &args.config {
+        Some(file) if files.is_unreviewed(file) => {
+            check_inside(files.root, &files.path_on_disk(file))?;
+            (file.clone(), false)
+        }
         Some(file) => (file.clone(), true),
         None if !files.exists(&at_root) => return Ok(no_config),
         // The base commit was reviewed, and its configuration with it.
-        None if files.base.is_some() => (at_root, true),
+        None if files.is_in_base(&at_root) => (at_root, true),
         None => {
-            check_inside(files.root, &at_root)?;
+            check_inside(files.root, &files.path_on_disk(&at_root))?;
             (at_root, false)
         }
     };
@@ -301,6 +316,12 @@ fn load_baseline(
 ) -> Result<Baseline, ErrorReport> {
     let Some(file) = &args.baseline else { return Ok(Baseline::default()) };
     let name = files.display_name(file);
+    if files.is_unreviewed(file) {
+        notes.push(format!(
+            "the baseline {name} is not used: it is part of what is scanned, and may not hide findings in CI; {NAME_OUTSIDE}"
+        ));
+        return Ok(Baseline::default());
+    }
     let text = files.read(file).map_err(|why| {
         Mistake::new(format!("the baseline {name} cannot be used: {why}"))
             .help("write one with --write-baseline, or run without --baseline")
@@ -335,13 +356,19 @@ fn load_all_rules(
         if !loaded.is_trusted {
             check_inside(files.root, &path)?;
         }
-        watched.extend(files.path_in_repository(&path));
+        watched.extend(files.paths_in_repository(&path));
         load_rules(&path, files, &mut rules, &mut rule_files)?;
     }
-    // A file that the user names is read from disk, also in CI.
-    let on_disk = TrustedFiles { root: files.root, base: None };
     for path in &args.rules {
-        load_rules(path, &on_disk, &mut rules, &mut rule_files)?;
+        watched.extend(files.paths_in_repository(path));
+        if files.is_in_base(path) && !files.exists(path) && files.current_folder.join(path).exists() {
+            notes.push(format!("there are no rules at {} yet, so none are used", files.display_name(path)));
+            continue;
+        }
+        if files.is_unreviewed(path) {
+            check_inside(files.root, &files.path_on_disk(path))?;
+        }
+        load_rules(path, files, &mut rules, &mut rule_files)?;
     }
     if let Some(file) = &loaded.file {
         let ids: Vec<&str> = rules.iter().map(|rule| &*rule.id).collect();
@@ -349,7 +376,11 @@ fn load_all_rules(
     }
     if !loaded.is_trusted {
         let builtin_ids: Vec<&str> = builtin_ids.iter().map(|id| &**id).collect();
-        notes.extend(distrust(&mut loaded.config, &builtin_ids, is_in_ci));
+        let file = loaded.file.as_deref().filter(|_| args.config.is_some());
+        let name = file.map_or_else(|| FILE_NAME.to_owned(), |file| files.display_name(file));
+        let advice = if files.is_ci_job { NAME_OUTSIDE } else { "pass it with --config to trust it" };
+        let ignored = loaded.config.remove_untrusted(&builtin_ids, is_in_ci);
+        notes.extend(untrusted_note(&ignored, &name, is_in_ci, advice));
     }
     remove_disabled_rules(&mut rules, &loaded.config, notes);
     let rules = RuleSet::new(rules)?;
@@ -357,17 +388,15 @@ fn load_all_rules(
     Ok(rules)
 }
 
-/// Takes out of an untrusted configuration what it may not decide. Returns the remark on it, if there was anything.
-fn distrust(config: &mut Config, builtin_ids: &[&str], is_in_ci: bool) -> Option<String> {
-    let ignored = config.remove_untrusted(builtin_ids, is_in_ci);
+/// The remark on the keys of an untrusted configuration that were taken out. `None` if there are none.
+fn untrusted_note(ignored: &[String], name: &str, is_in_ci: bool, advice: &str) -> Option<String> {
     if ignored.is_empty() {
         return None;
     }
+    let keys = ignored.join(", ");
+    let in_ci = if is_in_ci { " in CI" } else { "" };
     Some(format!(
-        "{} of {FILE_NAME} not applied: that file is part of what is scanned, and may not hide findings{}; \
-         pass it with --config to trust it",
-        ignored.join(", "),
-        if is_in_ci { " in CI" } else { "" },
+        "{keys} of {name} not applied: that file is part of what is scanned, and may not hide findings{in_ci}; {advice}"
     ))
 }
 
@@ -437,7 +466,8 @@ fn load_rules(
             Ok(None) => return Err(unusable(&path, "there is no such file").into()),
             Err(why) => return Err(unusable(&path, &why).into()),
         };
-        let name = files.display_name(&path);
+        // The id of a rule is the name of its file, so the name has no commit behind it.
+        let name = path.display().to_string();
         let rule = parse(&name, &text, rules, false)?;
         rule_files.push(RuleFile { rule: rule.id.clone(), name, text });
         rules.push(rule);

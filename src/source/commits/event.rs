@@ -7,6 +7,7 @@ use super::contents::{CommitContents, ReadCommits};
 use super::options::{ReadOptions, WalkRoots};
 use super::walk;
 use crate::ci::{Commits, Job};
+use crate::file::path::native_path;
 use crate::finding::{Finding, Sighting};
 use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Entries, EntryKind, ObjectType, commit_links, parse_id};
@@ -263,7 +264,7 @@ impl Source for Event {
     }
 }
 
-/// The files of the commit that an event is based on. The commits of the event cannot have changed them.
+/// The files of a commit that somebody has reviewed. The commits of an event cannot have changed them.
 pub struct BaseCommit {
     objects: Objects,
     tree: ObjectId,
@@ -272,13 +273,21 @@ pub struct BaseCommit {
 }
 
 impl BaseCommit {
-    /// Opens the base of the commits of an event. `None` if the event has none, or if the checkout lacks it.
+    /// Opens the commit whose files decide what counts in a job: the base of its commits, or the scanned commit. `None` if the
+    /// event is not recognised, or if the checkout lacks the commit.
     #[must_use]
-    pub fn open(commits: &Commits, repository: &Repository, databases: &[PathBuf]) -> Option<BaseCommit> {
+    pub fn open(job: &Job, repository: &Repository, databases: &[PathBuf]) -> Option<BaseCommit> {
         let format = repository.format().ok().filter(|format| format.has_ref_files)?;
         let objects = Objects::open(databases, format.hash);
         let refs = Refs::open(repository, format.hash.len_in_bytes());
-        let id = EventCommits::from_event(commits, repository, &objects, &refs).base?;
+        let commits = job.commits.as_ref();
+        let commits = commits.map(|commits| EventCommits::from_event(commits, repository, &objects, &refs));
+        let id = match commits {
+            Some(commits) if job.is_scanned_trusted => commits.new.first().copied(),
+            Some(commits) => commits.base,
+            None if job.is_scanned_trusted => refs.resolve(b"HEAD"),
+            None => None,
+        }?;
         let bytes = objects.read(&id, ObjectType::Commit, &mut Inflater::new()).ok()?;
         let tree = commit_links(&bytes, format.hash.len_in_bytes())?.tree;
         Some(BaseCommit { objects, tree, id })
@@ -291,7 +300,7 @@ impl BaseCommit {
     pub fn read(&self, path: &[u8]) -> Result<Option<String>, String> {
         /// No configuration or baseline is larger.
         const MAX_BYTES: usize = 1 << 20;
-        let Some((EntryKind::Blob, id)) = self.find(path)? else { return Ok(None) };
+        let Some(BaseEntry { kind: EntryKind::Blob, id, .. }) = self.find(path)? else { return Ok(None) };
         match self.objects.blob(&id, &mut Inflater::new()) {
             Ok(Content::Whole(bytes)) if bytes.len() <= MAX_BYTES => {
                 String::from_utf8(bytes).map(Some).map_err(|_| "it is not UTF-8".to_owned())
@@ -301,12 +310,33 @@ impl BaseCommit {
         }
     }
 
+    /// Whether there is a file or a folder at a path.
+    ///
+    /// # Errors
+    /// Why a folder above it cannot be read, for people.
+    pub fn has(&self, path: &[u8]) -> Result<bool, String> {
+        Ok(self.find(path)?.is_some_and(|entry| entry.kind != EntryKind::Submodule))
+    }
+
+    /// The target of the symbolic link at a path. `None` if there is no link.
+    ///
+    /// # Errors
+    /// Why the link cannot be read, for people.
+    pub fn link_target(&self, path: &[u8]) -> Result<Option<PathBuf>, String> {
+        let Some(BaseEntry { is_link: true, id, .. }) = self.find(path)? else { return Ok(None) };
+        match self.objects.blob(&id, &mut Inflater::new()) {
+            Ok(Content::Whole(target)) => Ok(Some(native_path(target))),
+            Ok(Content::Stream(..)) => Err("the target of a link on the way is too long".to_owned()),
+            Err(reason) => Err(reason.to_string()),
+        }
+    }
+
     /// The sorted names of the files in the folder at a path. `None` if there is no folder.
     ///
     /// # Errors
     /// Why the folder cannot be read, for people.
     pub fn list(&self, path: &[u8]) -> Result<Option<Vec<Vec<u8>>>, String> {
-        let Some((EntryKind::Tree, id)) = self.find(path)? else { return Ok(None) };
+        let Some(BaseEntry { kind: EntryKind::Tree, id, .. }) = self.find(path)? else { return Ok(None) };
         let tree = self.read_tree(id)?;
         let entries = Entries::new(&tree, self.objects.hash.len_in_bytes());
         let files = entries.filter(|entry| entry.kind == EntryKind::Blob);
@@ -319,23 +349,43 @@ impl BaseCommit {
         self.objects.read(&id, ObjectType::Tree, &mut Inflater::new()).map_err(|reason| reason.to_string())
     }
 
-    /// The kind and the id of the entry at a path. `None` if there is nothing at the path.
+    /// The entry at a path. `None` if there is nothing.
     ///
     /// # Errors
     /// Why a folder above it cannot be read, for people.
-    fn find(&self, path: &[u8]) -> Result<Option<(EntryKind, ObjectId)>, String> {
-        let (mut kind, mut id) = (EntryKind::Tree, self.tree);
+    fn find(&self, path: &[u8]) -> Result<Option<BaseEntry>, String> {
+        let mut found = BaseEntry { kind: EntryKind::Tree, is_link: false, id: self.tree };
         for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
-            if kind != EntryKind::Tree {
+            if found.kind != EntryKind::Tree {
                 return Ok(None);
             }
-            let tree = self.read_tree(id)?;
-            let mut entries = Entries::new(&tree, self.objects.hash.len_in_bytes());
-            match entries.find(|entry| entry.name == name) {
-                Some(entry) => (kind, id) = (entry.kind, ObjectId::new(entry.id)),
+            let tree = self.read_tree(found.id)?;
+            match find_entry(&tree, name, self.objects.hash.len_in_bytes()) {
+                Some(entry) => found = entry,
                 None => return Ok(None),
             }
         }
-        Ok(Some((kind, id)))
+        Ok(Some(found))
     }
+}
+
+/// What the base commit has at a path.
+struct BaseEntry {
+    kind: EntryKind,
+    is_link: bool,
+    id: ObjectId,
+}
+
+/// The entry of a tree with this name.
+fn find_entry(tree: &[u8], name: &[u8], hash_length: usize) -> Option<BaseEntry> {
+    const LINK_MODE: &[u8] = b"120000 ";
+    let mut start = 0;
+    for entry in Entries::new(tree, hash_length) {
+        if entry.name == name {
+            let is_link = tree[start..].starts_with(LINK_MODE);
+            return Some(BaseEntry { kind: entry.kind, is_link, id: ObjectId::new(entry.id) });
+        }
+        start = entry.end;
+    }
+    None
 }
