@@ -122,6 +122,17 @@ def test_linked_worktree(guarded):
     check_refused(linked, "git", "commit", "-m", "x")
     linked.write("new.txt", "clean\n").must("git", "add", "-A")
     check_made(linked, "git", "commit", "-m", "x")
+    # A link, what a clean filter leaves, and `git commit -a`, which has an index of its own.
+    (linked.folder / "link").symlink_to(f"/x/{line(KEY).strip()}")
+    linked.must("git", "add", "-A")
+    check_refused(linked, "git", "commit", "-m", "x")
+    linked.must("git", "rm", "-q", "--cached", "link")
+    linked.must("git", "config", "filter.strip.clean", "sed /api_/d")
+    linked.write(".gitattributes", "*.ipynb filter=strip\n").write("a.ipynb", f"[\n{line(KEY)}]\n")
+    linked.must("git", "add", ".gitattributes", "a.ipynb")
+    check_made(linked, "git", "commit", "-m", "x")
+    linked.write("file.txt", line(KEY))
+    check_refused(linked, "git", "commit", "-a", "-m", "x")
 
 
 def test_all_files_and_nothing_twice(guarded):
@@ -173,6 +184,118 @@ def test_deleted_files_links_and_submodules(guarded):
     repo.must("git", "rm", "-q", "other.txt")
     repo.write("more.txt", "clean\n").must("git", "add", "-A")
     check_made(repo, "git", "commit", "-m", "x")
+
+
+def check_passes(repo, *command):
+    result = repo.run(*command)
+    assert result.code == 0 and "Passed" in result.text and "Failed" not in result.text, result
+
+
+def test_clean_filter(guarded):
+    repo = guarded
+    # As nbstripout does: the key stays on disk and is not committed.
+    repo.must("git", "config", "filter.strip.clean", "sed /api_/d")
+    repo.must("git", "config", "filter.strip.smudge", "cat")
+    repo.write(".gitattributes", "*.ipynb filter=strip\n").commit()
+    notebook = f"[\n{line(KEY)}]\n"
+    repo.write("a.ipynb", notebook).must("git", "add", "-A")
+    check_made(repo, "git", "commit", "-m", "x")
+    assert (repo.folder / "a.ipynb").read_text() == notebook
+    assert KEY not in repo.must("git", "show", "HEAD:a.ipynb")
+    check_passes(repo, "pre-commit", "run", "--all-files")
+    check_passes(repo, "pre-commit", "run", "--files", "a.ipynb")
+    # What the filter leaves is still judged.
+    repo.write("b.ipynb", line(KEY).replace("api_", "%61pi_")).must("git", "add", "-A")
+    check_refused(repo, "git", "commit", "-m", "x")
+    repo.must("git", "reset", "-q", "--hard")
+    # A filter that brings a key, which is not on disk.
+    repo.must("git", "config", "filter.fill.clean", f"sed s/HERE/{KEY}/")
+    repo.write(".gitattributes", "*.tpl filter=fill\n").write("c.tpl", "SIXTYFOUR_API_KEY=HERE\n")
+    repo.must("git", "add", "-A")
+    check_refused(repo, "git", "commit", "-m", "x")
+
+
+def test_symbolic_links(guarded):
+    repo = guarded
+    (repo.folder.parent / "elsewhere").mkdir()
+    (repo.folder.parent / "elsewhere/k").write_text(line(KEY))
+    (repo.folder / "file").symlink_to("../elsewhere/k")
+    (repo.folder / "folder").symlink_to("../elsewhere")
+    repo.must("git", "add", "-A")
+    # What is committed is where a link leads, and not what is there.
+    check_made(repo, "git", "commit", "-m", "x")
+    (repo.folder / "dangling").symlink_to(f"/x/{line(KEY).strip()}")
+    repo.must("git", "add", "-A")
+    check_refused(repo, "git", "commit", "-m", "x")
+    check_refused(repo, "pre-commit", "run", "--all-files")
+    (repo.folder / "dangling").unlink()
+    (repo.folder / "dangling").symlink_to("nowhere")
+    repo.must("git", "add", "-A")
+    check_made(repo, "git", "commit", "-m", "x")
+    # A file becomes a link.
+    (repo.folder / "file.txt").unlink()
+    (repo.folder / "file.txt").symlink_to(f"/x/{line(KEY).strip()}")
+    check_refused(repo, "git", "commit", "-a", "-m", "x")
+
+
+@pytest.mark.parametrize("sparse_index", ["--no-sparse-index", "--sparse-index"])
+def test_sparse_checkout(guarded, sparse_index):
+    repo = guarded
+    repo.write("in/a.txt", "a\n").write("out/a.txt", "a\n").commit()
+    repo.must("git", "sparse-checkout", "set", "--cone", sparse_index, "in")
+    assert not (repo.folder / "out").exists()
+    repo.write("in/k.txt", line(KEY)).must("git", "add", "-A")
+    check_refused(repo, "git", "commit", "-m", "x")
+    repo.write("in/k.txt", "clean\n").must("git", "add", "-A")
+    check_made(repo, "git", "commit", "-m", "x")
+    # Staged outside of the checkout, and still on disk.
+    repo.write("out/k.txt", line(KEY)).must("git", "add", "--sparse", "out/k.txt")
+    check_refused(repo, "git", "commit", "-m", "x")
+    # No longer on disk: pre-commit names no file then.
+    (repo.folder / "out/k.txt").unlink()
+    repo.must("git", "update-index", "--skip-worktree", "out/k.txt")
+    check_refused(repo, "git", "commit", "-m", "x")
+    check_refused(repo, "pre-commit", "run")
+    repo.must("git", "rm", "-q", "--sparse", "--cached", "out/k.txt")
+    check_made(repo, "git", "commit", "--allow-empty", "-m", "x")
+    check_passes(repo, "pre-commit", "run", "--all-files")
+
+
+def test_filters_of_the_user_hold(repo, hooks):
+    configured(repo, hooks, "sf-scan-system").write("a.txt", "x")
+    config = yaml.safe_load((repo.folder / ".pre-commit-config.yaml").read_text())
+    config["exclude"] = "^fixtures/"
+    repo.write(".pre-commit-config.yaml", yaml.safe_dump(config)).commit()
+    repo.write("fixtures/k.txt", line(KEY)).must("git", "add", "-A")
+    check_made(repo, "git", "commit", "-m", "x")
+    repo.write("fixtures/k.txt", line(KEY) * 2).write("k.txt", line(KEY)).must("git", "add", "-A")
+    check_refused(repo, "git", "commit", "-m", "x")
+    # A commit that only removes files has no names to pass.
+    repo.must("git", "rm", "-q", "-f", "k.txt")
+    repo.must("git", "reset", "-q", "--hard")
+    repo.write("untracked.txt", line(KEY)).must("git", "rm", "-q", "a.txt")
+    check_made(repo, "git", "commit", "-m", "x")
+
+
+def test_a_local_hook_judges_what_is_committed(repo):
+    hook = {"id": "own", "name": "own", "entry": "sf-scan", "args": ["--"], "language": "system"}
+    config = {"repos": [{"repo": "local", "hooks": [hook]}]}
+    repo.write(".pre-commit-config.yaml", yaml.safe_dump(config)).must("pre-commit", "install")
+    repo.must("git", "config", "filter.strip.clean", "sed /api_/d")
+    repo.write(".gitattributes", "*.ipynb filter=strip\n").write("file.txt", "one\n").commit()
+    repo.write("a.ipynb", f"[\n{line(KEY)}]\n").must("git", "add", "-A")
+    check_made(repo, "git", "commit", "-m", "x")
+    repo.write("file.txt", line(KEY)).must("git", "add", "-A")
+    check_refused(repo, "git", "commit", "-m", "x")
+
+
+def test_push_stage_without_refs(repo, hooks):
+    configured(repo, hooks, "sf-scan-push-system").write("a.txt", "x").commit()
+    result = repo.run("pre-commit", "run", "--hook-stage", "pre-push", "--all-files")
+    assert result.code != 0 and "exit code: 2" in result.text and "nothing was scanned" in result.text, result
+    head = repo.write("k.txt", line(KEY)).commit()
+    refs = ["--from-ref", "HEAD~1", "--to-ref", head]
+    check_refused(repo, "pre-commit", "run", "--hook-stage", "pre-push", *refs)
 
 
 def test_messages(repo, hooks):
@@ -239,4 +362,5 @@ def test_every_hook_is_a_known_one():
     assert len({hook["id"] for hook in hooks}) == len(hooks) == 9
     for hook in hooks:
         if "filenames" not in str(hook) and "msg" not in hook["id"]:
-            assert hook["types"] == ["file"] and hook["require_serial"] and hook["args"] == ["--"], hook
+            assert hook["types"] == [] and hook["types_or"] == ["file", "symlink"], hook
+            assert hook["always_run"] and hook["require_serial"] and hook["args"] == ["--"], hook

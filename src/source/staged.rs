@@ -21,9 +21,10 @@ use crate::source::scope::repository_scope;
 use crate::source::traits::{NewVisitor, Source, Visitor};
 use crate::threads::for_pieces;
 use memchr::memchr;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The files that are staged: where the index differs from `HEAD`.
@@ -43,9 +44,22 @@ pub struct Staged {
 
 impl Source for Staged {
     fn drive(&self, new_visitor: &NewVisitor<'_>) {
+        self.read(None, new_visitor);
+    }
+
+    fn scope(&self) -> Scope {
+        repository_scope("staged", &self.repository)
+    }
+}
+
+impl Staged {
+    /// Reads what is staged. With `names`, reads instead the files of these names as the index has them, and what is staged
+    /// but not on disk. Returns the names that the index does not have.
+    pub(crate) fn read(&self, names: Option<&Names>, new_visitor: &NewVisitor<'_>) -> Names {
+        let all_names = || names.cloned().unwrap_or_default();
         let repository = &self.repository;
         let mut visitor = new_visitor();
-        let Some((format, index)) = self.open_index(&mut *visitor) else { return };
+        let Some((format, index)) = self.open_index(&mut *visitor) else { return all_names() };
         let objects = Objects::open(&self.databases, format.hash);
         let store = Store {
             objects: &objects,
@@ -61,14 +75,17 @@ impl Source for Staged {
             threads: self.threads,
             changes: Vec::new(),
             has_changes: false,
+            selection: names.map(|names| Selection { root: &repository.root, names, staged: Names::new() }),
         };
         let head = if format.has_ref_files { comparison.worker.head_tree(repository) } else { None };
         let compared = comparison.compare(&index, head);
+        let unknown = compared.and_then(|()| comparison.add_unchanged(&index));
         comparison.read_changes();
         let Comparison { worker: Worker { mut visitor, .. }, has_changes, .. } = comparison;
-        if let Err(reason) = compared {
+        let unknown = unknown.unwrap_or_else(|reason| {
             visitor.skip(repository.skip(&index.path, reason));
-        }
+            all_names()
+        });
         let absent_objects = store.absent_objects.load(Ordering::Relaxed);
         if absent_objects > 0 {
             visitor.skip(repository.skip(&repository.root, Reason::PartialClone(absent_objects)));
@@ -78,17 +95,12 @@ impl Source for Staged {
             for error in objects.latest_damage() {
                 visitor.skip(repository.skip_of(error));
             }
-        } else if !has_changes {
+        } else if !has_changes && names.is_none_or(Names::is_empty) {
             visitor.note("nothing new is staged: the index has nothing that HEAD does not have".to_owned());
         }
+        unknown
     }
 
-    fn scope(&self) -> Scope {
-        repository_scope("staged", &self.repository)
-    }
-}
-
-impl Staged {
     /// Reads the format of the repository, and its index. `None` if one of them cannot be read, which is reported.
     fn open_index(&self, visitor: &mut dyn Visitor) -> Option<(Format, Index)> {
         let repository = &self.repository;
@@ -114,6 +126,32 @@ impl Staged {
                 None
             }
         }
+    }
+}
+
+/// Paths of files, as git writes them.
+pub(crate) type Names = BTreeSet<Vec<u8>>;
+
+/// The files to which a comparison is limited.
+struct Selection<'s> {
+    /// The root of the working tree.
+    root: &'s Path,
+    names: &'s Names,
+    /// The names that are staged.
+    staged: Names,
+}
+
+impl Selection<'_> {
+    /// Whether a staged path is read. pre-commit names no file that is not on disk, as in a sparse checkout, so such a path is
+    /// read without a name.
+    fn selects(&mut self, path: &[u8]) -> bool {
+        if self.names.contains(path) {
+            self.staged.insert(path.to_vec());
+            return true;
+        }
+        let metadata = self.root.join(native_path(path.to_vec())).symlink_metadata();
+        let is_on_disk = metadata.is_ok_and(|metadata| metadata.is_file() || metadata.is_symlink());
+        !is_on_disk
     }
 }
 
@@ -152,6 +190,8 @@ struct Comparison<'s> {
     /// Changes that have not been read yet.
     changes: Vec<Change>,
     has_changes: bool,
+    /// The files that are read. `None` for all that is staged.
+    selection: Option<Selection<'s>>,
 }
 
 /// What `HEAD` has at a path.
@@ -364,6 +404,23 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// Adds the named files that are not staged. Returns the names that the index does not have.
+    ///
+    /// # Errors
+    /// Why the index cannot be read to its end.
+    fn add_unchanged(&mut self, index: &Index) -> Result<Names, Reason> {
+        let Some(Selection { names, staged, .. }) = self.selection.take() else { return Ok(Names::new()) };
+        let mut unknown: Names = names.difference(&staged).cloned().collect();
+        let mut entries = index.entries();
+        while let Some(entry) = entries.next()? {
+            let is_file = entry.kind() == EntryKind::Blob && !entry.is_intended();
+            if is_file && unknown.remove(entry.path) {
+                self.add_change(entry.path.to_vec(), Some(entry.id()), false);
+            }
+        }
+        Ok(unknown)
+    }
+
     /// Looks up a path of the index in `HEAD`. `folders` are those of the entry before; afterwards those of this one.
     fn look_up<'i>(&mut self, path: &[u8], folders: &mut HeadFolders<'i>) -> LookUp {
         folders.leave_until(path);
@@ -442,6 +499,9 @@ impl Comparison<'_> {
         const CHANGES_PER_READ: usize = 4096;
         /// During a merge conflict, a path has an entry for the base and one for each side.
         const MAX_STAGES: usize = 3;
+        if self.selection.as_mut().is_some_and(|selection| !selection.selects(&path)) {
+            return;
+        }
         if self.worker.store.limits.excludes(&native_path(path.clone()), false) {
             return self.count_excluded();
         }

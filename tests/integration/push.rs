@@ -488,10 +488,25 @@ fn reads_the_pushed_range_from_the_pre_commit_environment() {
     push.repo.git(["push", "-q", "--no-verify", "origin", "main"]);
     check(&branch("origin"), 0, "no commits that are not there already");
     check(&branch("never-fetched"), 1, "planted");
-    // `pre-commit run --hook-stage pre-push --all-files`.
-    check(&[], 0, "the working tree is read");
-    push.plant("again");
-    check(&[], 1, "again");
+}
+
+#[test]
+fn push_stage_without_refs_is_incomplete() {
+    let push = Push::new("pre-push");
+    push.plant("planted");
+    let head: &str = &push.repo.id("HEAD");
+    // `pre-commit run --hook-stage pre-push --all-files` says nothing of a push.
+    for environment in [
+        &[][..],
+        &[("PRE_COMMIT_FROM_REF", head)],
+        &[("PRE_COMMIT_TO_REF", head)],
+        &[("PRE_COMMIT_LOCAL_BRANCH", "refs/heads/main")],
+        &[("PRE_COMMIT_REMOTE_NAME", "origin")],
+        &[("PRE_COMMIT_FROM_REF", ""), ("PRE_COMMIT_TO_REF", "")],
+    ] {
+        let run = under_pre_commit(&push, environment, &["--pre-push"]);
+        assert!(run.code == 2 && run.stderr.contains("nothing was scanned"), "{environment:?}: {run:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which version of a file counts in CI: the one that somebody has reviewed.
+//! Which version of a file counts: the committed one in a hook of pre-commit, the reviewed one in CI.
 
 use crate::support::repo::{Repo, ZEROS, fresh_key, line, read_json, shows, skips};
 use crate::support::{Run, paths, set};
@@ -15,6 +15,16 @@ const RULE: &str = "id = 'acme_token'\nname = 'Acme token'\ndescription = 'd'\nh
     level = 'warning'\nconfidence = 'medium'\nanchors = ['acme_']\npatterns = ['(?P<secret>acme_[0-9a-f]{24})']\n\
     [[matches]]\ntext = 'acme_{hex:24}'\n[[misses]]\ntext = 'acme_no'\n";
 
+/// Runs as a hook of pre-commit does: with names behind `--`, and a variable.
+#[track_caller]
+fn hook(repo: &Repo, args: &[&str], names: &[&str]) -> (Run, Value) {
+    let mut command = repo.command(["-f", "json"]);
+    command.args(args).arg("--").args(names).env("PRE_COMMIT", "1");
+    let scanned = read_json(Run::of(command.output().unwrap()));
+    assert!(!shows(&scanned.0.stdout, &fresh_key("k")), "{:?}", scanned.0);
+    scanned
+}
+
 #[track_caller]
 fn check((run, report): &(Run, Value), wanted: &[&str]) {
     let found: BTreeSet<String> = set(&paths(report));
@@ -23,8 +33,130 @@ fn check((run, report): &(Run, Value), wanted: &[&str]) {
     assert_eq!(run.code, i32::from(!wanted.is_empty()), "{run:?}");
 }
 
+/// Checks the hook, and a hook that calls sf-scan without the option.
+#[track_caller]
+fn check_hook(repo: &Repo, names: &[&str], wanted: &[&str]) {
+    check(&hook(repo, &["--pre-commit"], names), wanted);
+    if !names.is_empty() {
+        check(&hook(repo, &[], names), wanted);
+    }
+}
+
 fn secret() -> String {
     line(&fresh_key("k"))
+}
+
+#[test]
+fn hook_judges_what_a_clean_filter_leaves() {
+    let repo = Repo::with_readme();
+    repo.git(["config", "filter.strip.clean", "sed /api_/d"]);
+    repo.git(["config", "filter.strip.smudge", "cat"]);
+    repo.git(["config", "filter.add.clean", &format!("sed 's/HERE/{}/'", secret().trim())]);
+    repo.write(".gitattributes", "*.ipynb filter=strip\n*.tpl filter=add\n").commit("filters");
+    repo.write("a.ipynb", format!("[\n{}]\n", secret())).git(["add", "a.ipynb"]);
+    check_hook(&repo, &["a.ipynb"], &[]);
+    repo.write("in/b.tpl", "HERE\n").git(["add", "in/b.tpl"]);
+    check_hook(&repo, &["a.ipynb", "in/b.tpl"], &["in/b.tpl"]);
+    // It is the same for a file that is committed already (`pre-commit run --all-files`).
+    repo.git(["commit", "-qm", "b"]);
+    check_hook(&repo, &["a.ipynb", "in/b.tpl", "readme"], &["in/b.tpl"]);
+}
+
+#[test]
+fn hook_judges_the_index_where_the_disk_differs() {
+    let repo = Repo::with_readme();
+    repo.write("one", secret()).write("two", "clean\n").git(["add", "-A"]);
+    repo.write("one", "clean\n").write("two", secret());
+    repo.git(["update-index", "--assume-unchanged", "one"]);
+    check_hook(&repo, &["one", "two"], &["one"]);
+    check_hook(&repo, &["./one", "two"], &["one"]);
+    // The folder is a link on disk; the index has a file in it.
+    repo.write("real/k", "clean\n").write("d/k", secret()).git(["add", "-A"]);
+    fs::remove_dir_all(repo.folder.join("d")).unwrap();
+    symlink("real", repo.folder.join("d")).unwrap();
+    check_hook(&repo, &["d/k", "two"], &["d/k", "two"]);
+    // An untracked file is read from disk.
+    repo.write("three", secret());
+    check_hook(&repo, &["three", "readme"], &["three"]);
+    repo.git(["add", "--intent-to-add", "three"]);
+    check_hook(&repo, &["three", "readme"], &["three"]);
+}
+
+#[test]
+fn hook_judges_the_target_of_a_staged_link() {
+    let repo = Repo::with_readme();
+    symlink(format!("/x/{}", secret().trim()), repo.folder.join("dangling")).unwrap();
+    fs::create_dir(repo.project.path("elsewhere")).unwrap();
+    fs::write(repo.project.path("elsewhere/k"), secret()).unwrap();
+    symlink("../elsewhere", repo.folder.join("folder")).unwrap();
+    symlink("../elsewhere/k", repo.folder.join("file")).unwrap();
+    repo.git(["add", "-A"]);
+    check_hook(&repo, &["dangling"], &["dangling"]);
+    // What links lead to is not committed.
+    check_hook(&repo, &["folder", "file"], &[]);
+    check_hook(&repo, &["folder", "dangling", "file"], &["dangling"]);
+    // On disk it is another link.
+    repo.remove("dangling");
+    symlink("readme", repo.folder.join("dangling")).unwrap();
+    check_hook(&repo, &["dangling"], &["dangling"]);
+}
+
+#[test]
+fn hook_judges_staged_files_that_are_not_on_disk() {
+    let repo = Repo::with_readme();
+    repo.commit_file("out/a", "a\n");
+    repo.git(["sparse-checkout", "set", "--cone", "in"]);
+    let blob = repo.blob(secret());
+    repo.git(["update-index", "--add", "--cacheinfo", &format!("100644,{blob},out/k")]);
+    // pre-commit names no file that is not on disk.
+    check_hook(&repo, &[], &["out/k"]);
+    check(&hook(&repo, &["--pre-commit"], &["readme"]), &["out/k"]);
+    repo.git(["reset", "-q"]);
+    check_hook(&repo, &[], &[]);
+    // It leaves out what its user excludes.
+    repo.write("excluded", secret()).git(["add", "excluded"]);
+    check_hook(&repo, &["readme"], &[]);
+    check_hook(&repo, &[], &[]);
+    // A sparse index has whole folders as entries.
+    repo.git(["reset", "-q"]);
+    repo.git(["sparse-checkout", "set", "--cone", "--sparse-index", "in"]);
+    check_hook(&repo, &["readme"], &[]);
+}
+
+#[test]
+fn hook_uses_the_index_of_the_commit() {
+    let repo = Repo::with_readme();
+    let linked = repo.project.path("linked");
+    repo.git(["worktree", "add", "-q", linked.to_str().unwrap()]);
+    fs::write(linked.join("k"), secret()).unwrap();
+    let linked = repo.moved_to("linked");
+    linked.git(["add", "k"]);
+    linked.write("k", "clean\n");
+    check_hook(&linked, &["k"], &["k"]);
+    // git commit -a makes an index of its own.
+    let other = linked.git_dir().join("other-index");
+    let index = [("GIT_INDEX_FILE", other.to_str().unwrap())];
+    linked.git_with(&index, ["read-tree", "HEAD"], b"");
+    linked.git_with(&index, ["add", "k"], b"");
+    let mut command = linked.command(["--pre-commit", "--", "k"]);
+    command.env("PRE_COMMIT", "1").env("GIT_INDEX_FILE", &other).env("GIT_DIR", linked.git_dir());
+    let run = Run::of(command.output().unwrap());
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
+#[test]
+fn hook_reports_what_it_cannot_read() {
+    let repo = Repo::with_readme();
+    repo.write("k", secret()).write("other", "x\n").git(["add", "-A"]);
+    check_hook(&repo, &["k", "other"], &["k"]);
+    repo.lose(&repo.id(":other"));
+    let (run, report) = hook(&repo, &["--pre-commit"], &["k", "other"]);
+    assert_eq!((run.code, skips(&report).len()), (2, 1), "{run:?}");
+    let (run, _) = hook(&repo, &["--pre-commit"], &["gone"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    fs::write(repo.git_dir().join("index"), "no index").unwrap();
+    let (run, report) = hook(&repo, &["--pre-commit"], &["k", "other"]);
+    assert_eq!((run.code, paths(&report)), (2, vec!["k"]), "{run:?}");
 }
 
 /// A repository whose second commit is that of a pull request, which brings a key in `k`.

@@ -28,8 +28,8 @@ use std::path::PathBuf;
   2  not everything was read, or the scan could not run; wins over 1, and findings are still reported"
 )]
 pub(crate) struct Args {
-    /// Files and folders to read; `-` is standard input
-    #[arg(value_name = "PATH", default_value = ".")]
+    /// Files and folders to read; `-` is standard input [default: .]
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     /// Scan what `git commit` would commit: what the index changes
@@ -43,6 +43,10 @@ pub(crate) struct Args {
     /// Scan what the commits of a range bring in: `main..HEAD`, `A...B`, `HEAD~3..`, `@{u}..`
     #[arg(long, value_name = "REVS", group = "what", help_heading = "What to scan")]
     pub(crate) range: Option<String>,
+
+    /// Scan the files that the pre-commit framework names, as the commit has them and not as they are on disk
+    #[arg(long, group = "what", help_heading = "What to scan")]
+    pub(crate) pre_commit: bool,
 
     /// Scan what a push would publish; reads the lines of git's pre-push hook on standard input
     #[arg(long, group = "what", help_heading = "What to scan")]
@@ -69,7 +73,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "K/N",
-        conflicts_with_all = ["staged", "range", "pre_push", "pre_receive", "commit_msg"],
+        conflicts_with_all = ["staged", "range", "pre_commit", "pre_push", "pre_receive", "commit_msg"],
         help_heading = "What to scan"
     )]
     pub(crate) shard: Option<Shard>,
@@ -238,6 +242,10 @@ impl Args {
             }
             error
         })?;
+        args.pre_commit |= environment("PRE_COMMIT").is_some() && args.names_only_files();
+        if args.paths.is_empty() && !args.pre_commit {
+            args.paths.push(PathBuf::from("."));
+        }
         args.baseline = args.baseline.or_else(|| environment("SF_SCAN_BASELINE").map(PathBuf::from));
         args.config = args.config.or_else(|| environment("SF_SCAN_CONFIG").map(PathBuf::from));
         if args.format.is_none() {
@@ -247,6 +255,17 @@ impl Args {
             args.color = parse_variable("SF_SCAN_COLOR", environment("SF_SCAN_COLOR"))?;
         }
         Ok(args)
+    }
+
+    /// Whether only single files of the working tree are read, as in a hook of pre-commit that has no option.
+    fn names_only_files(&self) -> bool {
+        let is_other_scan = self.reads_repository()
+            || self.ci.is_some()
+            || self.shard.is_some()
+            || self.commit_msg.is_some()
+            || self.merge;
+        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+        !is_other_scan && !self.paths.is_empty() && self.paths.iter().all(is_file)
     }
 
     /// The completions for a shell, or the manual page. `None` if the arguments ask for neither.
@@ -269,6 +288,7 @@ impl Args {
         let is_ci_of_commits = matches!(self.ci, Some(CiMode::Auto | CiMode::Range | CiMode::History));
         is_ci_of_commits
             || self.staged
+            || self.pre_commit
             || self.history
             || self.range.is_some()
             || self.pre_push

@@ -24,7 +24,6 @@ use sf_scan::report::{Report, Suppressed, Suppression};
 use sf_scan::rule::{Confidence, RuleSet};
 use sf_scan::scan::{Progress, scan};
 use sf_scan::secret::mask_shapes_in;
-use sources::Push;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -97,9 +96,6 @@ fn scan_and_report(args: &Args, setup: &Setup) -> Result<u8, ErrorReport> {
         scan(&*source, &setup.rules, archive_limits, &progress)
     });
     scanned.notes.splice(0..0, setup.notes.iter().cloned());
-    if args.pre_push && Push::from_environment(args, environment) == Push::ManualRun {
-        scanned.notes.push("pre-commit names no push, so the working tree is read".to_owned());
-    }
     scanned.scope.repository = repository_address(&setup.root);
     scanned.scope.is_whole = is_whole(args, setup);
     let mut report = apply_policy(scanned, &setup.rules, &policy(args, setup));

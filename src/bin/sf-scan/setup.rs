@@ -14,7 +14,7 @@ use sf_scan::rule::{Level, Rule, RuleId, RuleSet, parse};
 use sf_scan::source::BaseCommit;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The largest event file that is read. GitHub's events have at most this size (docs.github.com, "Webhook events and
 /// payloads").
@@ -42,7 +42,7 @@ pub(crate) struct Setup {
     /// reported.
     pub(crate) watched: Vec<Vec<u8>>,
     /// The repository around the first path, or the one in `GIT_DIR`.
-    repository: Option<Repository>,
+    pub(crate) repository: Option<Repository>,
 }
 
 /// The variables that git sets for hooks, as absolute paths.
@@ -93,8 +93,10 @@ impl Setup {
         let current_folder = std::env::current_dir()
             .and_then(|path| path.canonicalize())
             .map_err(|error| miette!("the current folder cannot be used: {error}"))?;
+        let absolute = if args.pre_commit { absolute_name } else { absolute };
         let paths: Vec<PathBuf> = args.paths.iter().map(|path| absolute(&current_folder, path)).collect();
-        let first_path = paths.first().unwrap_or(&current_folder);
+        // pre-commit runs hooks at the root of the repository. The first name may be that of a link to elsewhere.
+        let first_path = paths.first().filter(|_| !args.pre_commit).unwrap_or(&current_folder);
         // A scan of files ignores GIT_DIR: a hook may run it on another folder than its repository.
         let git = if args.reads_repository() {
             GitEnvironment::from_environment(&environment, &current_folder)
@@ -183,6 +185,14 @@ fn absolute(current_folder: &Path, path: &Path) -> PathBuf {
         (Some(parent), Some(name), _) => parent.join(name),
         (_, _, Ok(resolved)) => resolved,
         _ => std::path::absolute(&path).unwrap_or(path),
+    }
+}
+
+/// The absolute path of a file that git names. Links are not resolved, because git does not follow them.
+fn absolute_name(current_folder: &Path, path: &Path) -> PathBuf {
+    match path.is_relative() && !path.components().any(|part| part == Component::ParentDir) {
+        true => current_folder.join(path).components().collect(),
+        false => absolute(current_folder, path),
     }
 }
 

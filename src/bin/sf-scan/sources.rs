@@ -5,10 +5,12 @@ use crate::setup::Setup;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use miette::Report as ErrorReport;
 use sf_scan::container::Limits as ArchiveLimits;
+use sf_scan::git::Repository;
 use sf_scan::mistake::Mistake;
 use sf_scan::policy::config::Config;
 use sf_scan::source::{
-    CommitRange, Event, History, Limits, Message, Pushed, ReadCommits, Share, Source, Staged, Stdin, Worktree,
+    CommitRange, Event, History, Limits, Message, NamedFiles, Pushed, ReadCommits, Share, Source, Staged,
+    Stdin, Worktree,
 };
 use std::ffi::OsString;
 use std::path::Path;
@@ -33,6 +35,11 @@ pub(crate) fn pick(
         let index = setup.git.index.clone();
         return Ok(Box::new(Staged { repository, databases, index, limits, threads }));
     }
+    if args.pre_commit
+        && let Some(repository) = setup.repository.clone()
+    {
+        return Ok(Box::new(named_files(args, setup, repository, limits)));
+    }
     if let Some(revisions) = &args.range {
         return commit_range(setup, revisions.clone(), limits, threads);
     }
@@ -47,7 +54,13 @@ pub(crate) fn pick(
             Push::NewBranch { revision, remote } => {
                 return pushed(args, setup, Some(revision), Some(remote.into_bytes()), limits);
             }
-            Push::ManualRun => {}
+            Push::ManualRun => {
+                let mistake =
+                    Mistake::new("pre-commit runs its push stage without a push, so nothing was scanned");
+                return Err(mistake
+                    .help("let `git push` run it, or name the commits with pre-commit's --from-ref and --to-ref")
+                    .into());
+            }
         }
     }
     let worktree = Worktree {
@@ -78,6 +91,22 @@ fn stdin_or_worktree(args: &Args, worktree: Worktree) -> Result<Box<dyn Source>,
         return Err(Mistake::new("standard input cannot be cut into shards").into());
     }
     Ok(Box::new(Stdin))
+}
+
+/// The files that pre-commit names, in `repository`.
+fn named_files(args: &Args, setup: &Setup, repository: Repository, limits: Limits) -> NamedFiles {
+    let threads = thread_count(args.threads);
+    let worktree = Worktree {
+        root: setup.root.clone(),
+        paths: setup.paths.clone(),
+        respect_ignores: !args.no_ignore,
+        limits: limits.clone(),
+        share: Share::All,
+        threads,
+    };
+    let databases = setup.git.databases(&repository);
+    let index = setup.git.index.clone();
+    NamedFiles { staged: Staged { repository, databases, index, limits, threads }, worktree }
 }
 
 /// The commits of `--range`, or of the range that pre-commit has computed for a push.
@@ -172,7 +201,7 @@ pub(crate) fn archive_limits(args: &Args, config: &Config) -> ArchiveLimits {
 /// pre-commit consumes the lines that git writes to a hook's standard input. It passes the first push among them in
 /// variables (pre-commit's source, `commands/hook_impl.py` and `commands/run.py`).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Push {
+enum Push {
     /// From standard input, where git lists the pushed refs.
     StdinLines,
     /// A range of commits that pre-commit has computed.
@@ -185,7 +214,7 @@ pub(crate) enum Push {
 
 impl Push {
     /// Reads the variables of pre-commit.
-    pub(crate) fn from_environment(args: &Args, environment: impl Fn(&str) -> Option<String>) -> Push {
+    fn from_environment(args: &Args, environment: impl Fn(&str) -> Option<String>) -> Push {
         // Our own hook passes --remote. Then the variables belong to a pre-commit that started git, not this hook.
         let is_own_hook = args.remote.is_some();
         if is_own_hook || environment("PRE_COMMIT").is_none() {
