@@ -160,6 +160,10 @@ impl TrustedFiles<'_> {
             paths_in_repository.extend(self.path_in_repository(&next));
             push_parts(&mut rest, &target);
         }
+        // Windows and macOS have other spellings of the same path, such as another case.
+        if self.path_in_repository(&real).is_none() {
+            real = real.canonicalize().unwrap_or(real);
+        }
         let inside = self.path_in_repository(&real);
         paths_in_repository.extend(inside.clone());
         let version = match inside.filter(|_| self.base.is_some()) {
