@@ -62,8 +62,11 @@ impl Digits {
         digits
     }
 
-    /// The digits of `class` in `reach` that are connected with `at`. A group of `group_len` digits begins at `at`, so an incomplete
-    /// group at the very start is left out.
+    /// The digits of `class` in `reach` that are connected with `at`: those on its line, and those on the lines before and behind
+    /// that only line ends and indentation divide from them.
+    ///
+    /// A group of `group_len` digits begins at `at`. So the number of digits before `at` has to be a multiple of it, and digits
+    /// at the very start that would break this are left out. With groups of 4 and 10 digits before `at`, the first 2 are.
     pub(super) fn parse_around(
         class: &ByteClass,
         text: &[u8],
@@ -73,19 +76,20 @@ impl Digits {
     ) -> Digits {
         let mut digits = Digits::default();
         let lines_before = lines_before(class, text, at, reach.start);
-        let mut excess = lines_before.iter().map(Range::len).sum::<usize>() % group_len;
+        let mut left_to_skip = lines_before.iter().map(Range::len).sum::<usize>() % group_len;
+        // The nearest line comes first there. Digits are kept in the order of the text.
         for line in lines_before.into_iter().rev() {
-            let skipped = line.len().min(excess);
+            let skipped = line.len().min(left_to_skip);
             digits.push(line.start + skipped..line.end);
-            excess -= skipped;
+            left_to_skip -= skipped;
         }
-        let mut start = at;
+        let mut line_start = at;
         loop {
-            let end = start + span(class, &text[start..reach.end]);
-            digits.push(start..end);
-            let next_start = next_line_start(&text[end..reach.end]).map(|line_start| end + line_start);
+            let line_end = line_start + span(class, &text[line_start..reach.end]);
+            digits.push(line_start..line_end);
+            let next_start = next_line_start(&text[line_end..reach.end]).map(|offset| line_end + offset);
             match next_start.filter(|&next| next < reach.end && class.contains(text[next])) {
-                Some(next) => start = next,
+                Some(next) => line_start = next,
                 None => return digits,
             }
         }

@@ -76,7 +76,10 @@ impl<'l> Layer<'l> {
         }
     }
 
-    /// The layer of `text`, which was decoded from at most `reach` of this layer, starting at `at`.
+    /// The child layer for `text`, which was decoded from a part of this layer.
+    ///
+    /// A group, unit or escape begins at `at`. Decoding was limited to `reach`, which contains `at`, and may have ended earlier.
+    /// The exact source of the text is only needed for a finding: [`Parent::decoded`] is filled then.
     pub(super) fn inner<'i>(
         &'i self,
         text: &'i [u8],

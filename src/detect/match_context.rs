@@ -104,18 +104,22 @@ impl<'a> MatchContext<'a> {
         stream
     }
 
-    /// The context in which the secret is written in one piece instead of in several.
+    /// Adds a text in which a secret in pieces is in one piece, and makes it the innermost one. Filters then see the whole secret
+    /// with the text around it.
+    ///
+    /// `"api_" + "Q7…"` becomes `"api_Q7…"`. The text around the pieces is kept as it is; in place of the pieces stands the
+    /// secret, each byte of which is mapped to its piece.
     pub(super) fn joined(mut self, secret: &JoinedSecret) -> MatchContext<'a> {
         let text = self.text();
-        let near = self.at.saturating_sub(MARGIN_BYTES)..text.len().min(self.at + MARGIN_BYTES);
-        let written = secret.written.clone();
-        let mut mapped = MappedText::with_capacity(near.len());
-        mapped.push_part(text, near.start..written.start);
-        let at = mapped.text.len();
+        let surroundings = self.at.saturating_sub(MARGIN_BYTES)..text.len().min(self.at + MARGIN_BYTES);
+        let pieces = secret.written.clone();
+        let mut mapped = MappedText::with_capacity(surroundings.len());
+        mapped.push_part(text, surroundings.start..pieces.start);
+        let secret_start = mapped.text.len();
         mapped.append(&secret.secret);
-        mapped.push_part(text, written.end..near.end);
-        self.texts.push((Form::Concatenated, Rc::new(Decoded { mapped, run: near })));
-        self.at = at;
+        mapped.push_part(text, pieces.end..surroundings.end);
+        self.texts.push((Form::Concatenated, Rc::new(Decoded { mapped, run: surroundings })));
+        self.at = secret_start;
         self
     }
 

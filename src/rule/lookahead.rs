@@ -66,8 +66,13 @@ impl RequiredBody {
         is_selective.then(|| RequiredBody { alphabet: prefix.alphabet, min_len: prefix.min_len - anchor_len })
     }
 
-    /// Whether a body may follow the anchor at `at`: in one piece, or as a first piece that may continue elsewhere. True if the text ends
-    /// too early to know.
+    /// Whether a body may follow the anchor at `at`. It does in one of two cases:
+    ///
+    /// 1. The shortest body is there in one piece.
+    /// 2. A first piece of it is there, and the bytes behind the piece allow the secret to continue elsewhere (`"api_Q7" + ...`).
+    ///    A space or `)` ends many words. It only counts behind an assignment, as in `P=api_ command`.
+    ///
+    /// True as well if the text ends too early to know. A wrong `true` costs time, a wrong `false` loses a secret.
     #[inline]
     pub(super) fn can_match(&self, text: &[u8], at: usize, anchor_len: usize) -> bool {
         let body = &text[at + anchor_len..];
@@ -76,20 +81,20 @@ impl RequiredBody {
         if length == self.min_len {
             return true;
         }
-        let Some(&[end, next]) = body[length..].first_chunk() else { return true };
-        can_continue(end, next) || matches!(end, b' ' | b')') && is_assigned(text, at)
+        let Some(&[behind, next]) = body[length..].first_chunk() else { return true };
+        can_continue(behind, next) || (matches!(behind, b' ' | b')') && is_assigned(text, at))
     }
 }
 
-/// Whether a secret may continue behind a piece that is followed by the bytes `end` and `next`.
+/// Whether a secret may continue behind a piece that is followed by the bytes `behind` and `next`.
 #[inline]
-fn can_continue(end: u8, next: u8) -> bool {
+fn can_continue(behind: u8, next: u8) -> bool {
     const IN_ANY_CASE: [bool; 256] = byte_set(&[JOINERS, VARIABLE_SIGNS]);
-    match end {
+    match behind {
         b'"' | b'\'' => !LITERAL_ENDS.contains(&next),
         b'=' | b'^' | b'#' => BEHIND_CONTINUATION_SIGNS.contains(&next),
         b' ' => COMMENT_STARTS.contains(&next),
-        _ => IN_ANY_CASE[usize::from(end)] || !end.is_ascii(),
+        _ => IN_ANY_CASE[usize::from(behind)] || !behind.is_ascii(),
     }
 }
 

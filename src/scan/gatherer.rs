@@ -8,7 +8,7 @@ use super::scanned::{Progress, Scanned};
 use crate::container::{Budget, Limits};
 use crate::detect::detect;
 use crate::finding::{Finding, SecretId, Sighting};
-use crate::input::{Blob, Kind, ObjectId, Origin};
+use crate::input::{Blob, Kind, ObjectId, Origin, Reason, Skip};
 use crate::rule::RuleSet;
 use crate::source::Reader;
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,15 +182,18 @@ impl Gatherer<'_> {
         }
     }
 
-    /// Scans the name of a member. It may be a secret too.
+    /// Scans the name of a member, which may hold a secret. A panic of detection makes the scan incomplete.
     pub(super) fn scan_member_name(&mut self, origin: &Origin<'_>, name: &[u8]) {
         if !self.rules.may_contain_finding(name, &(0..name.len())) {
             return;
         }
         self.file_counts = KindCounts::default();
         let blob = Blob::whole(origin, name);
-        let findings = catch_unwind(AssertUnwindSafe(|| detect(self.rules, &blob).findings));
-        for finding in findings.unwrap_or_default() {
+        let Ok(detected) = catch_unwind(AssertUnwindSafe(|| detect(self.rules, &blob))) else {
+            self.scanned.skips.push(Skip { origin: origin.to_owned(), reason: Reason::Bug });
+            return;
+        };
+        for finding in detected.findings {
             let evidence = format!("{}, in the name of a member", finding.evidence);
             self.add_listed(Finding { evidence, ..finding });
         }

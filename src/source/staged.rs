@@ -55,6 +55,9 @@ impl Source for Staged {
 impl Staged {
     /// Reads what is staged. With `names`, reads instead the files of these names as the index has them, and what is staged
     /// but not on disk. Returns the names that the index does not have.
+    ///
+    /// The index is compared with the tree of `HEAD` first, and then the blobs of the changes are read. If the comparison fails
+    /// halfway, the changes that it found are read all the same, and the failure is reported.
     pub(crate) fn read(&self, names: Option<&Names>, new_visitor: &NewVisitor<'_>) -> Names {
         let all_names = || names.cloned().unwrap_or_default();
         let repository = &self.repository;
@@ -77,6 +80,7 @@ impl Staged {
             has_changes: false,
             selection: names.map(|names| Selection { root: &repository.root, names, staged: Names::new() }),
         };
+        // Without ref files (reftable) HEAD is not known, which was reported. Then everything in the index counts as new.
         let head = if format.has_ref_files { comparison.worker.head_tree(repository) } else { None };
         let compared = comparison.compare(&index, head);
         let unknown = compared.and_then(|()| comparison.add_unchanged(&index));

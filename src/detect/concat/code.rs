@@ -226,7 +226,8 @@ pub(super) fn append_method_end(text: &[u8], at: usize) -> Option<usize> {
     literal_len(text, at, &METHODS).map(|length| at + length)
 }
 
-/// Skips the white space of code: comments, line continuations, markup, and the line ends in a notebook's list of lines.
+/// Skips what may be between two pieces of a secret and means nothing to the language: blanks, at most [`MAX_SPACE_LINES`] line
+/// ends, line continuations, comments, markup, and the line ends in a notebook's list of lines. Returns where something else begins.
 pub(super) fn skip_space(text: &[u8], at: usize, limit: usize) -> usize {
     let limit = limit.min(text.len());
     let mut end = at;
@@ -237,13 +238,15 @@ pub(super) fn skip_space(text: &[u8], at: usize, limit: usize) -> usize {
             break;
         }
         let next = match text[end] {
+            b'\n' | b'\r' if lines == MAX_SPACE_LINES => None,
             b'\n' | b'\r' => {
                 lines += 1;
-                let length = line_end_len(text, end).filter(|_| lines <= MAX_SPACE_LINES);
-                length.map(|length| skip_margin(text, end + length))
+                line_end_len(text, end).map(|length| skip_margin(text, end + length))
             }
             b'\\' => continuation_end(text, end).or_else(|| notebook_line_end(text, end, limit)),
+            // A line continues behind `_` in Visual Basic, behind a backtick in PowerShell, behind `^` in Windows batch files.
             b'_' | b'`' | b'^' => continuation_end(text, end),
+            // Comments of C, of shells, and of SQL and Lua (`--`).
             b'/' | b'#' | b'-' => comment_end(text, end, limit),
             b'<' => tag_end(text, end),
             _ => None,
@@ -256,7 +259,8 @@ pub(super) fn skip_space(text: &[u8], at: usize, limit: usize) -> usize {
     end
 }
 
-/// Skips the margin of a patch, a quotation or a comment at the start of a line, if code that joins follows it.
+/// Skips what patches, quotations and comments put before each line (`+`, `>`, `//`), if a literal or an operator follows.
+/// Otherwise returns the start of the line.
 fn skip_margin(text: &[u8], line: usize) -> usize {
     let margin = skip_blanks(text, line);
     let Some(length) = literal_len(text, margin, &[b"//", b"--", b"#", b"*", b"+", b">"]) else {
