@@ -344,7 +344,7 @@ pub enum Reason {
         /// The largest size allowed, in bytes.
         limit: u64,
     },
-    /// The user named a bare repository. Its objects are compressed, so reading its files finds nothing.
+    /// A git database: a bare repository or a `.git` folder. Its objects are compressed, so reading its files finds nothing.
     BareRepository,
     /// Something is damaged. Holds what is wrong with it.
     Damaged(String),
@@ -409,7 +409,7 @@ impl fmt::Display for Reason {
                 write!(f, "has {size} bytes, more than the {limit} of --max-file-size")
             }
             Reason::BareRepository => {
-                f.write_str("is a bare git repository: its objects are compressed, so its files tell nothing; use --history")
+                f.write_str("is a git database (a bare repository or a .git folder): its compressed objects are not read; scan it with --history")
             }
             Reason::Damaged(what) => write!(f, "is damaged: {what}"),
             Reason::Missing(from) => write!(f, "is missing from the repository, though {from} leads to it"),

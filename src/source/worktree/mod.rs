@@ -285,14 +285,14 @@ impl WalkThread<'_> {
             return self.visit_folder(entry);
         }
         if self.visited.as_mut().is_none_or(|visited| visited.add(path)) {
-            self.worker.read_entry(entry);
+            self.worker.read_entry(entry, self.filter.is_some());
         }
         Next::PassBy
     }
 
     /// Returns whether to enter a folder. If so, reads its ignore rules.
     fn visit_folder(&mut self, entry: &Entry) -> Next {
-        let next = self.worker.decide_folder(entry, self.nested);
+        let next = self.worker.decide_folder(entry, self.filter.is_some(), self.nested);
         if let Some(filter) = self.filter {
             match next {
                 Next::Enter => filter.ignores.enter(&entry.path),
@@ -360,25 +360,31 @@ impl<'w> Worker<'w> {
             self.skip(path, Reason::Special(what));
             return None;
         }
-        if !metadata.is_dir() {
-            return Some(PathKind::File);
-        }
-        if Repository::is_bare(path) && path.file_name().is_none_or(|name| name != ".git") {
+        if let Some(database) = database_around(path).filter(|database| !is_tracked(database)) {
             self.skip(path, Reason::BareRepository);
-            return None;
+            // Its objects are compressed. Its other files, such as the configuration, may have a key as text.
+            if path.starts_with(database.join(OBJECTS)) {
+                return None;
+            }
         }
-        Some(PathKind::Folder)
+        Some(if metadata.is_dir() { PathKind::Folder } else { PathKind::File })
     }
 
     /// Whether to enter a folder. The `.git` of a repository has no files of the user. A nested repository is added to
     /// `nested`, to be walked later.
-    fn decide_folder(&mut self, entry: &Entry, nested: &Mutex<Vec<PathBuf>>) -> Next {
+    fn decide_folder(&mut self, entry: &Entry, is_filtered: bool, nested: &Mutex<Vec<PathBuf>>) -> Next {
         let path = &entry.path;
         if entry.is_root {
             return Next::Enter;
         }
         if is_git_dir(path) {
             return Next::PassBy;
+        }
+        if is_named(path, OBJECTS)
+            && let Some(database) = path.parent().filter(|folder| Repository::is_bare(folder))
+            && !is_content(database, is_filtered)
+        {
+            return Next::PassBy; // The visit to its `HEAD` reports the database.
         }
         if self.tree.excludes(path, true) {
             self.count_excluded(path);
@@ -393,8 +399,9 @@ impl<'w> Worker<'w> {
         Next::Enter
     }
 
-    /// Reads an entry that is no folder, or counts it if it is excluded. A note says if it belongs to a bare repository.
-    fn read_entry(&mut self, entry: &Entry) {
+    /// Reads an entry that is no folder, or counts it if it is excluded. The `HEAD` of a git database stands for its objects:
+    /// a note says that they were read as files, or a skip that they were not.
+    fn read_entry(&mut self, entry: &Entry, is_filtered: bool) {
         let path = &entry.path;
         if is_git_dir(path) {
             return;
@@ -404,11 +411,16 @@ impl<'w> Worker<'w> {
         } else {
             self.read_content(path, entry.file_type);
         }
-        if is_named(path, "HEAD") && path.parent().is_some_and(Repository::is_bare) {
+        if is_named(path, "HEAD")
+            && let Some(database) = path.parent().filter(|folder| Repository::is_bare(folder))
+        {
+            if !is_content(database, is_filtered) {
+                return self.skip(database, Reason::BareRepository);
+            }
             let shown = self.origin(Kind::File, path).shown();
             let folder = shown.strip_suffix("/HEAD").unwrap_or(".");
             self.visitor.note(format!(
-                "{folder} is a bare git repository: its objects are compressed and tell nothing"
+                "{folder} is a git database, read as ordinary files: to read its objects, use --history"
             ));
         }
     }
@@ -494,6 +506,37 @@ impl<'w> Worker<'w> {
 /// Whether a path is the `.git` of a repository, which is its folder or a file that names it.
 fn is_git_dir(path: &Path) -> bool {
     is_named(path, ".git") && path.parent().and_then(Repository::at).is_some()
+}
+
+/// The folder of a git database that has the objects.
+const OBJECTS: &str = "objects";
+
+/// The git database that `path` is, or that has it among its objects. A `.git` file stands for the database that it names.
+fn database_around(path: &Path) -> Option<&Path> {
+    if Repository::is_bare(path) || (path.is_file() && is_git_dir(path)) {
+        return Some(path);
+    }
+    let objects = path.ancestors().find(|folder| is_named(folder, OBJECTS))?;
+    objects.parent().filter(|folder| Repository::is_bare(folder))
+}
+
+/// Whether the repository around a git database has it as content. In a walk that leaves out what git ignores, it has all
+/// that the walk visits.
+fn is_content(database: &Path, is_filtered: bool) -> bool {
+    match Repository::around(database) {
+        Some(outer) => {
+            !database.starts_with(outer.root.join(".git")) && (is_filtered || is_tracked(database))
+        }
+        None => false,
+    }
+}
+
+/// Whether the repository around a git database tracks a file in it.
+fn is_tracked(database: &Path) -> bool {
+    let Some(outer) = Repository::around(database) else { return false };
+    let Some(folder) = relative(&outer.root, database) else { return false };
+    let prefix = [&folder[..], b"/"].concat();
+    tracked(&outer).is_ok_and(|files| files.iter().any(|file| file.path.starts_with(&prefix)))
 }
 
 /// Whether the last part of a path is `name`. The first check is fast and fails for nearly every file.
