@@ -78,6 +78,13 @@ impl Repository {
         common_dir_of(&self.git_dir)
     }
 
+    /// Whether both are one repository, and one of its working trees.
+    #[must_use]
+    pub fn has_same_git_dir(&self, other: &Repository) -> bool {
+        let resolved = |repository: &Repository| repository.git_dir.canonicalize().ok();
+        self.git_dir == other.git_dir || resolved(self).is_some_and(|folder| Some(folder) == resolved(other))
+    }
+
     /// The repository whose working tree contains the absolute `path`.
     #[must_use]
     pub fn around(path: &Path) -> Option<Repository> {

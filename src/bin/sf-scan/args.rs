@@ -3,7 +3,7 @@
 
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use sf_scan::hook::Hook;
@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// Files and folders to read; `-` is standard input [default: .]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Whether the user has named no path, so that `paths` is the default.
+    #[arg(skip)]
+    pub(crate) has_default_path: bool,
 
     /// Scan what `git commit` would commit: what the index changes
     #[arg(long, group = "what", help_heading = "What to scan")]
@@ -243,7 +247,8 @@ impl Args {
             error
         })?;
         args.pre_commit |= environment("PRE_COMMIT").is_some() && args.names_only_files();
-        if args.paths.is_empty() && !args.pre_commit {
+        args.has_default_path = args.paths.is_empty();
+        if args.has_default_path && !args.pre_commit {
             args.paths.push(PathBuf::from("."));
         }
         args.baseline = args.baseline.or_else(|| environment("SF_SCAN_BASELINE").map(PathBuf::from));

@@ -2,7 +2,7 @@
 
 use crate::args::{Args, CiMode};
 use crate::trust::{TrustedFiles, check_inside};
-use miette::{Report as ErrorReport, miette};
+use miette::Report as ErrorReport;
 use sf_scan::ci::Job;
 use sf_scan::detect::wrong_example;
 use sf_scan::file::read_text;
@@ -41,12 +41,12 @@ pub(crate) struct Setup {
     /// Paths in the repository of the configuration, the baseline and the rules. A commit that changes one of them is
     /// reported.
     pub(crate) watched: Vec<Vec<u8>>,
-    /// The repository around the first path, or the one in `GIT_DIR`.
+    /// The repository around the path that the user names, or else the one in `GIT_DIR` or around the current folder.
     pub(crate) repository: Option<Repository>,
 }
 
 /// The variables that git sets for hooks, as absolute paths.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct GitEnvironment {
     git_dir: Option<PathBuf>,
     work_tree: Option<PathBuf>,
@@ -89,10 +89,7 @@ impl Setup {
         is_in_ci: bool,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Setup, ErrorReport> {
-        #[expect(clippy::disallowed_methods, reason = "paths are made absolute here, and only here")]
-        let current_folder = std::env::current_dir()
-            .and_then(|path| path.canonicalize())
-            .map_err(|error| miette!("the current folder cannot be used: {error}"))?;
+        let current_folder = find_current_folder(args)?;
         let absolute = if args.pre_commit { absolute_name } else { absolute };
         let paths: Vec<PathBuf> = args.paths.iter().map(|path| absolute(&current_folder, path)).collect();
         // pre-commit runs hooks at the root of the repository. The first name may be that of a link to elsewhere.
@@ -103,7 +100,8 @@ impl Setup {
         } else {
             GitEnvironment::default()
         };
-        let repository = find_repository(&git, &current_folder, first_path);
+        let named_path = (!args.has_default_path && !args.pre_commit).then_some(first_path.as_path());
+        let (repository, git) = find_repository(git, &current_folder, named_path);
         let root = match &repository {
             Some(repository) if args.reads_repository() => repository.root.clone(),
             _ => find_root(&current_folder, first_path),
@@ -196,16 +194,58 @@ fn absolute_name(current_folder: &Path, path: &Path) -> PathBuf {
     }
 }
 
-/// The repository in `GIT_DIR`, or else the one around the first path. As in git, the working tree of `GIT_DIR` is
-/// `GIT_WORK_TREE`, or the folder around the current one that has a `.git`.
-fn find_repository(git: &GitEnvironment, current_folder: &Path, first_path: &Path) -> Option<Repository> {
-    let Some(git_dir) = &git.git_dir else { return Repository::discover(first_path) };
-    let git_dir = git_dir.canonicalize().unwrap_or_else(|_| git_dir.clone());
+/// The current folder. If somebody has deleted it, paths that are absolute do not need it: the folder of the first one takes
+/// its place.
+///
+/// # Errors
+/// It cannot be used, and a path is relative to it.
+fn find_current_folder(args: &Args) -> Result<PathBuf, ErrorReport> {
+    #[expect(clippy::disallowed_methods, reason = "paths are made absolute here, and only here")]
+    let found = std::env::current_dir().and_then(|path| path.canonicalize());
+    let paths = if args.has_default_path { args.commit_msg.as_slice() } else { &args.paths };
+    match (found, paths.first()) {
+        (Err(_), Some(first)) if paths.iter().all(|path| path.is_absolute()) => {
+            let folder = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
+            Ok(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))
+        }
+        (found, _) => found.map_err(|error| {
+            let mistake = Mistake::new(format!("the current folder cannot be used: {error}"));
+            mistake.help("go to another folder, or name an absolute path").into()
+        }),
+    }
+}
+
+/// The repository to read, and the variables that hold for it.
+///
+/// It is the one around the path that the user names, or else the one that git's variables name. The variables belong to
+/// one repository: they do not hold for another one that is named.
+fn find_repository(
+    git: GitEnvironment,
+    current_folder: &Path,
+    named_path: Option<&Path>,
+) -> (Option<Repository>, GitEnvironment) {
     let work_tree = match &git.work_tree {
         Some(tree) => Some(tree.canonicalize().unwrap_or_else(|_| tree.clone())),
         None => Repository::around(current_folder).map(|repository| repository.root),
     };
-    Repository::with_git_dir(&git_dir, work_tree.as_deref())
+    let of_git = match &git.git_dir {
+        Some(git_dir) => {
+            let git_dir = git_dir.canonicalize().unwrap_or_else(|_| git_dir.clone());
+            Repository::with_git_dir(&git_dir, work_tree.as_deref())
+        }
+        None => Repository::discover(current_folder),
+    };
+    let Some(path) = named_path else { return (of_git, git) };
+    let named = Repository::discover(path);
+    match (&of_git, &named) {
+        (Some(same), Some(named)) if same.has_same_git_dir(named) => {
+            let repository = if git.work_tree.is_some() { same } else { named };
+            (Some(repository.clone()), git)
+        }
+        // As in git, the working tree of `GIT_DIR` may have no `.git`.
+        (Some(_), None) if path.starts_with(work_tree.as_deref().unwrap_or(current_folder)) => (of_git, git),
+        _ => (named, GitEnvironment::default()),
+    }
 }
 
 /// The root for a scan of files: the root of the repository around the first path. Outside of a repository it is the current
