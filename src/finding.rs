@@ -91,8 +91,12 @@ pub struct Reach {
     pub at_head: bool,
     /// The most public way to reach it.
     pub exposure: Exposure,
-    /// Refs from which it can be reached, a few of each kind.
+    /// Refs from which it can be reached, a few of each kind: first the branch of `HEAD`, then the default branch.
     pub refs: Vec<String>,
+    /// The number of refs from which it can be reached, without `HEAD`.
+    pub ref_count: u64,
+    /// The name of the other working tree that has it in its index. `None` for this working tree.
+    pub worktree: Option<String>,
 }
 
 /// From where a secret in a repository can be reached, the most public first.

@@ -254,6 +254,23 @@ fn linked_worktrees(shared: &Path) -> (Vec<LinkedWorktree>, Option<Reason>) {
     (worktrees, unreadable)
 }
 
+/// The other working trees of a repository, each with its name: `main-worktree`, or that of a linked one.
+///
+/// Reading the refs reports working trees that cannot be listed.
+pub(crate) fn other_worktrees(repository: &Repository) -> Vec<(Vec<u8>, Repository)> {
+    let shared = repository.common_dir();
+    let mut folders = vec![(b"main-worktree".to_vec(), shared.clone())];
+    for LinkedWorktree { folder, prefix } in linked_worktrees(&shared).0 {
+        let name = prefix.rsplit(|&byte| byte == b'/').nth(1).unwrap_or_default().to_vec();
+        folders.push((name, folder));
+    }
+    let open = |(name, folder): (_, PathBuf)| Some((name, Repository::with_git_dir(&folder, None)?));
+    let mut worktrees: Vec<_> = folders.into_iter().filter_map(open).collect();
+    worktrees.retain(|(_, other)| !other.has_same_git_dir(repository));
+    worktrees.sort_by(|(left, _), (right, _)| left.cmp(right));
+    worktrees
+}
+
 /// The files in a folder and all of its subfolders. None if it does not exist. Calls `on_error` for each path that cannot be
 /// listed.
 fn list_files(top: &Path, mut on_error: impl FnMut(&Path, Reason)) -> Vec<PathBuf> {

@@ -31,7 +31,7 @@ pub(super) fn facts(finding: &Finding) -> Option<String> {
             facts.push(format!("{} {commits_have} it{paths}", reach.commits));
         }
         facts.extend(head_fact(finding, reach).map(str::to_owned));
-        facts.extend(reachable_fact(reach));
+        facts.extend(reachable_fact(finding.origin.kind(), reach));
     }
     let facts = facts.join("; ");
     let first = facts.chars().next()?;
@@ -73,10 +73,16 @@ fn head_fact(finding: &Finding, reach: &Reach) -> Option<&'static str> {
 }
 
 /// The refs from which the secret can be reached, or the only other place that has it.
-fn reachable_fact(reach: &Reach) -> Option<String> {
+fn reachable_fact(kind: Kind, reach: &Reach) -> Option<String> {
     match reach.exposure {
         Exposure::Stash => Some("only in a stash".to_owned()),
-        Exposure::Index => Some("only in the index".to_owned()),
+        Exposure::Index => Some(match reach.worktree.as_deref() {
+            Some("main-worktree") => "only in the index of the main worktree".to_owned(),
+            Some(name) => format!("only in the index of the worktree {name}"),
+            None if kind == Kind::Index => "only in the index".to_owned(),
+            // The file on disk has it too.
+            None => "staged, but in no commit".to_owned(),
+        }),
         Exposure::Reflog => Some("only in the reflog".to_owned()),
         Exposure::Dangling => Some("in no branch, tag or other ref (dangling)".to_owned()),
         Exposure::Head | Exposure::Branch | Exposure::Tag | Exposure::Remote | Exposure::OtherRef => {
@@ -85,10 +91,13 @@ fn reachable_fact(reach: &Reach) -> Option<String> {
             let refs: Vec<_> = reach.refs.iter().filter(is_named).collect();
             let named: Vec<_> = refs.iter().take(MAX_NAMED_REFS).map(|name| ref_in_words(name)).collect();
             let named = named.join(", ");
-            if refs.len() > MAX_NAMED_REFS {
-                Some(format!("reachable from {named} and others"))
-            } else if !refs.is_empty() {
-                Some(format!("reachable from {named}"))
+            if !refs.is_empty() {
+                let others = reach.ref_count.saturating_sub(refs.len().min(MAX_NAMED_REFS) as u64);
+                Some(match others {
+                    0 => format!("reachable from {named}"),
+                    1 => format!("reachable from {named} and 1 other"),
+                    _ => format!("reachable from {named} and {others} others"),
+                })
             } else if reach.exposure == Exposure::Head {
                 Some("reachable from HEAD".to_owned())
             } else {

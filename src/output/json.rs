@@ -141,6 +141,10 @@ fn commits(history: &History) -> Value {
         value["at_head"] = json!(reach.at_head);
         value["exposure"] = json!(reach.exposure.name());
         value["refs"] = json!(reach.refs);
+        value["ref_count"] = json!(reach.ref_count);
+        if let Some(worktree) = &reach.worktree {
+            value["worktree"] = json!(worktree);
+        }
     }
     if let Some(since) = history.since {
         value["since"] = json!(since.to_string());

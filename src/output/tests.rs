@@ -51,8 +51,9 @@ fn history(reach: Option<Reach>) -> Option<Box<History>> {
 /// Removed by Bob. Twelve commits have it.
 fn reach(exposure: Exposure, at_head: bool, refs: &[&str]) -> Option<Reach> {
     let removed = Some(commit(0x9f, "Bob", 32));
+    let ref_count = refs.len() as u64;
     let refs = refs.iter().map(|name| (*name).to_owned()).collect();
-    Some(Reach { commits: 12, paths: 1, removed, at_head, exposure, refs })
+    Some(Reach { commits: 12, paths: 1, removed, at_head, exposure, refs, ref_count, worktree: None })
 }
 
 /// A finding in line 3 of a blob with this origin.
@@ -176,7 +177,7 @@ fn text_shows_from_where_the_secret_can_be_reached() {
     for (exposure, words) in [
         (Exposure::Head, "no longer in HEAD; reachable from HEAD."),
         (Exposure::Stash, "it; only in a stash."),
-        (Exposure::Index, "it; only in the index."),
+        (Exposure::Index, "it; staged, but in no commit."),
         (Exposure::Reflog, "it; only in the reflog."),
         (Exposure::Dangling, "it; in no branch, tag or other ref (dangling)."),
     ] {
@@ -201,7 +202,7 @@ fn text_shows_from_where_the_secret_can_be_reached() {
     assert!(detached.contains("; reachable from HEAD."), "{detached}");
     let many: Vec<String> = (0..9).map(|number| format!("refs/tags/v{number}")).collect();
     let many = text_of(Exposure::Tag, false, &many.iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(many.contains("tag v5 and others.") && !many.contains("v6"), "{many}");
+    assert!(many.contains("tag v5 and 3 others.") && !many.contains("v6"), "{many}");
 }
 
 #[test]

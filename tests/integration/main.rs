@@ -39,6 +39,7 @@ mod packages;
 mod push;
 mod races;
 mod range;
+mod repositories;
 mod rules;
 mod shard;
 mod shell;

@@ -61,66 +61,144 @@ struct GroupedCommits {
     unreachable: OccurrenceCommits,
 }
 
+/// How early a ref is named. A reader looks for the branch that is checked out, and for the one that everybody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// `HEAD`, or the branch that it names.
+    Head,
+    /// The default branch, here or on a remote.
+    Default,
+    /// Any other ref.
+    Other,
+}
+
 /// The refs from which an object is reachable, a few for each [`Exposure`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ReachingRefs(BTreeMap<Exposure, BTreeSet<Vec<u8>>>);
+pub(super) struct ReachingRefs {
+    names: BTreeMap<Exposure, BTreeSet<(Rank, Vec<u8>)>>,
+    /// The number of all refs, also of those that are not named. `HEAD`, stashes and logs do not count.
+    count: u64,
+}
 
 impl ReachingRefs {
     /// The exposure of the ref that the most people have. Dangling if there is no ref.
     pub(super) fn exposure(&self) -> Exposure {
-        self.0.keys().next().copied().unwrap_or(Exposure::Dangling)
+        self.names.keys().next().copied().unwrap_or(Exposure::Dangling)
     }
 
-    /// The names of the refs. Those of logs come only if there are no others.
+    /// The names of the refs, by rank. Those of logs come only if there are no others.
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         let is_listed = |exposure| exposure < Exposure::Reflog || self.exposure() == Exposure::Reflog;
-        let listed = self.0.iter().filter(move |(exposure, _)| is_listed(**exposure));
-        listed.flat_map(|(_, names)| names.iter().map(Vec::as_slice))
+        let mut listed = Vec::new();
+        for (exposure, names) in self.names.iter().filter(|(exposure, _)| is_listed(**exposure)) {
+            listed.extend(names.iter().map(|(rank, name)| (*rank, *exposure, name.as_slice())));
+        }
+        listed.sort_unstable();
+        listed.into_iter().map(|(_, _, name)| name)
     }
 
-    fn add(&mut self, exposure: Exposure, name: &[u8]) {
+    /// The number of refs, without `HEAD`.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn add(&mut self, exposure: Exposure, rank: Rank, name: &[u8]) {
         /// A finding lists no more refs of one exposure.
         const MAX_NAMES: usize = 3;
-        let names = self.0.entry(exposure).or_default();
-        if names.len() < MAX_NAMES {
-            names.insert(name.to_vec());
+        let names = self.names.entry(exposure).or_default();
+        names.insert((rank, name.to_vec()));
+        if names.len() > MAX_NAMES {
+            names.pop_last();
         }
     }
 
     fn add_all(&mut self, other: &ReachingRefs) {
-        for (exposure, names) in &other.0 {
-            names.iter().for_each(|name| self.add(*exposure, name));
+        for (exposure, names) in &other.names {
+            names.iter().for_each(|(rank, name)| self.add(*exposure, *rank, name));
         }
+        self.count = self.count.max(other.count);
+    }
+
+    fn add_tip(&mut self, tip: &Tip) {
+        self.add(tip.exposure, tip.rank, &tip.name);
+        self.count += u64::from(tip.is_counted());
     }
 }
 
 /// A ref, or an entry in the log of one, and the object that it points to.
+#[derive(Clone)]
 pub(super) struct Tip {
     pub(super) exposure: Exposure,
+    pub(super) rank: Rank,
     pub(super) name: Vec<u8>,
     /// The number of the object.
     pub(super) number: u32,
 }
 
-/// The tips of a repository: its refs, and then the entries in their logs.
+impl Tip {
+    /// Whether it is a ref that a reader counts.
+    fn is_counted(&self) -> bool {
+        (Exposure::Branch..=Exposure::OtherRef).contains(&self.exposure)
+    }
+}
+
+/// The tips of a repository: its refs by rank, and then the entries in their logs. A symbolic ref is left out if the ref that
+/// it names is as public.
 pub(super) fn tips(refs: &Refs, logged: &[(Vec<u8>, Vec<ObjectId>)], ids: &Ids<'_>) -> Vec<Tip> {
+    let default_branches = default_branches(refs);
+    let head_branch = match refs.targets.get(&b"HEAD"[..]) {
+        Some(Target::Ref(branch)) => Some(branch),
+        _ => None,
+    };
     let mut tips = Vec::new();
     for (name, target) in &refs.targets {
+        let exposure = exposure_of_ref(name);
         let id = match target {
             Target::Object(id) => Some(*id),
+            Target::Ref(next) if exposure != Exposure::Head && exposure_of_ref(next) <= exposure => None,
             Target::Ref(_) => refs.resolve(name),
         };
-        let exposure = exposure_of_ref(name);
+        let rank = match name {
+            name if exposure == Exposure::Head || Some(name) == head_branch => Rank::Head,
+            name if default_branches.contains(name) => Rank::Default,
+            _ => Rank::Other,
+        };
         let number = id.and_then(|id| ids.number(id.as_bytes()));
-        tips.extend(number.map(|number| Tip { exposure, name: name.clone(), number }));
+        tips.extend(number.map(|number| Tip { exposure, rank, name: name.clone(), number }));
     }
+    tips.sort_by_key(|tip| tip.rank);
     for (name, log) in logged {
         // Git keeps all stashes but the newest one in the log of the stash.
         let exposure = if name == b"refs/stash" { Exposure::Stash } else { Exposure::Reflog };
         let numbers = log.iter().filter_map(|id| ids.number(id.as_bytes()));
-        tips.extend(numbers.map(|number| Tip { exposure, name: [b"logs/", &name[..]].concat(), number }));
+        let name = [b"logs/", &name[..]].concat();
+        tips.extend(numbers.map(|number| Tip { exposure, rank: Rank::Other, name: name.clone(), number }));
     }
     tips
+}
+
+/// The default branch as far as the clone knows it: the `HEAD` of a remote, here and on the remote. Without one it is the
+/// branch with a usual name.
+fn default_branches(refs: &Refs) -> BTreeSet<Vec<u8>> {
+    const REMOTES: &[u8] = b"refs/remotes/";
+    const USUAL: [&[u8]; 2] = [b"refs/heads/main", b"refs/heads/master"];
+    let mut branches = BTreeSet::new();
+    for (name, target) in &refs.targets {
+        let Some(remote) = name.strip_suffix(b"HEAD").filter(|remote| remote.starts_with(REMOTES)) else {
+            continue;
+        };
+        if let Target::Ref(branch) = target
+            && let Some(short_name) = branch.strip_prefix(remote)
+        {
+            branches.insert([b"refs/heads/", short_name].concat());
+            branches.insert(branch.clone());
+        }
+    }
+    if branches.is_empty() {
+        branches
+            .extend(USUAL.iter().find(|name| refs.targets.contains_key(**name)).map(|name| name.to_vec()));
+    }
+    branches
 }
 
 /// How exposed the object of a ref is, by the ref's name.
@@ -148,7 +226,11 @@ pub(super) struct Attribution<'g> {
     occurrences: BTreeMap<Occurrence, GroupedCommits>,
     /// For each exposure and commit: the index in `ref_names` of the first ref that reaches the commit, or [`NONE`].
     first_refs: BTreeMap<Exposure, Vec<u32>>,
-    ref_names: Vec<Vec<u8>>,
+    ref_names: Vec<(Rank, Vec<u8>)>,
+    /// The refs that count, each with its commit.
+    counted_tips: Vec<(usize, Tip)>,
+    /// For some lists of commits: the number of refs that reach one of them, and the default branches among these.
+    ref_counts: HashMap<Vec<usize>, ReachingRefs>,
     /// The refs that reach objects without a commit, by the number of the object.
     refs_to_objects: BTreeMap<u32, ReachingRefs>,
     /// The number of the tree of `HEAD`.
@@ -161,7 +243,14 @@ pub(super) struct Attribution<'g> {
 
 impl<'g> Attribution<'g> {
     /// Attributes the secrets.
-    pub(super) fn new(graph: &'g Graph, secrets: &'g SecretsInTrees, tips: &[Tip]) -> Attribution<'g> {
+    ///
+    /// `message_commits` are the numbers of commits with a secret in their message.
+    pub(super) fn new(
+        graph: &'g Graph,
+        secrets: &'g SecretsInTrees,
+        message_commits: impl Iterator<Item = u32>,
+        tips: &[Tip],
+    ) -> Attribution<'g> {
         let mut attribution = Attribution {
             graph,
             secrets,
@@ -169,6 +258,8 @@ impl<'g> Attribution<'g> {
             occurrences: BTreeMap::new(),
             first_refs: BTreeMap::new(),
             ref_names: Vec::new(),
+            counted_tips: Vec::new(),
+            ref_counts: HashMap::new(),
             refs_to_objects: BTreeMap::new(),
             head_tree: None,
             blobs_with_path: BTreeSet::new(),
@@ -181,6 +272,10 @@ impl<'g> Attribution<'g> {
         attribution.sort_introductions();
         attribution.count_commits();
         attribution.add_bare_trees();
+        let commits = message_commits.filter_map(|number| graph.commit(number));
+        let mut lists: BTreeSet<Vec<usize>> = commits.map(|commit| vec![commit]).collect();
+        lists.extend(attribution.occurrences().map(|(_, commits)| commits.introduced.clone()));
+        attribution.ref_counts = attribution.count_refs(lists);
         attribution
     }
 
@@ -201,7 +296,10 @@ impl<'g> Attribution<'g> {
     ) -> ReachingRefs {
         let mut refs = ReachingRefs::default();
         for &commit in &commits.introduced {
-            refs.add_all(&self.refs_to_commit(commit));
+            refs.add_all(&self.first_refs_to(commit));
+        }
+        if let Some(counted) = self.ref_counts.get(&commits.introduced) {
+            refs.add_all(counted);
         }
         for tree in self.bare_trees.iter().filter(|&&tree| self.tree_has(tree, occurrence)) {
             if let Some(tree_refs) = self.refs_to_objects.get(tree) {
@@ -211,16 +309,83 @@ impl<'g> Attribution<'g> {
         refs
     }
 
-    /// The refs that reach a commit: the first one of each exposure.
+    /// The refs that reach a commit whose message has a secret.
     pub(super) fn refs_to_commit(&self, commit: usize) -> ReachingRefs {
+        let mut refs = self.first_refs_to(commit);
+        if let Some(counted) = self.ref_counts.get(&[commit][..]) {
+            refs.add_all(counted);
+        }
+        refs
+    }
+
+    /// The refs that reach a commit: the first one of each exposure.
+    fn first_refs_to(&self, commit: usize) -> ReachingRefs {
         let mut refs = ReachingRefs::default();
         for (&exposure, first_refs) in &self.first_refs {
             let first_ref = first_refs.get(commit).and_then(|&index| self.ref_names.get(index as usize));
-            if let Some(name) = first_ref {
-                refs.add(exposure, name);
+            if let Some((rank, name)) = first_ref {
+                refs.add(exposure, *rank, name);
             }
         }
         refs
+    }
+
+    /// Counts for each list of commits the refs that reach one of them. Names those of the branch of `HEAD` and of the default
+    /// branch.
+    ///
+    /// Each commit gets a bit for each list, and passes it on to its children: 64 lists in one pass over the commits.
+    fn count_refs(&self, lists: BTreeSet<Vec<usize>>) -> HashMap<Vec<usize>, ReachingRefs> {
+        let children = if lists.is_empty() { Vec::new() } else { self.children_after_parents() };
+        let mut counts = HashMap::new();
+        let lists: Vec<_> = lists.into_iter().collect();
+        for batch in lists.chunks(u64::BITS as usize) {
+            let mut bits = vec![0_u64; self.graph.commits.len()];
+            for (bit, list) in batch.iter().enumerate() {
+                list.iter().for_each(|&commit| bits[commit] |= 1 << bit);
+            }
+            for &(child, parent) in &children {
+                bits[child] |= bits[parent];
+            }
+            let mut reaching = vec![ReachingRefs::default(); batch.len()];
+            for (commit, tip) in &self.counted_tips {
+                for (bit, refs) in reaching.iter_mut().enumerate() {
+                    if bits[*commit] >> bit & 1 == 0 {
+                        continue;
+                    }
+                    refs.count += 1;
+                    if tip.rank < Rank::Other {
+                        refs.add(tip.exposure, tip.rank, &tip.name);
+                    }
+                }
+            }
+            counts.extend(batch.iter().cloned().zip(reaching));
+        }
+        counts
+    }
+
+    /// The pairs of a commit and its parent. Those of a parent come before those of its children.
+    fn children_after_parents(&self) -> Vec<(usize, usize)> {
+        let commits = &self.graph.commits;
+        let mut pairs = Vec::new();
+        let mut is_seen = vec![false; commits.len()];
+        for start in 0..commits.len() {
+            // A commit is met twice: first its parents are put above it, then its pairs are added.
+            let mut waiting = vec![(start, false)];
+            while let Some((commit, are_parents_done)) = waiting.pop() {
+                if !are_parents_done && std::mem::replace(&mut is_seen[commit], true) {
+                    continue;
+                }
+                let parents = commits[commit].parents.iter();
+                let parents = parents.filter_map(|&parent| self.graph.commit(parent));
+                if are_parents_done {
+                    pairs.extend(parents.map(|parent| (commit, parent)));
+                } else {
+                    waiting.push((commit, true));
+                    waiting.extend(parents.map(|parent| (parent, false)));
+                }
+            }
+        }
+        pairs
     }
 
     /// The refs that reach the object with this number without a commit.
@@ -279,11 +444,11 @@ impl<'g> Attribution<'g> {
         let peeled = self.graph.peel(tip.number);
         let mut tag = tip.number;
         while tag != peeled {
-            self.refs_to_objects.entry(tag).or_default().add(tip.exposure, &tip.name);
+            self.refs_to_objects.entry(tag).or_default().add_tip(tip);
             tag = self.graph.tags.get(&tag).copied().unwrap_or(peeled);
         }
         let Some(commit) = self.graph.commit(peeled) else {
-            self.refs_to_objects.entry(peeled).or_default().add(tip.exposure, &tip.name);
+            self.refs_to_objects.entry(peeled).or_default().add_tip(tip);
             if !self.graph.links(peeled).is_empty() && !self.bare_trees.contains(&peeled) {
                 self.bare_trees.push(peeled);
             }
@@ -293,7 +458,10 @@ impl<'g> Attribution<'g> {
             self.head_tree = Some(self.graph.commits[commit].tree);
         }
         let ref_index = self.ref_names.len() as u32;
-        self.ref_names.push(tip.name.clone());
+        self.ref_names.push((tip.rank, tip.name.clone()));
+        if tip.is_counted() {
+            self.counted_tips.push((commit, tip.clone()));
+        }
         let no_refs = || vec![NONE; self.graph.commits.len()];
         let first_refs = self.first_refs.entry(tip.exposure).or_insert_with(no_refs);
         // Ancestors of a commit that an earlier tip has reached need not be visited again.

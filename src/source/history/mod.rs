@@ -261,7 +261,7 @@ impl History {
             visitor.skip(Skip { origin: Origin::object(Kind::Object, id), reason });
         }
         let tips = tips(&refs, &logged, &ids);
-        let attribution = Attribution::new(&graph, &seen.in_trees, &tips);
+        let attribution = Attribution::new(&graph, &seen.in_trees, seen.message_commits(), &tips);
         if attribution.has_too_many_paths() {
             visitor.note("there are too many paths to name each at which a secret is".to_owned());
         }

@@ -17,6 +17,7 @@ use crate::git::objects::inflate::Inflater;
 use crate::git::objects::object::{Entries, ObjectType};
 use crate::git::objects::{Content, Objects};
 use crate::git::people::People;
+use crate::git::refs::other_worktrees;
 use crate::git::repository::Repository;
 use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::secret::mask_shapes;
@@ -62,16 +63,36 @@ fn find_in_name(rescan: &Rescan<'_>, id: &SecretId, name: &[u8]) -> Option<Findi
     findings.into_values().flatten().next()
 }
 
-/// For each blob in the index, its first path. Empty if the index cannot be read.
-fn staged_paths(repository: &Repository, hash: gix_hash::Kind) -> HashMap<ObjectId, Vec<u8>> {
-    let mut paths = HashMap::new();
-    if let Ok(index) = Index::open(repository, None, hash) {
+/// Where a blob is staged.
+struct StagedPath {
+    path: Vec<u8>,
+    /// The name of another working tree, for people. `None` for that of the scan.
+    worktree: Option<String>,
+}
+
+/// The staged paths of the wanted blobs: those of this working tree, then those of the others. An index that cannot be read
+/// gives no paths. Its blobs are scanned all the same.
+fn staged_paths(
+    repository: &Repository,
+    hash: gix_hash::Kind,
+    wanted: &BTreeSet<ObjectId>,
+) -> HashMap<ObjectId, Vec<StagedPath>> {
+    let mut staged: HashMap<ObjectId, Vec<StagedPath>> = HashMap::new();
+    let mut add_index = |repository: &Repository, worktree: Option<String>| {
+        let Ok(index) = Index::open(repository, None, hash) else { return };
         let mut entries = index.entries();
         while let Ok(Some(entry)) = entries.next() {
-            paths.entry(entry.id()).or_insert_with(|| entry.path.to_vec());
+            if wanted.contains(&entry.id()) {
+                let (path, worktree) = (entry.path.to_vec(), worktree.clone());
+                staged.entry(entry.id()).or_default().push(StagedPath { path, worktree });
+            }
         }
+    };
+    add_index(repository, None);
+    for (name, worktree) in other_worktrees(repository) {
+        add_index(&worktree, Some(printable(&mask_shapes(&name))));
     }
-    paths
+    staged
 }
 
 /// A skip for an object that has a secret and cannot be read again, so that the secret cannot be reported.
@@ -133,6 +154,12 @@ impl SeenSecrets {
         seen
     }
 
+    /// The numbers of the commits that have a secret in their header or message.
+    pub(super) fn message_commits(&self) -> impl Iterator<Item = u32> {
+        let commits = self.in_messages.keys().filter(|(kind, _)| *kind == Kind::Commit);
+        commits.map(|&(_, number)| number)
+    }
+
     /// The identity of the secret with this index.
     fn id(&self, secret: SecretIndex) -> &SecretId {
         &self.secrets[secret as usize]
@@ -176,19 +203,19 @@ struct Listed<'s> {
     introduced_blobs: Vec<Option<u32>>,
 }
 
-/// The findings of the working tree, by path and secret. Holds indices of findings.
-struct OnDisk(BTreeMap<(Vec<u8>, SecretId), Vec<usize>>);
+/// Findings by path and secret. Holds their indices.
+struct ByPath(BTreeMap<(Vec<u8>, SecretId), Vec<usize>>);
 
-impl OnDisk {
-    /// Indexes the findings in files and links.
-    fn new(findings: &[Finding]) -> OnDisk {
-        let mut on_disk: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+impl ByPath {
+    /// Indexes the findings of some kinds.
+    fn new(findings: &[Finding], kinds: &[Kind]) -> ByPath {
+        let mut by_path: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, finding) in findings.iter().enumerate() {
-            if matches!(finding.origin.kind(), Kind::File | Kind::Link) {
-                on_disk.entry((finding.origin.path(), finding.secret_id())).or_default().push(index);
+            if kinds.contains(&finding.origin.kind()) {
+                by_path.entry((finding.origin.path(), finding.secret_id())).or_default().push(index);
             }
         }
-        OnDisk(on_disk)
+        ByPath(by_path)
     }
 }
 
@@ -204,7 +231,7 @@ impl<'w> Writer<'w> {
     /// Adds the findings of the history to those of the working tree. If both have a secret at one path, the finding of the
     /// working tree gets the history.
     pub(super) fn write(&mut self, mut findings: Vec<Finding>) -> Vec<Finding> {
-        let on_disk = OnDisk::new(&findings);
+        let on_disk = ByPath::new(&findings, &[Kind::File, Kind::Link]);
         let listed = self.list_occurrences();
         let secret_facts = self.secret_facts(&listed);
         let blob_findings = self.rescan_blobs(&listed);
@@ -222,7 +249,7 @@ impl<'w> Writer<'w> {
         listed: &Listed<'_>,
         secret_facts: &BTreeMap<SecretIndex, SecretFacts>,
         blob_findings: &HashMap<BlobAtPath, FindingsBySecret>,
-        on_disk: &OnDisk,
+        on_disk: &ByPath,
         findings: &mut Vec<Finding>,
     ) {
         let Occurrence { secret, path, is_in_name } = listed.occurrence;
@@ -282,6 +309,8 @@ impl<'w> Writer<'w> {
                 at_head,
                 exposure: refs.exposure(),
                 refs: shown_names(&refs),
+                ref_count: refs.count(),
+                worktree: None,
             }),
             since: secret_facts.and_then(|facts| facts.since),
             live_until: None,
@@ -415,31 +444,33 @@ impl<'w> Writer<'w> {
 
     /// Writes the findings in blobs that no commit has: staged ones, and ones that were staged or committed once.
     fn write_blobs_without_path(&mut self, findings: &mut Vec<Finding>) {
-        let mut staged: Option<HashMap<ObjectId, Vec<u8>>> = None;
-        for (&number, secrets) in &self.seen.in_trees.blobs {
-            if self.attribution.has_path(number) {
-                continue;
-            }
+        let blobs = self.seen.in_trees.blobs.iter();
+        let blobs: Vec<_> = blobs.filter(|(number, _)| !self.attribution.has_path(**number)).collect();
+        let ids: BTreeSet<_> = blobs.iter().map(|(number, _)| self.ids.id(**number)).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let staged = staged_paths(self.repository, self.objects.hash, &ids);
+        let mut known = ByPath::new(findings, &[Kind::File, Kind::Link, Kind::Blob]);
+        for (&number, secrets) in blobs {
             let id = self.ids.id(number);
+            let wanted = self.seen.ids(secrets);
             let refs = self.attribution.refs_to_object(number);
-            let staged = staged.get_or_insert_with(|| staged_paths(self.repository, self.objects.hash));
-            let (origin, exposure) = match staged.get(&id) {
-                Some(path) if refs.exposure() > Exposure::Index => {
-                    (Origin::new(Kind::Index, path.as_slice()).in_object(id), Exposure::Index)
+            match staged.get(&id).filter(|_| refs.exposure() > Exposure::Index) {
+                Some(paths) => {
+                    for StagedPath { path, worktree } in paths {
+                        let origin = Origin::new(Kind::Index, path.as_slice()).in_object(id);
+                        let mut reach = reach_without_tree(0, 0, Exposure::Index, &refs);
+                        reach.worktree.clone_from(worktree);
+                        let in_blob = self.rescan_blob(&origin, id, &wanted);
+                        add_uncommitted(in_blob, &reach, &mut known, findings);
+                    }
                 }
-                _ => (Origin::object(Kind::Object, id), refs.exposure()),
-            };
-            let in_blob = self.rescan_blob(&origin, id, &self.seen.ids(secrets));
-            let reach = reach_without_tree(0, 0, exposure, &refs);
-            for mut finding in in_blob.into_values().flatten() {
-                finding.history = Some(Box::new(History {
-                    introduced: Vec::new(),
-                    introductions: 0,
-                    reach: Some(reach.clone()),
-                    since: None,
-                    live_until: None,
-                }));
-                findings.push(finding);
+                None => {
+                    let reach = reach_without_tree(0, 0, refs.exposure(), &refs);
+                    let in_blob = self.rescan_blob(&Origin::object(Kind::Object, id), id, &wanted);
+                    add_uncommitted(in_blob, &reach, &mut known, findings);
+                }
             }
         }
     }
@@ -464,6 +495,35 @@ impl<'w> Writer<'w> {
     }
 }
 
+/// Adds the findings of a blob that no commit has. A finding at the same path, such as the file on disk, gets the history
+/// instead.
+fn add_uncommitted(
+    in_blob: FindingsBySecret,
+    reach: &Reach,
+    known: &mut ByPath,
+    findings: &mut Vec<Finding>,
+) {
+    for mut finding in in_blob.into_values().flatten() {
+        let history = Box::new(History {
+            introduced: Vec::new(),
+            introductions: 0,
+            reach: Some(reach.clone()),
+            since: None,
+            live_until: None,
+        });
+        let same = known.0.entry((finding.origin.path(), finding.secret_id())).or_default();
+        if same.is_empty() {
+            same.push(findings.len());
+            finding.history = Some(history);
+            findings.push(finding);
+            continue;
+        }
+        for &index in same.iter() {
+            findings[index].history.get_or_insert_with(|| history.clone());
+        }
+    }
+}
+
 /// The finding that is in the same member of a container as `shown`. Outside of containers, the first finding.
 fn in_same_member<'f>(findings: &'f [Finding], shown: &Finding) -> Option<&'f Finding> {
     findings.iter().find(|finding| finding.origin.path() == shown.origin.path())
@@ -471,7 +531,16 @@ fn in_same_member<'f>(findings: &'f [Finding], shown: &Finding) -> Option<&'f Fi
 
 /// The reach of a secret that is not in the tree of a commit. `commits` and `paths` say how many have it.
 fn reach_without_tree(commits: u64, paths: u64, exposure: Exposure, refs: &ReachingRefs) -> Reach {
-    Reach { commits, paths, removed: None, at_head: false, exposure, refs: shown_names(refs) }
+    Reach {
+        commits,
+        paths,
+        removed: None,
+        at_head: false,
+        exposure,
+        refs: shown_names(refs),
+        ref_count: refs.count(),
+        worktree: None,
+    }
 }
 
 /// The names of refs for people: printable, with keys masked.
