@@ -3,7 +3,7 @@
 
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use sf_scan::hook::Hook;
