@@ -423,3 +423,60 @@ fn push_that_deletes_branches_says_that_it_scans_nothing() {
         );
     }
 }
+
+// The empty tree, which git does not write.
+
+/// Checks that nothing is missing in a repository without keys, by `--history` and by a range.
+#[track_caller]
+fn check_complete(repo: &Repo) {
+    let (run, report) = repo.history();
+    assert_eq!(skips(&report), [], "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
+    let (run, report) = repo.json(["--range", "HEAD"]);
+    assert_eq!((run.code, skips(&report)), (0, vec![]), "{run:?}");
+}
+
+/// The id of the empty tree. Git computes it without storing it.
+fn empty_tree(repo: &Repo) -> String {
+    let id = repo.git_with(&[], ["hash-object", "-t", "tree", "--stdin"], b"");
+    String::from_utf8(id).unwrap().trim().to_owned()
+}
+
+#[test]
+fn empty_tree_is_never_missing() {
+    for format in ["sha1", "sha256"] {
+        let repo = Repo::with(&["--object-format", format]);
+        let tree = empty_tree(&repo);
+        let empty = repo.commit_tree(&tree, &[]);
+        repo.git(["update-ref", "refs/heads/main", &empty]);
+        repo.git(["tag", "-a", "-m", "the empty tree", "tree", &tree]);
+        repo.git(["update-ref", "refs/tags/direct", &tree]);
+        check_complete(&repo);
+        repo.commit_file("a", "text\n");
+        repo.git(["repack", "-q", "-a", "-d"]);
+        check_complete(&repo);
+    }
+}
+
+#[test]
+fn empty_tree_is_never_missing_after_a_rebase_of_the_root() {
+    let repo = Repo::new();
+    repo.commit_file("a", "one\n");
+    repo.commit_file("b", "two\n");
+    repo.git_with(&[("GIT_SEQUENCE_EDITOR", "true")], ["rebase", "-q", "-i", "--root"], b"");
+    check_complete(&repo);
+}
+
+#[test]
+fn finds_key_beside_an_empty_tree() {
+    let key = fresh_key("beside the empty tree");
+    let repo = Repo::new();
+    let empty = repo.commit_tree(&empty_tree(&repo), &[]);
+    repo.git(["update-ref", "refs/heads/main", &empty]);
+    repo.git(["reset", "-q", "--hard"]);
+    let commit = repo.commit_file("k.env", line(&key));
+    let (run, report) = repo.history();
+    assert_eq!(only(&run, &report)["commit"]["introduced"][0]["id"], commit);
+    let (run, report) = repo.json(["--range", "main~1..main"]);
+    assert_eq!((run.code, findings(&report).len()), (1, 1), "{run:?}");
+}

@@ -17,7 +17,7 @@ use crate::git::error::FileError;
 use crate::input::{ObjectId, Reason};
 use damage::{Damage, MAX_DELTA_BYTES};
 use inflate::Inflater;
-use object::ObjectType;
+use object::{ObjectType, is_empty_tree};
 use pack::Pack;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -306,6 +306,9 @@ impl Objects {
         id: &ObjectId,
         inflater: &mut Inflater,
     ) -> Result<(ObjectType, Vec<u8>), Reason> {
+        if is_empty_tree(id) {
+            return Ok((ObjectType::Tree, Vec::new()));
+        }
         self.read_here(id, inflater, 0).or_else(|reason| match self.newer() {
             Some(newer) => newer.read_any(id, inflater),
             None => Err(reason),
@@ -390,9 +393,10 @@ impl Objects {
         None
     }
 
-    /// Whether the database has an object with this id. It need not be readable.
+    /// Whether the database has an object with this id. It need not be readable. Every database has the empty tree.
     pub(crate) fn has(&self, id: &ObjectId) -> bool {
-        self.packs.iter().any(|pack| pack.position(id).is_some())
+        is_empty_tree(id)
+            || self.packs.iter().any(|pack| pack.position(id).is_some())
             || self.folders.iter().any(|folder| loose::path(folder, id).symlink_metadata().is_ok())
             || self.newer().is_some_and(|newer| newer.has(id))
     }

@@ -35,6 +35,15 @@ impl ObjectType {
     }
 }
 
+/// Whether this is the id of the tree without entries.
+///
+/// Git knows this tree without reading it and does not write it (`empty_tree` in git's `object-file.c`), so no database lacks it.
+pub(crate) fn is_empty_tree(id: &ObjectId) -> bool {
+    [gix_hash::Kind::Sha1, gix_hash::Kind::Sha256]
+        .iter()
+        .any(|&hash| gix_hash::ObjectId::empty_tree(hash).as_slice() == id.as_bytes())
+}
+
 /// What an entry of a tree, or of the index, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {

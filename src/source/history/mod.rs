@@ -14,7 +14,7 @@ use crate::git::format::Format;
 use crate::git::graph::{Graph, GraphFilter};
 use crate::git::ids::Ids;
 use crate::git::objects::inflate::Inflater;
-use crate::git::objects::object::{ObjectType, commit_links, parse_id};
+use crate::git::objects::object::{ObjectType, commit_links, is_empty_tree, parse_id};
 use crate::git::objects::{LooseObjects, Objects};
 use crate::git::people::People;
 use crate::git::refs::{self, Refs, Target};
@@ -221,6 +221,7 @@ fn add_missing_targets(refs: &Refs, ids: &Ids<'_>, missing: &mut MissingObjects)
         let keeps_objects = name.starts_with(b"refs/") || name.ends_with(b"HEAD") && !name.contains(&b'_');
         if let Target::Object(id) = target
             && keeps_objects
+            && !is_empty_tree(id)
             && ids.number(id.as_bytes()).is_none()
         {
             let from = format!("the ref {}", printable(&mask_shapes(name)));

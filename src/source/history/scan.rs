@@ -6,7 +6,7 @@
 use crate::file::open::reason;
 use crate::git::ids::Ids;
 use crate::git::objects::damage::Damage;
-use crate::git::objects::object::{Entries, EntryKind, ObjectType, commit_links, tag_target};
+use crate::git::objects::object::{Entries, EntryKind, ObjectType, commit_links, is_empty_tree, tag_target};
 use crate::git::walk::{ObjectSink, WalkedObject};
 use crate::input::{HEAD_BYTES, Kind, ObjectId, Origin, Reason, Skip};
 use crate::source::limits::Limits;
@@ -76,12 +76,16 @@ impl<'s> ObjectScan<'s> {
         std::mem::replace(slot, digest) == digest
     }
 
-    /// Checks that the objects with these ids exist. `number` and `sort` are those of the object that refers to them.
-    fn check_existence(&self, hashes: &[&[u8]], number: u32, sort: ObjectType) {
+    /// Checks that the objects with these ids exist. `number` and `object_type` are those of the object that refers to them.
+    fn check_existence(&self, hashes: &[&[u8]], number: u32, object_type: ObjectType) {
         self.context.ids.find_missing(hashes, |hash| {
+            let id = ObjectId::new(hash);
+            if is_empty_tree(&id) {
+                return;
+            }
             if let Ok(mut missing) = self.context.missing.lock() {
-                let from = || format!("the {} {}", sort.name(), self.context.ids.id(number));
-                missing.entry(ObjectId::new(hash)).or_insert_with(from);
+                let from = || format!("the {} {}", object_type.name(), self.context.ids.id(number));
+                missing.entry(id).or_insert_with(from);
             }
         });
     }
