@@ -51,7 +51,8 @@ fn history(reach: Option<Reach>) -> Option<Box<History>> {
 /// Removed by Bob. Twelve commits have it.
 fn reach(exposure: Exposure, at_head: bool, refs: &[&str]) -> Option<Reach> {
     let removed = Some(commit(0x9f, "Bob", 32));
-    let ref_count = refs.len() as u64;
+    let is_counted = |name: &&&str| **name != "HEAD" && !name.starts_with("logs/");
+    let ref_count = refs.iter().filter(is_counted).count() as u64;
     let refs = refs.iter().map(|name| (*name).to_owned()).collect();
     Some(Reach { commits: 12, paths: 1, removed, at_head, exposure, refs, ref_count, worktree: None })
 }
@@ -279,7 +280,7 @@ fn json_has_the_known_facts_only() {
     assert_eq!((&found["origin"], &found["object"]), (&json!("blob"), &json!("b1".repeat(20))));
     let commit = json!({
         "introduced": [ada], "introductions": 4, "commits": 12, "paths": 1, "removed": bob, "at_head": false,
-        "exposure": "tag", "refs": ["refs/tags/v1"], "live_until": "2028-02-29",
+        "exposure": "tag", "refs": ["refs/tags/v1"], "ref_count": 1, "live_until": "2028-02-29",
     });
     assert_eq!(found["commit"], commit);
 
