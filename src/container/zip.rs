@@ -257,7 +257,7 @@ impl Sizes {
 }
 
 /// Reads a member and moves to where the next one may begin. Returns false if it could not be read to its end, which is
-/// reported here.
+/// reported here. A wrong checksum is reported too, but returns true: all of the content was read.
 fn read_member(
     input: &mut PeekReader<'_>,
     container: &mut OpenContainer<'_>,
@@ -277,7 +277,7 @@ fn read_member(
         input.skip(unread_bytes)?;
     }
     if is_complete {
-        // A checksum in the header was compared while the content was read.
+        // A checksum in the header was compared while the content was read. A right one proves that this is a zip file.
         if expected_checksum.is_some() || is_at_descriptor(input, checksum)? {
             container.is_confirmed = true;
         } else {

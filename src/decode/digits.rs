@@ -43,21 +43,24 @@ impl Digits {
         Digits { lines: vec![Line { range: run.clone(), digits_before: 0 }] }
     }
 
-    /// The base64 digits of a run and of the lines behind it, up to `end`.
+    /// The base64 digits of a run and of the lines behind it that continue it, up to `end`.
+    ///
+    /// A line continues the run if it has nothing but base64 digits, perhaps with padding at its end. The first other line ends
+    /// the digits. So does a line that `end` cuts: it is read in a later call.
     pub(super) fn parse_lines(text: &[u8], run: &Range<usize>, end: usize) -> Digits {
         let end = end.min(run.start + MAX_WRAPPED_BYTES);
         let mut digits = Digits::from_run(run);
-        let mut at = run.end;
-        while let Some(line_start) = text.get(at..end).and_then(next_line_start) {
-            let start = at + line_start;
-            at = start + span(&BASE64, &text[start..end]);
-            // A line with other encoded bytes in it is a run of its own, and so is a line that is cut at `end`.
-            let is_whole =
-                at == text.len() || at < end && (!ENCODED.contains(text[at]) || ends_base64(&text[at..]));
-            if at == start || !is_whole {
+        let mut line_end = run.end;
+        while let Some(offset) = text.get(line_end..end).and_then(next_line_start) {
+            let line_start = line_end + offset;
+            line_end = line_start + span(&BASE64, &text[line_start..end]);
+            // Behind a whole line is neither an encoded byte such as `%` nor `end`. Padding may be there.
+            let is_whole = line_end == text.len()
+                || line_end < end && (!ENCODED.contains(text[line_end]) || ends_base64(&text[line_end..]));
+            if line_end == line_start || !is_whole {
                 break;
             }
-            digits.push(start..at);
+            digits.push(line_start..line_end);
         }
         digits
     }

@@ -104,11 +104,15 @@ fn next_plausible_block_simd<S: Simd>(
     None
 }
 
-/// Whether the block at `at`, which has a window of encoded bytes, may be part of encoded text. False positives are allowed, false
-/// negatives are not.
+/// Whether the block of 64 bytes at `at` may be part of encoded text. It has a window: 24 bytes in a row that encodings are
+/// written in. False positives are allowed, false negatives are not.
 ///
-/// Text on one line has a window that is ASCII in an alignment. An escape of a run, and the line feed behind the run, are at most
-/// two windows from a window of the run. So it is enough to read the blocks before and behind.
+/// There are three ways in which the run around the window can be encoded text, and each is visible nearby:
+///
+/// 1. It is base64 or hexadecimal on one line. Then the window itself decodes to ASCII, for one of the places where a group of
+///    digits may begin ([`ascii_alignments`]).
+/// 2. It has escapes. They are at most two windows (48 bytes) away, so in this block or a neighbouring one.
+/// 3. It is a line of wrapped base64. Then it ends in this block or the next, and the next line continues it.
 #[inline(always)]
 fn may_hold_encoded_text<S: Simd>(simd: S, text: &[u8], at: usize) -> bool {
     // At the ends of a text a neighbour is missing. These blocks are few, so they count.
@@ -118,6 +122,7 @@ fn may_hold_encoded_text<S: Simd>(simd: S, text: &[u8], at: usize) -> bool {
     if ascii_alignments(simd, block) != 0 {
         return true;
     }
+    // An escape may be on either side of the window. The end of the line is always behind it.
     let openers = NibbleTables::load(simd, &ESCAPE_OPENERS);
     if non_zero(simd, openers.bits(block_before) | openers.bits(block) | openers.bits(block_behind)) != 0 {
         return true;
@@ -130,10 +135,10 @@ fn may_hold_encoded_text<S: Simd>(simd: S, text: &[u8], at: usize) -> bool {
         return false;
     }
     // Wrapped base64 has 24 encoded bytes before its line feed, or before `\r\n`. Nearly all other lines have not.
-    let encoded = NibbleTables::load(simd, &ENCODED);
-    let encoded =
-        u128::from(encoded.members(block_behind)) << BLOCK_BYTES | u128::from(encoded.members(block));
-    let window_ends = ends_of_windows(encoded);
+    let encoded_class = NibbleTables::load(simd, &ENCODED);
+    let is_encoded = u128::from(encoded_class.members(block_behind)) << BLOCK_BYTES
+        | u128::from(encoded_class.members(block));
+    let window_ends = ends_of_windows(is_encoded);
     let mut line_feeds = line_feeds & (window_ends << 1 | window_ends << 2);
     while line_feeds != 0 {
         if is_wrapped_at(text, at + line_feeds.trailing_zeros() as usize) {

@@ -130,11 +130,15 @@ impl<'l> Layer<'l> {
         }
     }
 
-    /// The steps that decode the byte `at`, from the blob inwards, and where in the blob the first step begins.
+    /// How to decode the byte `at` of this layer again, from the bytes of the blob: the steps from the blob inwards, and the
+    /// offset in the blob at which the first step begins.
+    ///
+    /// A step decodes whole groups (four digits of base64, say), so `at` is given as the start of its group and the offset in what
+    /// the group decodes to. A compressed stream is one group: it can only be decoded from its start.
     pub(super) fn decode_path(&self, at: usize) -> (Vec<DecodeStep>, usize) {
         let Some(parent) = &self.parent else { return (Vec::new(), at) };
         let (offset_in_group, group_start) = if parent.form.is_stream() {
-            // A stream is decoded from its start.
+            // The layer that holds the compressed bytes begins with the stream.
             (at, 0)
         } else {
             let offset = at % parent.form.bytes_per_group();

@@ -47,6 +47,9 @@ struct Literal {
 
 impl LiteralPrefilter {
     /// Prepares the search for `literals`. Each has at least [`FINGERPRINT_BYTES`] bytes.
+    ///
+    /// Two groupings are made, for the two stages of the search. Each *bucket* is a bit of the byte classes: the SIMD pass only
+    /// sees buckets. Each *slot* is an entry of the hash table that leads from three bytes of text to the literals to compare.
     pub(crate) fn new(literals: &[&[u8]]) -> LiteralPrefilter {
         let mut literals: Vec<Literal> =
             literals.iter().enumerate().map(|(index, bytes)| Literal::new(index, bytes)).collect();
@@ -58,9 +61,11 @@ impl LiteralPrefilter {
                 }
             }
         }
+        // Buckets hold indices into the unsorted list, so they are not used from here on.
         literals.sort_by_key(|literal| slot(literal.fingerprint));
-        let first_of = |number: usize| literals.partition_point(|literal| slot(literal.fingerprint) < number);
-        let slots = (0..SLOTS).map(|number| first_of(number)..first_of(number + 1)).collect();
+        let first_in_slot =
+            |number: usize| literals.partition_point(|literal| slot(literal.fingerprint) < number);
+        let slots = (0..SLOTS).map(|number| first_in_slot(number)..first_in_slot(number + 1)).collect();
         LiteralPrefilter { literals, slots, classes }
     }
 

@@ -276,8 +276,11 @@ fn continuation_end(text: &[u8], at: usize) -> Option<usize> {
     Some(at + length)
 }
 
-/// The end of a line end in a notebook. There each line is a literal that ends with `\n`, and the next line may be the next item of a
-/// list: `"...\n",` and then `"...`.
+/// Where the next line of code begins behind the line feed at `at` in a notebook. `None` if there is no line feed.
+///
+/// A notebook holds code as a list of JSON strings, one for each line: `"key = 'a' +\n",` and then `"  'b'"`. So a line feed is
+/// written `\n`, or `\\\n` behind a backslash that continues the line. It is followed by the end of the string, a comma and the
+/// start of the next string, all of which are skipped. Code that is one string for all lines goes on directly.
 fn notebook_line_end(text: &[u8], at: usize, limit: usize) -> Option<usize> {
     let end = at + literal_len(text, at, &[b"\\\\\\n", b"\\n"])?;
     if !is_at(text, end, b"\",") {

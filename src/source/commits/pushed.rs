@@ -211,8 +211,11 @@ impl Pushed {
         PushRoots { roots, has_unread }
     }
 
-    /// The objects of refs that the side that receives is known to have. Reports refs that cannot be read: a commit that only
-    /// they have is scanned again.
+    /// The objects that the receiving side is known to have, because a ref of it points to them. What they contain is not
+    /// scanned again.
+    ///
+    /// A server reads its own refs. Before a push, the refs of a remote as this clone last saw them have to do. A ref that cannot
+    /// be read is reported. Its commits then count as not known, so they are scanned once more rather than not at all.
     fn receiver_refs(
         &self,
         updates: &[Update],
@@ -220,20 +223,20 @@ impl Pushed {
         visitor: &mut dyn Visitor,
     ) -> Vec<ObjectId> {
         const REMOTES: &[u8] = b"refs/remotes/";
-        let folders = if self.is_receiving {
+        let ref_prefixes = if self.is_receiving {
             vec![b"refs/".to_vec()]
         } else if let Some(remote) = &self.remote {
             vec![[REMOTES, remote, b"/"].concat()]
         } else {
             let likely = likely_remotes(REMOTES, updates, revisions);
-            // Without a likely remote, whatever any remote has counts as known.
+            // A commit that any remote has is published already, so it counts as known if no remote is likely.
             if likely.is_empty() { vec![REMOTES.to_vec()] } else { likely }
         };
-        for error in revisions.refs.damage_within(&folders) {
+        for error in revisions.refs.damage_within(&ref_prefixes) {
             visitor.skip(error.clone().into());
         }
         let names = revisions.refs.targets.keys();
-        let known = names.filter(|name| folders.iter().any(|folder| name.starts_with(folder)));
+        let known = names.filter(|name| ref_prefixes.iter().any(|prefix| name.starts_with(prefix)));
         known.filter_map(|name| revisions.refs.resolve(name)).collect()
     }
 }
