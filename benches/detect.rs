@@ -320,7 +320,9 @@ fn measure_tree(bencher: Bencher<'_, '_>, files: usize, contents: &str) {
     let tree = Worktree {
         paths: vec![root.clone()],
         root,
+        repository: None,
         respect_ignores: true,
+        is_strict: false,
         limits: Limits { exclude: ignore::gitignore::Gitignore::empty(), max_file_size: None },
         share: Share::All,
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -373,6 +373,8 @@ pub enum Reason {
     Compressed,
     /// A bug in sf-scan made the scan of it fail.
     Bug,
+    /// It is a submodule that is not checked out, and `--strict` was given.
+    Submodule,
 }
 
 impl Reason {
@@ -394,6 +396,7 @@ impl Reason {
             Reason::Encrypted => "encrypted",
             Reason::Archive { .. } => "archive-limit",
             Reason::Compressed => "compressed",
+            Reason::Submodule => "submodule",
             Reason::Bug => "bug",
         }
     }
@@ -433,6 +436,9 @@ impl fmt::Display for Reason {
                 "holds compressed data in base64 or hexadecimal that is not read to its end: \
                  it has more than 4 MiB there, or says more than 16 MiB",
             ),
+            Reason::Submodule => {
+                f.write_str("is a submodule that is not checked out; check it out: git submodule update --init")
+            }
             Reason::Bug => f.write_str("made sf-scan fail; this is a bug in sf-scan, please report it"),
         }
     }

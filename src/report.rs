@@ -68,6 +68,8 @@ pub struct Counts {
     pub bytes: u64,
     /// Files and folders that the user excluded.
     pub excluded: u64,
+    /// Submodules that are not checked out, so that their files were not read.
+    pub missing_submodules: u64,
     /// Findings that are not listed, because their file has too many.
     pub unlisted: u64,
 }

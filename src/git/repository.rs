@@ -5,8 +5,8 @@
 
 use super::error::FileError;
 use super::format::Format;
-use crate::file::open::read_small;
-use crate::file::path::{path_bytes, relative};
+use crate::file::open::{Links, read_bytes, read_small};
+use crate::file::path::{native_path, path_bytes, relative};
 use crate::input::{Kind, Origin, Reason, Skip};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub struct Repository {
     /// The top of the working tree. For a bare repository, its own folder.
     pub root: PathBuf,
     /// The folder with the files of this working tree: `.git`, or `.git/worktrees/NAME` of another one.
-    git_dir: PathBuf,
+    pub(super) git_dir: PathBuf,
     /// Whether it has no working tree.
     pub is_bare: bool,
 }
@@ -26,8 +26,7 @@ impl Repository {
     #[must_use]
     pub fn at(root: &Path) -> Option<Repository> {
         let dot_git = root.join(".git");
-        let kind = dot_git.symlink_metadata().ok()?.file_type();
-        let git_dir = if kind.is_file() { git_dir_of_file(&dot_git)? } else { dot_git };
+        let git_dir = if dot_git.metadata().ok()?.is_file() { git_dir_of_file(&dot_git)? } else { dot_git };
         is_git_dir(&git_dir).then(|| Repository { root: root.to_owned(), git_dir, is_bare: false })
     }
 
@@ -48,24 +47,18 @@ impl Repository {
         Some(Repository { root, git_dir, is_bare })
     }
 
-    /// The repository that contains the absolute `path`. `path` may also be in a bare repository, or in a `.git` folder.
-    #[must_use]
-    pub fn discover(path: &Path) -> Option<Repository> {
-        for folder in path.ancestors() {
-            if let Some(repository) = Repository::at(folder) {
-                return Some(repository);
-            }
-            // A `.git` folder belongs to the working tree around it.
-            if folder.file_name().is_some_and(|name| name == ".git")
-                && let Some(repository) = folder.parent().and_then(Repository::at)
-            {
-                return Some(repository);
-            }
-            if let Some(bare) = Repository::with_git_dir(folder, None) {
-                return Some(bare);
-            }
+    /// The repository whose working tree has its top at `folder`, or whose `.git` folder or bare repository `folder` is.
+    pub(super) fn at_or_in(folder: &Path) -> Option<Repository> {
+        if let Some(repository) = Repository::at(folder) {
+            return Some(repository);
         }
-        None
+        // A `.git` folder belongs to the working tree around it.
+        if folder.file_name().is_some_and(|name| name == ".git")
+            && let Some(repository) = folder.parent().and_then(Repository::at)
+        {
+            return Some(repository);
+        }
+        Repository::with_git_dir(folder, None)
     }
 
     /// The folder with the files of this working tree, such as `HEAD` and the index.
@@ -85,15 +78,9 @@ impl Repository {
         self.git_dir == other.git_dir || resolved(self).is_some_and(|folder| Some(folder) == resolved(other))
     }
 
-    /// The repository whose working tree contains the absolute `path`.
+    /// Whether `folder` has the files of a repository: it is a `.git` folder or a bare repository.
     #[must_use]
-    pub fn around(path: &Path) -> Option<Repository> {
-        path.ancestors().find_map(Repository::at)
-    }
-
-    /// Whether `folder` is a repository without a working tree.
-    #[must_use]
-    pub(crate) fn is_bare(folder: &Path) -> bool {
+    pub(crate) fn is_database(folder: &Path) -> bool {
         is_git_dir(folder)
     }
 
@@ -139,17 +126,23 @@ impl Repository {
 }
 
 /// Whether a folder has what git requires of a `.git` folder (`is_git_directory` in `setup.c`).
-fn is_git_dir(folder: &Path) -> bool {
+pub(super) fn is_git_dir(folder: &Path) -> bool {
+    // This first check fails for nearly every folder.
+    if folder.join("HEAD").symlink_metadata().is_err() {
+        return false;
+    }
     let common_dir = common_dir_of(folder);
-    folder.join("HEAD").symlink_metadata().is_ok()
-        && common_dir.join("objects").is_dir()
+    common_dir.join("objects").is_dir()
         && (common_dir.join("refs").is_dir() || common_dir.join("reftable").is_dir())
 }
 
 /// The folder that a `.git` file names, as in a linked working tree or submodule: `gitdir: PATH`, relative to the file.
-fn git_dir_of_file(file: &Path) -> Option<PathBuf> {
-    let text = read_small(file).ok()?;
-    Some(file.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
+pub(super) fn git_dir_of_file(file: &Path) -> Option<PathBuf> {
+    let bytes = read_bytes(file, Links::Follow).ok()?;
+    let path = bytes.strip_prefix(b"gitdir:")?.trim_ascii();
+    // No path of a system is empty or has zeros in it.
+    let is_path = !path.is_empty() && !path.contains(&0);
+    is_path.then(|| Some(file.parent()?.join(native_path(path.to_vec())))).flatten()
 }
 
 /// The folder with the files that all working trees share. Without a file `commondir` it is `git_dir` itself.

@@ -91,6 +91,7 @@ fn summary(report: &Report<'_>) -> Value {
         "members": report.counts.members,
         "bytes": report.counts.bytes,
         "excluded": report.counts.excluded,
+        "missing_submodules": report.counts.missing_submodules,
         "unlisted": report.counts.unlisted,
         "unused_baseline": report.unused_baseline,
     })

@@ -95,6 +95,7 @@ fn count_properties(report: &Report<'_>) -> BTreeMap<String, Value> {
         ("members".to_owned(), json!(counts.members)),
         ("bytes".to_owned(), json!(counts.bytes)),
         ("excluded".to_owned(), json!(counts.excluded)),
+        ("missing_submodules".to_owned(), json!(counts.missing_submodules)),
         ("suppressed".to_owned(), json!(report.suppressed.len())),
         ("unlisted".to_owned(), json!(counts.unlisted)),
     ])

@@ -156,12 +156,14 @@ pub(super) fn summary(report: &Report<'_>) -> String {
             Suppression::Confidence(_) => confidence += 1,
         }
     }
-    let counts: [(u64, &str); 7] = [
+    let missing = report.counts.missing_submodules;
+    let counts: [(u64, &str); 8] = [
         (inline, "allowed by a comment"),
         (confidence, "below the confidence asked for"),
         (baseline, "in the baseline"),
         (report.unused_baseline as u64, "in the baseline and not found any more"),
         (report.counts.excluded, "excluded"),
+        (missing, if missing == 1 { "submodule not checked out" } else { "submodules not checked out" }),
         (report.unused_allows.len() as u64, "allow comments without a finding"),
         (report.counts.unlisted, "more in files with over 1000 findings"),
     ];

@@ -131,6 +131,7 @@ fn add_counts(totals: &mut Counts, counts: &Counts) {
     totals.members += counts.members;
     totals.bytes += counts.bytes;
     totals.excluded += counts.excluded;
+    totals.missing_submodules += counts.missing_submodules;
     totals.unlisted += counts.unlisted;
 }
 

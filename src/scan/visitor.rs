@@ -100,6 +100,10 @@ impl Visitor for Gatherer<'_> {
         self.scanned.counts.excluded += 1;
     }
 
+    fn count_missing_submodule(&mut self) {
+        self.scanned.counts.missing_submodules += 1;
+    }
+
     fn expect_objects(&mut self, count: u64) {
         self.progress.expected.fetch_add(count, Ordering::Relaxed);
     }

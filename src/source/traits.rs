@@ -34,6 +34,8 @@ pub trait Visitor {
     fn skip(&mut self, skip: Skip);
     /// Counts something that the user excluded: a file, or a folder with everything in it.
     fn count_excluded(&mut self);
+    /// Counts a submodule that is not checked out.
+    fn count_missing_submodule(&mut self);
     /// Announces how many more objects will be read, for the progress bar.
     fn expect_objects(&mut self, _count: u64) {}
     /// Adds a remark for the user.

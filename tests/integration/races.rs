@@ -90,6 +90,7 @@ impl Visitor for Disturber<'_> {
         self.visitor.skip(skip);
     }
     fn count_excluded(&mut self) {}
+    fn count_missing_submodule(&mut self) {}
     fn note(&mut self, _: String) {}
 }
 

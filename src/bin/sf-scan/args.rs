@@ -90,6 +90,10 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Files")]
     pub(crate) no_ignore: bool,
 
+    /// Count a submodule that is not checked out as not read (exit code 2)
+    #[arg(long, help_heading = "Files")]
+    pub(crate) strict: bool,
+
     /// Leave out what matches, as in .gitignore, relative to the root; repeatable, and counted in the report
     #[arg(long, value_name = "GLOB", help_heading = "Files")]
     pub(crate) exclude: Vec<String>,

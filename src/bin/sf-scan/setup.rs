@@ -6,7 +6,7 @@ use miette::Report as ErrorReport;
 use sf_scan::ci::Job;
 use sf_scan::detect::wrong_example;
 use sf_scan::file::read_text;
-use sf_scan::git::Repository;
+use sf_scan::git::{Checkout, Repository, lost_folder};
 use sf_scan::mistake::Mistake;
 use sf_scan::policy::baseline::Baseline;
 use sf_scan::policy::config::{Config, FILE_NAME};
@@ -71,6 +71,11 @@ impl GitEnvironment {
         }
     }
 
+    /// Whether `GIT_DIR` is set.
+    pub(crate) fn has_git_dir(&self) -> bool {
+        self.git_dir.is_some()
+    }
+
     /// The folders of a repository's object database. While a push is received, its objects are in a folder of their own
     /// (`git help receive-pack`, "Quarantine environment").
     pub(crate) fn databases(&self, repository: &Repository) -> Vec<PathBuf> {
@@ -101,6 +106,9 @@ impl Setup {
             GitEnvironment::default()
         };
         let named_path = (!args.has_default_path && !args.pre_commit).then_some(first_path.as_path());
+        if args.reads_repository() && git.git_dir.is_none() {
+            check_checkout(named_path.unwrap_or(&current_folder))?;
+        }
         let (repository, git) = find_repository(git, &current_folder, named_path);
         let root = match &repository {
             Some(repository) if args.reads_repository() => repository.root.clone(),
@@ -226,17 +234,17 @@ fn find_repository(
 ) -> (Option<Repository>, GitEnvironment) {
     let work_tree = match &git.work_tree {
         Some(tree) => Some(tree.canonicalize().unwrap_or_else(|_| tree.clone())),
-        None => Repository::around(current_folder).map(|repository| repository.root),
+        None => Checkout::around(current_folder).map(|checkout| checkout.root().to_owned()),
     };
     let of_git = match &git.git_dir {
         Some(git_dir) => {
             let git_dir = git_dir.canonicalize().unwrap_or_else(|_| git_dir.clone());
             Repository::with_git_dir(&git_dir, work_tree.as_deref())
         }
-        None => Repository::discover(current_folder),
+        None => whole_repository(current_folder),
     };
     let Some(path) = named_path else { return (of_git, git) };
-    let named = Repository::discover(path);
+    let named = whole_repository(path);
     match (&of_git, &named) {
         (Some(same), Some(named)) if same.has_same_git_dir(named) => {
             let repository = if git.work_tree.is_some() { same } else { named };
@@ -248,12 +256,31 @@ fn find_repository(
     }
 }
 
-/// The root for a scan of files: the root of the repository around the first path. Outside of a repository it is the current
+/// The repository that contains a path, or that is there.
+fn whole_repository(path: &Path) -> Option<Repository> {
+    match Checkout::discover(path)? {
+        Checkout::Whole(repository) => Some(repository),
+        Checkout::Lost(_) => None,
+    }
+}
+
+/// Checks that the repository of the checkout around a path is there.
+///
+/// # Errors
+/// The `.git` of the checkout names a repository that is not there.
+fn check_checkout(path: &Path) -> Result<(), Mistake> {
+    let Some(Checkout::Lost(lost)) = Checkout::discover(path) else { return Ok(()) };
+    let (root, folder) = (lost.root.display(), lost_folder(&lost));
+    let what = format!("{root}/.git names the repository {folder}, which is not there");
+    Err(Mistake::new(what).help("put the repository back, or mount it here as well"))
+}
+
+/// The root for a scan of files: the root of the checkout around the first path. Outside of a checkout it is the current
 /// folder. If the path is not below that, it is the folder of the path.
 fn find_root(current_folder: &Path, first_path: &Path) -> PathBuf {
     let folder = if first_path.is_dir() { first_path } else { first_path.parent().unwrap_or(first_path) };
-    match Repository::around(folder) {
-        Some(repository) => repository.root,
+    match Checkout::around(folder) {
+        Some(checkout) => checkout.root().to_owned(),
         None if folder.starts_with(current_folder) => current_folder.to_owned(),
         None => folder.to_owned(),
     }

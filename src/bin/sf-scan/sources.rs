@@ -66,7 +66,9 @@ pub(crate) fn pick(
     let worktree = Worktree {
         root: setup.root.clone(),
         paths: setup.paths.clone(),
+        repository: None,
         respect_ignores: !args.no_ignore,
+        is_strict: args.strict,
         limits,
         share: args.shard.map_or(Share::All, Share::Only),
         threads,
@@ -97,6 +99,8 @@ fn stdin_or_worktree(args: &Args, worktree: Worktree) -> Result<Box<dyn Source>,
 fn named_files(args: &Args, setup: &Setup, repository: Repository, limits: Limits) -> NamedFiles {
     let threads = thread_count(args.threads);
     let worktree = Worktree {
+        repository: None,
+        is_strict: args.strict,
         root: setup.root.clone(),
         paths: setup.paths.clone(),
         respect_ignores: !args.no_ignore,
@@ -151,7 +155,9 @@ fn history_or_event(args: &Args, setup: &Setup, worktree: Worktree) -> Result<Bo
     let databases = setup.git.databases(&repository);
     let root = repository.root.clone();
     let (limits, share, threads) = (worktree.limits.clone(), worktree.share, worktree.threads);
-    let worktree = (!repository.is_bare).then_some(Worktree { paths: vec![root], ..worktree });
+    let named = setup.git.has_git_dir().then(|| repository.clone());
+    let worktree = Worktree { paths: vec![root], repository: named, ..worktree };
+    let worktree = (!repository.is_bare).then_some(worktree);
     let allow_shallow = args.allow_shallow;
     let history = History { repository, databases, worktree, allow_shallow, limits, share, threads };
     if args.ci == Some(CiMode::History) {

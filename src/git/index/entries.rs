@@ -51,6 +51,13 @@ impl Entry<'_> {
         extended_flags.is_some_and(|flags| flags & INTENT_TO_ADD_FLAG != 0)
     }
 
+    /// Whether git leaves it out of the working tree (`skip-worktree`, which a sparse checkout sets too).
+    pub(crate) fn is_left_out(&self) -> bool {
+        const SKIP_WORKTREE_FLAG: u16 = 0x4000;
+        let extended_flags = read_u16(self.head, ID_OFFSET + self.hash_length + 2);
+        extended_flags.is_some_and(|flags| flags & SKIP_WORKTREE_FLAG != 0)
+    }
+
     /// The stage in a merge with conflicts: 1 to 3. Otherwise 0.
     pub(super) fn stage(&self) -> u16 {
         read_u16(self.head, ID_OFFSET + self.hash_length).map_or(0, |flags| flags >> 12 & 3)

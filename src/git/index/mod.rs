@@ -212,31 +212,68 @@ impl Entries<'_> {
     }
 }
 
+/// What git tracks, from its index.
+#[derive(Debug, Default)]
+pub(crate) struct Tracked {
+    /// By path.
+    pub(crate) entries: Vec<TrackedPath>,
+    /// Those that git leaves out of the working tree. A folder is here only.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
 /// A file, link or submodule that git tracks.
 #[derive(Debug)]
-pub(crate) struct Tracked {
-    /// The path relative to the top of the working tree, with `/` between names.
+pub(crate) struct TrackedPath {
+    /// Relative to the top of the working tree, with `/` between parts.
     pub(crate) path: Vec<u8>,
     pub(crate) is_submodule: bool,
 }
 
-/// The files, links and submodules that git tracks, from the index. Whole folders of a sparse index are left out: they are
-/// not on disk.
+/// A file, link or folder that git tracks and leaves out of the working tree.
+#[derive(Debug)]
+pub(crate) struct LeftOut {
+    /// Relative to the top of the working tree, with `/` between parts and none at the end.
+    pub(crate) path: Vec<u8>,
+    pub(crate) id: ObjectId,
+    pub(crate) is_folder: bool,
+}
+
+impl Tracked {
+    /// Whether a file in this folder is tracked.
+    pub(crate) fn has_files_in(&self, folder: &[u8]) -> bool {
+        let prefix = [folder, b"/"].concat();
+        let is_in = |path: &[u8]| path.starts_with(&prefix);
+        let first = self.entries.partition_point(|entry| entry.path < prefix);
+        self.entries.get(first).is_some_and(|entry| is_in(&entry.path))
+            || self.left_out.iter().any(|entry| is_in(&entry.path) || entry.is_folder && entry.path == folder)
+    }
+}
+
+/// Reads what git tracks.
 ///
 /// # Errors
-/// What cannot be read and why, as the end of a sentence.
-pub(crate) fn tracked(repository: &Repository) -> Result<Vec<Tracked>, String> {
+/// Why the index cannot be read.
+pub(crate) fn tracked(repository: &Repository) -> Result<Tracked, String> {
     let format = repository.format().map_err(|error| format!("its configuration {}", error.reason))?;
     let index = Index::open(repository, None, format.hash).map_err(|error| error.reason.to_string())?;
-    // Git never writes a path that leaves the working tree. A forged one is not followed.
+    // A path that leads out of the working tree, which git never writes, is not followed.
     let is_inside =
-        |path: &[u8]| !path.starts_with(b"/") && path.split(|&byte| byte == b'/').all(|name| name != b"..");
-    let mut tracked = Vec::new();
+        |path: &[u8]| !path.starts_with(b"/") && path.split(|&byte| byte == b'/').all(|part| part != b"..");
+    let mut tracked = Tracked::default();
     let mut entries = index.entries();
     while let Some(entry) = entries.next().map_err(|reason| reason.to_string())? {
-        if entry.kind() != EntryKind::Tree && is_inside(entry.path) {
-            let is_submodule = entry.kind() == EntryKind::Submodule;
-            tracked.push(Tracked { path: entry.path.to_vec(), is_submodule });
+        if !is_inside(entry.path) {
+            continue;
+        }
+        let kind = entry.kind();
+        let is_folder = kind == EntryKind::Tree;
+        if kind != EntryKind::Submodule && (is_folder || entry.is_left_out()) && !entry.is_intended() {
+            let path = entry.path.strip_suffix(b"/").unwrap_or(entry.path).to_vec();
+            tracked.left_out.push(LeftOut { path, id: entry.id(), is_folder });
+        }
+        if !is_folder {
+            let is_submodule = kind == EntryKind::Submodule;
+            tracked.entries.push(TrackedPath { path: entry.path.to_vec(), is_submodule });
         }
     }
     Ok(tracked)

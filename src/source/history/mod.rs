@@ -28,6 +28,7 @@ use crate::source::scope::repository_scope;
 use crate::source::shard::Share;
 use crate::source::traits::{NewVisitor, Rescan, Source, Visitor};
 use crate::source::worktree::Worktree;
+use crate::source::worktree::left_out::without_repeats;
 use crate::text::printable;
 use crate::threads::in_pool;
 use attribution::{Attribution, tips};
@@ -78,6 +79,7 @@ impl Source for History {
         rescan: &Rescan<'_>,
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
+        let findings = without_repeats(findings);
         let mut findings = self.attribute_sightings(findings, sightings, rescan, visitor);
         // The log of a ref repeats the first lines of commit messages. So a secret in it is reported only if it is nowhere else.
         let found_elsewhere: BTreeSet<SecretId> =

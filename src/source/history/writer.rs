@@ -229,14 +229,15 @@ struct SecretFacts {
 
 impl<'w> Writer<'w> {
     /// Adds the findings of the history to those of the working tree. If both have a secret at one path, the finding of the
-    /// working tree gets the history.
+    /// working tree gets the history. A file that a sparse checkout leaves out was read from the index, and belongs to the
+    /// working tree too.
     pub(super) fn write(&mut self, mut findings: Vec<Finding>) -> Vec<Finding> {
-        let on_disk = ByPath::new(&findings, &[Kind::File, Kind::Link]);
+        let in_worktree = ByPath::new(&findings, &[Kind::File, Kind::Link, Kind::Index]);
         let listed = self.list_occurrences();
         let secret_facts = self.secret_facts(&listed);
         let blob_findings = self.rescan_blobs(&listed);
         for listed in &listed {
-            self.write_occurrence(listed, &secret_facts, &blob_findings, &on_disk, &mut findings);
+            self.write_occurrence(listed, &secret_facts, &blob_findings, &in_worktree, &mut findings);
         }
         self.write_messages(&mut findings);
         self.write_blobs_without_path(&mut findings);
@@ -249,7 +250,7 @@ impl<'w> Writer<'w> {
         listed: &Listed<'_>,
         secret_facts: &BTreeMap<SecretIndex, SecretFacts>,
         blob_findings: &HashMap<BlobAtPath, FindingsBySecret>,
-        on_disk: &ByPath,
+        in_worktree: &ByPath,
         findings: &mut Vec<Finding>,
     ) {
         let Occurrence { secret, path, is_in_name } = listed.occurrence;
@@ -275,7 +276,7 @@ impl<'w> Writer<'w> {
                 }
             }
             let history = self.history(listed, introduced, secret_facts.get(&secret));
-            match on_disk.0.get(&(shown.origin.path(), id.clone())) {
+            match in_worktree.0.get(&(shown.origin.path(), id.clone())) {
                 Some(same) if !is_in_name => {
                     for &index in same {
                         findings[index].history = Some(Box::new(history.clone()));

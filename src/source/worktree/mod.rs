@@ -1,16 +1,20 @@
 //! Files and folders on disk: what git tracks, what git does not ignore, and the paths that the user names.
 //!
 //! A walk leaves out what git ignores. The index says which of that is tracked, and these files are read after the walk.
-//! Reading an index takes time. So it is read beside the walk, and only once the walk has left something out.
+//! The index also names what git leaves out of the working tree, and submodules. It is read beside the walk, to save time.
 //! Nested repositories have ignore rules of their own, so each is a walk of its own.
 
 mod ignores;
+pub(crate) mod left_out;
 mod visited;
 mod walk;
 
 use crate::file::open::{self, Links, OpenFolder};
 use crate::file::path::{native_path, path_bytes, relative};
-use crate::git::index::{Tracked, tracked};
+use crate::finding::{Finding, Sighting};
+use crate::git::checkout::{Checkout, lost_reason};
+use crate::git::index::{LeftOut, Tracked, TrackedPath, tracked};
+use crate::git::objects::Objects;
 use crate::git::repository::Repository;
 use crate::input::{Kind, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
@@ -18,9 +22,9 @@ use crate::source::limits::Limits;
 use crate::source::reader::Reader;
 use crate::source::scope::repository_scope;
 use crate::source::shard::Share;
-use crate::source::traits::{NewVisitor, Source, Visitor};
+use crate::source::traits::{NewVisitor, Rescan, Source, Visitor};
 use crate::text::printable;
-use crate::threads::on_threads;
+use crate::threads::{for_pieces, on_threads};
 use ignores::{Ignores, LastFolder};
 use std::borrow::Cow;
 use std::fs::FileType;
@@ -28,7 +32,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::Builder;
 use visited::{ThreadList, VisitedFiles};
 use walk::{Entry, EntryResult, Next, walk};
@@ -40,8 +43,12 @@ pub struct Worktree {
     pub root: PathBuf,
     /// The files and folders to read. Absolute.
     pub paths: Vec<PathBuf>,
+    /// The repository of these files, if an option or the environment names one.
+    pub repository: Option<Repository>,
     /// Whether files that git ignores are left out.
     pub respect_ignores: bool,
+    /// Whether a submodule that is not checked out makes the scan incomplete.
+    pub is_strict: bool,
     /// Which files the user does not want to be read.
     pub limits: Limits,
     /// Which part of the files is read.
@@ -59,6 +66,16 @@ impl Source for Worktree {
         }
     }
 
+    fn attribute(
+        &self,
+        findings: Vec<Finding>,
+        _: Vec<Sighting>,
+        _: &Rescan<'_>,
+        _: &mut dyn Visitor,
+    ) -> Vec<Finding> {
+        left_out::without_repeats(findings)
+    }
+
     fn scope(&self) -> Scope {
         Repository::at(&self.root)
             .map_or_else(Scope::default, |repository| repository_scope("worktree", &repository))
@@ -71,18 +88,20 @@ enum PathKind {
     Folder,
 }
 
-/// Decides what a walk leaves out as ignored.
-struct IgnoreFilter<'i> {
-    ignores: &'i Ignores,
-    /// Gets a message when something has been left out.
-    left_out: SyncSender<()>,
+/// The index of a repository, as a walk needs it.
+struct ReadIndex {
+    /// What git tracks, without its entries.
+    tracked: Tracked,
+    /// The entries, each with the hash of its path.
+    entries: Vec<(u64, TrackedPath)>,
 }
 
-impl IgnoreFilter<'_> {
-    /// Says that something has been left out, so that the index is needed.
-    fn report_left_out(&self) {
-        // The channel is full if an earlier message has not been taken. One is enough.
-        let _ = self.left_out.try_send(());
+impl ReadIndex {
+    fn read(repository: &Repository, visited: &VisitedFiles) -> Result<ReadIndex, String> {
+        let mut tracked = tracked(repository)?;
+        let with_hash = |entry: TrackedPath| (visited.hash(&entry.path), entry);
+        let entries = std::mem::take(&mut tracked.entries).into_iter().map(with_hash).collect();
+        Ok(ReadIndex { tracked, entries })
     }
 }
 
@@ -126,59 +145,69 @@ impl Worktree {
         });
     }
 
-    /// Reads a folder. Returns the repositories nested in it, which are not read yet.
+    /// The checkout that contains a folder: the one that was named, or the one that is found there.
+    fn checkout_around(&self, folder: &Path) -> Option<Checkout> {
+        let named = self.repository.as_ref();
+        folder.ancestors().find_map(|folder| match named.filter(|named| named.root == folder) {
+            Some(named) => Some(Checkout::Whole(named.clone())),
+            None => Checkout::at(folder),
+        })
+    }
+
+    /// Reads a folder. Returns the checkouts nested in it, which are not read yet.
     fn walk(&self, folder: &Path, new_visitor: &NewVisitor<'_>) -> Vec<PathBuf> {
-        let repository = Repository::around(folder).filter(|_| self.respect_ignores);
-        if let Some(repository) = &repository
-            && let Some(ignores) = Ignores::new(repository, folder)
-        {
-            return self.walk_repository(repository, &ignores, folder, new_visitor);
+        let checkout = self.checkout_around(folder);
+        let visited = VisitedFiles::new(checkout.as_ref().map_or(folder, Checkout::root));
+        let with_ignores = checkout.as_ref().filter(|_| self.respect_ignores);
+        let ignores = with_ignores.and_then(|checkout| Ignores::new(checkout.repository(), folder));
+        let ignores = ignores.as_ref();
+        match &checkout {
+            Some(Checkout::Whole(repository)) => {
+                self.walk_repository(repository, ignores, folder, &visited, new_visitor)
+            }
+            Some(Checkout::Lost(repository)) => {
+                let dot_git = repository.root.join(".git");
+                Worker::new(self, folder, new_visitor).skip(&dot_git, lost_reason(repository));
+                self.walk_files(folder, ignores, false, &visited, new_visitor)
+            }
+            None => self.walk_files(folder, None, false, &visited, new_visitor),
         }
-        self.walk_files(folder, None, &VisitedFiles::new(folder), new_visitor)
     }
 
     /// Reads a folder of a repository: what git does not ignore, and then the tracked files that were left out. Returns the
-    /// repositories nested in it, which are not read yet.
+    /// checkouts nested in it, which are not read yet.
     fn walk_repository(
         &self,
         repository: &Repository,
-        ignores: &Ignores,
+        ignores: Option<&Ignores>,
         folder: &Path,
+        visited: &VisitedFiles,
         new_visitor: &NewVisitor<'_>,
     ) -> Vec<PathBuf> {
-        let visited = VisitedFiles::new(&repository.root);
-        let (left_out, has_left_out) = sync_channel(1);
-        let has_left_out = Mutex::new(has_left_out);
-        let read_index = || {
-            // Waits until something is left out. The channel is closed if nothing was.
-            let is_needed = has_left_out.lock().is_ok_and(|has_left_out| has_left_out.recv().is_ok());
-            let tracked = if is_needed { tracked(repository)? } else { Vec::new() };
-            let with_hash = |file: Tracked| (visited.hash(&file.path), file);
-            Ok::<Vec<_>, String>(tracked.into_iter().map(with_hash).collect())
-        };
-        let (tracked, mut nested) = std::thread::scope(|scope| {
+        let read_index = || ReadIndex::read(repository, visited);
+        let (index, mut nested) = std::thread::scope(|scope| {
             let index_thread =
                 if self.threads > 1 { Builder::new().spawn_scoped(scope, read_index).ok() } else { None };
-            let filter = IgnoreFilter { ignores, left_out };
-            let nested = self.walk_files(folder, Some(&filter), &visited, new_visitor);
-            drop(filter);
-            let tracked = match index_thread {
+            let nested = self.walk_files(folder, ignores, true, visited, new_visitor);
+            let index = match index_thread {
                 Some(thread) => thread.join().unwrap_or_else(|_| Err("reading it failed".to_owned())),
                 // With one thread, or if none could be started, the index is read after the walk.
                 None => read_index(),
             };
-            (tracked, nested)
+            (index, nested)
         });
-        match tracked {
-            Ok(tracked) => {
-                let unvisited = visited.unvisited(tracked);
-                nested.extend(self.read_left_out(repository, folder, unvisited, new_visitor));
+        match index {
+            Ok(index) => {
+                let unvisited = visited.unvisited(index.entries);
+                let submodules = self.read_unvisited(repository, folder, unvisited, new_visitor);
+                nested.extend(submodules);
+                self.read_left_out(repository, folder, index.tracked.left_out, new_visitor);
             }
             Err(why) => {
                 // Any ignored file may be tracked, so all of them are read.
                 self.note_unread_index(repository, &why, &mut *new_visitor());
                 visited.end_first_walk();
-                nested.extend(self.walk_files(folder, None, &visited, new_visitor));
+                nested.extend(self.walk_files(folder, None, false, visited, new_visitor));
             }
         }
         nested.sort();
@@ -194,36 +223,101 @@ impl Worktree {
         ));
     }
 
-    /// Reads the tracked files below `folder` that the walk left out. Returns the submodules among them that are checked out.
-    fn read_left_out(
+    /// Reads the tracked files below `folder` that the walk has not visited. Reports submodules that are not checked out, and
+    /// returns the others.
+    fn read_unvisited(
         &self,
         repository: &Repository,
         folder: &Path,
-        left_out: Vec<Tracked>,
+        unvisited: Vec<TrackedPath>,
         new_visitor: &NewVisitor<'_>,
     ) -> Vec<PathBuf> {
         let (mut files, mut submodules) = (Vec::new(), Vec::new());
-        for Tracked { path, is_submodule } in left_out {
+        for TrackedPath { path, is_submodule } in unvisited {
             let path = repository.root.join(native_path(path));
             if !path.starts_with(folder) {
                 continue;
             }
             if !is_submodule {
                 files.push(path);
-            } else if !self.excludes(&path, true) && Repository::at(&path).is_some() {
+            } else if !self.excludes(&path, true) {
                 submodules.push(path);
             }
         }
         self.read_each(&files, new_visitor, |worker, path| worker.read_tracked(path));
-        submodules
+        let (checked_out, missing): (Vec<_>, Vec<_>) =
+            submodules.into_iter().partition(|path| Checkout::at(path).is_some());
+        Worker::new(self, folder, new_visitor).report_missing_submodules(&missing);
+        checked_out
     }
 
-    /// Reads everything in a folder, except what `filter` leaves out and what an earlier walk has visited. Returns the
-    /// repositories nested in it, which are not read yet.
+    /// Reads from the index what git leaves out of `folder`.
+    fn read_left_out(
+        &self,
+        repository: &Repository,
+        folder: &Path,
+        mut left_out: Vec<LeftOut>,
+        new_visitor: &NewVisitor<'_>,
+    ) {
+        let path_of = |path: &[u8]| left_out::path_below(&repository.root, path.to_vec());
+        left_out.retain(|entry| {
+            let path = path_of(&entry.path);
+            path.starts_with(folder) || entry.is_folder && folder.starts_with(&path)
+        });
+        if left_out.is_empty() {
+            return;
+        }
+        let mut visitor = new_visitor();
+        let at_top = |file: &Path, reason: Reason| {
+            let origin = Origin::new(Kind::File, self.relative(file)).to_owned();
+            Skip { origin, reason }
+        };
+        let format = match repository.format() {
+            Ok(format) => format,
+            Err(error) => return visitor.skip(at_top(&error.file, error.reason)),
+        };
+        let objects = Objects::open(&[repository.objects()], format.hash);
+        let absent = Mutex::new(0);
+        let report = |visitor: &mut dyn Visitor, origin: &Origin<'_>, reason: Reason| {
+            if let Ok(mut absent) = absent.lock() {
+                left_out::skip(&objects, origin, reason, &mut absent)
+                    .into_iter()
+                    .for_each(|skip| visitor.skip(skip));
+            }
+        };
+        let mut files = left_out::files(left_out, &objects, &mut |tree, reason| {
+            report(&mut *visitor, &Origin::object(Kind::Object, tree), reason);
+        });
+        files.retain(|(path, _)| path_of(path).starts_with(folder));
+        for_pieces(self.threads, files.len(), |next| {
+            let mut worker = Worker::new(self, folder, new_visitor);
+            while let Some((path, id)) = next().map(|number| &files[number]) {
+                let path = path_of(path);
+                if self.excludes(&path, false) {
+                    worker.count_excluded(&path);
+                } else if worker.is_in_share(&path) {
+                    let origin = worker.origin(Kind::Index, &path).in_object(*id);
+                    let (reader, visitor) = (&mut worker.reader, &mut *worker.visitor);
+                    let read = left_out::read(&objects, &self.limits, *id, &origin, reader, visitor);
+                    if let Err(reason) = read {
+                        report(visitor, &origin, reason);
+                    }
+                }
+            }
+        });
+        let absent = absent.into_inner().unwrap_or_default();
+        if absent > 0 {
+            visitor.skip(at_top(&repository.root, Reason::PartialClone(absent)));
+        }
+    }
+
+    /// Reads everything in a folder, except what git ignores and what an earlier walk has visited. `has_second_walk` says
+    /// whether files will be read later that this walk does not visit.
     fn walk_files(
         &self,
         folder: &Path,
-        filter: Option<&IgnoreFilter<'_>>,
+        ignores: Option<&Ignores>,
+        has_second_walk: bool,
         visited: &VisitedFiles,
         new_visitor: &NewVisitor<'_>,
     ) -> Vec<PathBuf> {
@@ -231,9 +325,9 @@ impl Worktree {
         walk(folder, self.threads, || {
             let mut thread = WalkThread {
                 worker: Worker::new(self, folder, new_visitor),
-                filter,
+                ignores,
                 last_folder: LastFolder::default(),
-                visited: (filter.is_some() || visited.is_second_walk()).then(|| visited.thread_list()),
+                visited: (has_second_walk || visited.is_second_walk()).then(|| visited.thread_list()),
                 nested: &nested,
             };
             move |entry| thread.visit(entry)
@@ -255,7 +349,7 @@ impl Worktree {
 /// One thread of a walk.
 struct WalkThread<'w> {
     worker: Worker<'w>,
-    filter: Option<&'w IgnoreFilter<'w>>,
+    ignores: Option<&'w Ignores>,
     last_folder: LastFolder,
     /// The files that this thread has visited. `None` if there will be and was no other walk of the folder.
     visited: Option<ThreadList<'w>>,
@@ -274,32 +368,26 @@ impl WalkThread<'_> {
         };
         let path = &entry.path;
         let is_folder = entry.file_type.is_dir();
-        if let Some(filter) = self.filter
+        if let Some(ignores) = self.ignores
             && !entry.is_root
-            && filter.ignores.ignores(path, is_folder, &mut self.last_folder)
+            && ignores.ignores(path, is_folder, &mut self.last_folder)
         {
-            filter.report_left_out();
             return Next::PassBy;
         }
         if is_folder {
             return self.visit_folder(entry);
         }
         if self.visited.as_mut().is_none_or(|visited| visited.add(path)) {
-            self.worker.read_entry(entry, self.filter.is_some());
+            self.worker.read_entry(entry, self.ignores.is_some());
         }
         Next::PassBy
     }
 
     /// Returns whether to enter a folder. If so, reads its ignore rules.
     fn visit_folder(&mut self, entry: &Entry) -> Next {
-        let next = self.worker.decide_folder(entry, self.filter.is_some(), self.nested);
-        if let Some(filter) = self.filter {
-            match next {
-                Next::Enter => filter.ignores.enter(&entry.path),
-                // This repository may track files in the folder of a nested one.
-                Next::PassBy if !is_named(&entry.path, ".git") => filter.report_left_out(),
-                Next::PassBy => {}
-            }
+        let next = self.worker.decide_folder(entry, self.ignores.is_some(), self.nested);
+        if let (Some(ignores), Next::Enter) = (self.ignores, next) {
+            ignores.enter(&entry.path);
         }
         next
     }
@@ -370,6 +458,34 @@ impl<'w> Worker<'w> {
         Some(if metadata.is_dir() { PathKind::Folder } else { PathKind::File })
     }
 
+    /// Counts submodules that are not checked out, and names them in a note.
+    fn report_missing_submodules(&mut self, paths: &[PathBuf]) {
+        /// More are not named.
+        const NAMED: usize = 10;
+        let missing: Vec<&PathBuf> = paths.iter().filter(|path| self.is_in_share(path)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        for path in &missing {
+            self.visitor.count_missing_submodule();
+            if self.tree.is_strict {
+                self.skip(path, Reason::Submodule);
+            }
+        }
+        let named: Vec<_> =
+            missing.iter().take(NAMED).map(|path| self.origin(Kind::File, path).shown()).collect();
+        let more = match missing.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (count, are) = if missing.len() == 1 { ("submodule", "is") } else { ("submodules", "are") };
+        self.visitor.note(format!(
+            "{} {count} {are} not checked out, so not scanned: {}{more}; check out with: git submodule update --init",
+            missing.len(),
+            named.join(", "),
+        ));
+    }
+
     /// Whether to enter a folder. The `.git` of a repository has no files of the user. A nested repository is added to
     /// `nested`, to be walked later.
     fn decide_folder(&mut self, entry: &Entry, is_filtered: bool, nested: &Mutex<Vec<PathBuf>>) -> Next {
@@ -381,7 +497,7 @@ impl<'w> Worker<'w> {
             return Next::PassBy;
         }
         if is_named(path, OBJECTS)
-            && let Some(database) = path.parent().filter(|folder| Repository::is_bare(folder))
+            && let Some(database) = path.parent().filter(|folder| Repository::is_database(folder))
             && !is_content(database, is_filtered)
         {
             return Next::PassBy; // The visit to its `HEAD` reports the database.
@@ -390,7 +506,7 @@ impl<'w> Worker<'w> {
             self.count_excluded(path);
             return Next::PassBy;
         }
-        if path.join(".git").symlink_metadata().is_ok() && Repository::at(path).is_some() {
+        if path.join(".git").symlink_metadata().is_ok() && Checkout::at(path).is_some() {
             if let Ok(mut nested) = nested.lock() {
                 nested.push(path.clone());
             }
@@ -412,7 +528,7 @@ impl<'w> Worker<'w> {
             self.read_content(path, entry.file_type);
         }
         if is_named(path, "HEAD")
-            && let Some(database) = path.parent().filter(|folder| Repository::is_bare(folder))
+            && let Some(database) = path.parent().filter(|folder| Repository::is_database(folder))
         {
             if !is_content(database, is_filtered) {
                 return self.skip(database, Reason::BareRepository);
@@ -513,30 +629,29 @@ const OBJECTS: &str = "objects";
 
 /// The git database that `path` is, or that has it among its objects. A `.git` file stands for the database that it names.
 fn database_around(path: &Path) -> Option<&Path> {
-    if Repository::is_bare(path) || (path.is_file() && is_git_dir(path)) {
+    if Repository::is_database(path) || (path.is_file() && is_git_dir(path)) {
         return Some(path);
     }
     let objects = path.ancestors().find(|folder| is_named(folder, OBJECTS))?;
-    objects.parent().filter(|folder| Repository::is_bare(folder))
+    objects.parent().filter(|folder| Repository::is_database(folder))
 }
 
 /// Whether the repository around a git database has it as content. In a walk that leaves out what git ignores, it has all
 /// that the walk visits.
 fn is_content(database: &Path, is_filtered: bool) -> bool {
-    match Repository::around(database) {
-        Some(outer) => {
+    match Checkout::around(database) {
+        Some(Checkout::Whole(outer)) => {
             !database.starts_with(outer.root.join(".git")) && (is_filtered || is_tracked(database))
         }
-        None => false,
+        _ => false,
     }
 }
 
 /// Whether the repository around a git database tracks a file in it.
 fn is_tracked(database: &Path) -> bool {
-    let Some(outer) = Repository::around(database) else { return false };
+    let Some(Checkout::Whole(outer)) = Checkout::around(database) else { return false };
     let Some(folder) = relative(&outer.root, database) else { return false };
-    let prefix = [&folder[..], b"/"].concat();
-    tracked(&outer).is_ok_and(|files| files.iter().any(|file| file.path.starts_with(&prefix)))
+    tracked(&outer).is_ok_and(|tracked| tracked.has_files_in(&folder))
 }
 
 /// Whether the last part of a path is `name`. The first check is fast and fails for nearly every file.

@@ -4,7 +4,7 @@
 //! Only hashes of paths are kept, because a tree may have millions of files.
 
 use crate::file::path::relative;
-use crate::git::index::Tracked;
+use crate::git::index::TrackedPath;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl VisitedFiles {
     }
 
     /// Ends the first walk and returns the tracked files that it has not visited. Each file comes with its hash.
-    pub(super) fn unvisited(&self, tracked: Vec<(u64, Tracked)>) -> Vec<Tracked> {
+    pub(super) fn unvisited(&self, tracked: Vec<(u64, TrackedPath)>) -> Vec<TrackedPath> {
         self.end_first_walk();
         tracked.into_iter().filter(|(hash, _)| !self.contains(*hash)).map(|(_, file)| file).collect()
     }

@@ -65,6 +65,7 @@ impl Visitor for Keeper<'_> {
     fn count_clean(&mut self, _: Kind, _: u64) {}
     fn skip(&mut self, _: Skip) {}
     fn count_excluded(&mut self) {}
+    fn count_missing_submodule(&mut self) {}
     fn note(&mut self, _: String) {}
 }
 
