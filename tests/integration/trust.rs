@@ -605,3 +605,17 @@ fn relative_paths_are_relative_to_the_current_folder() {
     let run = pull.repo.run(["--config", "in/../sf.toml", "."]);
     assert_eq!(run.code, 0, "{run:?}");
 }
+
+#[test]
+fn configuration_that_is_nowhere_is_an_error() {
+    let repo = Repo::with_readme();
+    for event in ["schedule", "workflow_dispatch"] {
+        let event_file = repo.project.path("event.json");
+        fs::write(&event_file, "{}").unwrap();
+        let mut command = repo.command(["--ci", "worktree", "--config", "missing.toml"]);
+        command.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", event);
+        let run = Run::of(command.env("GITHUB_EVENT_PATH", event_file).output().unwrap());
+        assert_eq!(run.code, 2, "{event}: {run:?}");
+        assert!(run.stderr.contains("missing.toml"), "{event}: {run:?}");
+    }
+}

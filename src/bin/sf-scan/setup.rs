@@ -370,11 +370,15 @@ fn load_config(
         }
     };
     let name = files.display_name(&file);
-    let text = files.read(&file).map_err(|why| {
+    let unusable = |why: &str| {
         Mistake::new(format!("the configuration {name} cannot be used: {why}"))
             .help("name another file with --config, or use none with --no-config")
-    })?;
-    let Some(text) = text else {
+    };
+    let Some(text) = files.read(&file).map_err(|why| unusable(&why))? else {
+        // Commits may add the file that the user names. A file that they do not have either is a mistake.
+        if args.config.is_some() && files.current_folder.join(&file).symlink_metadata().is_err() {
+            return Err(unusable("it is neither there nor in the checkout").into());
+        }
         notes.push(format!("there is no configuration {name} yet, so none is used"));
         return Ok(no_config);
     };
