@@ -132,8 +132,8 @@ struct Member {
     size: Option<u64>,
 }
 
-/// Reads a zip file that may follow a program, a script or a Chrome extension. In a script a member was seen already. In
-/// others the first member with the right checksum confirms that there is a zip file.
+/// Reads a zip file that may follow a program, a script or a Chrome extension. A script is recognised by a member behind it, so
+/// there is certainly a zip file. Behind other stubs this is certain only after a member with the right checksum.
 pub(super) fn open_after_stub(
     input: &mut PeekReader<'_>,
     container: &mut OpenContainer<'_>,

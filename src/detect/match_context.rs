@@ -107,8 +107,8 @@ impl<'a> MatchContext<'a> {
     /// Adds a text in which a secret in pieces is in one piece, and makes it the innermost one. Filters then see the whole secret
     /// with the text around it.
     ///
-    /// `"api_" + "Q7…"` becomes `"api_Q7…"`. The text around the pieces is kept as it is; in place of the pieces stands the
-    /// secret, each byte of which is mapped to its piece.
+    /// `"api_" + "Q7…"` becomes `"api_Q7…"`. The text around the pieces is kept as it is. The secret replaces the
+    /// pieces, and each of its bytes is mapped to its piece.
     pub(super) fn joined(mut self, secret: &JoinedSecret) -> MatchContext<'a> {
         let text = self.text();
         let surroundings = self.at.saturating_sub(MARGIN_BYTES)..text.len().min(self.at + MARGIN_BYTES);

@@ -2,7 +2,7 @@
 //! path.
 //!
 //! A folder is entered only if it differs from that of each parent. The entries of trees are sorted, so one pass over a tree
-//! and those of the parents finds all differences. Blobs are not read. Nothing is said about what a commit removes.
+//! and those of the parents finds all differences. Blobs are not read. What a commit removes is not reported.
 
 use super::objects::Objects;
 use super::objects::damage::Damage;

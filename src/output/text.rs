@@ -325,7 +325,7 @@ impl Diagnostic for FindingDiagnostic<'_> {
 }
 
 impl SourceCode for FindingDiagnostic<'_> {
-    /// Returns the whole excerpt, whatever span is asked for. The line and column are those of the secret in its file.
+    /// Returns the whole excerpt for any span. The line and column are those of the secret in its file.
     fn read_span<'a>(
         &'a self,
         _: &SourceSpan,

@@ -234,16 +234,16 @@ fn configuration_behind_a_link_counts_as_in_the_base() {
         },
     );
     let project = &pull.repo.project;
-    symlink("repo", project.path("work")).unwrap();
+    symlink("repo", project.path("linked")).unwrap();
     symlink("repo/sf.toml", project.path("one.toml")).unwrap();
     symlink(project.path("one.toml"), project.path("two.toml")).unwrap();
-    let absolute = project.path("work/sf.toml").display().to_string();
+    let absolute = project.path("linked/sf.toml").display().to_string();
     for (folder, config) in [
-        ("work", absolute.as_str()),
-        ("work", "sf.toml"),
+        ("linked", absolute.as_str()),
+        ("linked", "sf.toml"),
         ("repo", "../one.toml"),
         ("repo", "../two.toml"),
-        ("repo", "../work/../repo/./sf.toml"),
+        ("repo", "../linked/../repo/./sf.toml"),
     ] {
         let scanned = pull.scan_in(folder, &["--config", config]);
         check(&scanned, &["k"]);
@@ -258,11 +258,14 @@ fn configuration_behind_a_link_counts_as_in_the_base() {
             repo.write("sf.toml", "");
         },
     );
-    symlink("repo", pull.repo.project.path("work")).unwrap();
+    symlink("repo", pull.repo.project.path("linked")).unwrap();
     symlink("repo/sf.toml", pull.repo.project.path("one.toml")).unwrap();
-    check(&pull.scan_in("work", &["--config", "../one.toml"]), &[]);
+    check(&pull.scan_in("linked", &["--config", "../one.toml"]), &[]);
     check(
-        &pull.scan_in("work", &["--config", &pull.repo.project.path("work/sf.toml").display().to_string()]),
+        &pull.scan_in(
+            "linked",
+            &["--config", &pull.repo.project.path("linked/sf.toml").display().to_string()],
+        ),
         &[],
     );
 }
@@ -339,20 +342,20 @@ fn write_baseline(repo: &Repo, file: &Path) {
 fn baseline_behind_a_link_counts_as_in_the_base() {
     let brings = |repo: &Repo| write_baseline(repo, &repo.folder.join("known.json"));
     let pull = Pull::new(|_| {}, brings);
-    symlink("repo", pull.repo.project.path("work")).unwrap();
-    symlink("work/known.json", pull.repo.project.path("link.json")).unwrap();
-    let absolute = pull.repo.project.path("work/known.json").display().to_string();
+    symlink("repo", pull.repo.project.path("linked")).unwrap();
+    symlink("linked/known.json", pull.repo.project.path("link.json")).unwrap();
+    let absolute = pull.repo.project.path("linked/known.json").display().to_string();
     for baseline in ["known.json", "../link.json", &absolute] {
         check(&pull.scan(&["--baseline", baseline]), &["k"]);
         let variables = [("SF_SCAN_BASELINE", baseline)];
-        check(&pull.job("work", &variables, &["--ci", "worktree"]), &["k"]);
+        check(&pull.job("linked", &variables, &["--ci", "worktree"]), &["k"]);
     }
     let pull = Pull::new(brings, |repo| {
         repo.write("known.json", "no baseline");
     });
-    symlink("repo", pull.repo.project.path("work")).unwrap();
-    check(&pull.scan_in("work", &["--baseline", "known.json"]), &[]);
-    check(&pull.scan_in(".", &["--baseline", "work/known.json", "repo"]), &[]);
+    symlink("repo", pull.repo.project.path("linked")).unwrap();
+    check(&pull.scan_in("linked", &["--baseline", "known.json"]), &[]);
+    check(&pull.scan_in(".", &["--baseline", "linked/known.json", "repo"]), &[]);
 }
 
 #[test]
@@ -368,9 +371,9 @@ fn rules_behind_a_link_count_as_in_the_base() {
         },
     );
     let project = &pull.repo.project;
-    symlink("repo", project.path("work")).unwrap();
+    symlink("repo", project.path("linked")).unwrap();
     symlink("repo/rules", project.path("rules")).unwrap();
-    let absolute = project.path("work/rules").display().to_string();
+    let absolute = project.path("linked/rules").display().to_string();
     for rules in ["rules", "rules/acme_token.toml", "../rules", "../rules/acme_token.toml", &absolute] {
         check(&pull.scan(&["--rules", rules]), &["k", "token"]);
     }

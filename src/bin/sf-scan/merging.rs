@@ -18,7 +18,7 @@ const MAX_REPORT_BYTES: u64 = 1 << 30;
 /// would have had.
 ///
 /// # Errors
-/// A report cannot be read or merged, or an output of another format is asked for.
+/// A report cannot be read or merged, or the arguments name another format than that of the reports.
 pub(crate) fn merge_reports(args: &Args) -> Result<u8, ErrorReport> {
     if args.paths == [Path::new(".")] {
         return Err(Mistake::new("--merge needs the reports to join").help("name the files").into());

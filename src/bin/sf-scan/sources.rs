@@ -212,7 +212,7 @@ enum Push {
     StdinLines,
     /// A range of commits that pre-commit has computed.
     Range(String),
-    /// A branch of which the remote has no commit yet, as far as pre-commit knows.
+    /// A branch that has no commit in common with the remote, as far as pre-commit knows.
     NewBranch { revision: String, remote: String },
     /// Nothing is pushed: pre-commit was run by hand.
     ManualRun,

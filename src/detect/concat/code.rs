@@ -280,7 +280,8 @@ fn continuation_end(text: &[u8], at: usize) -> Option<usize> {
 ///
 /// A notebook holds code as a list of JSON strings, one for each line: `"key = 'a' +\n",` and then `"  'b'"`. So a line feed is
 /// written `\n`, or `\\\n` behind a backslash that continues the line. It is followed by the end of the string, a comma and the
-/// start of the next string, all of which are skipped. Code that is one string for all lines goes on directly.
+/// start of the next string, and these are skipped. If all lines are in one string, the next line of code begins directly behind
+/// the line feed.
 fn notebook_line_end(text: &[u8], at: usize, limit: usize) -> Option<usize> {
     let end = at + literal_len(text, at, &[b"\\\\\\n", b"\\n"])?;
     if !is_at(text, end, b"\",") {

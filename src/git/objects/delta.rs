@@ -88,7 +88,7 @@ pub(crate) fn read_instruction<'a>(delta: &'a [u8], at: &mut usize) -> Option<In
         *at += inserted.len();
         return (!inserted.is_empty()).then_some(Instruction::Insert(inserted));
     }
-    // A table selects the bytes without branches. Commands vary so much that branches on their bits are mispredicted.
+    // A table selects the bytes without branches. The CPU cannot predict branches on the bits of commands.
     let mut bytes = [0; 8];
     match delta.get(*at..*at + 7) {
         Some(next) => bytes[..7].copy_from_slice(next),

@@ -2,7 +2,7 @@
 //!
 //! Most objects of a pack are deltas of others. To read them one by one inflates the same bases again and again. This walk
 //! inflates each entry once. It begins with the entries that are stored whole, and goes from each to its deltas, and on to
-//! theirs. Only the bases on the way are kept in memory. [`Plan`] finds out which entries are deltas of which.
+//! theirs. Only the bases on the way are kept in memory. [`Plan`] knows the base of each delta.
 //!
 //! Such a tree of entries is a *family*, and its first entry is the *root*. Threads share the roots of a pack. The objects
 //! go to an [`ObjectSink`]; a damaged entry goes there too, with all deltas that need it.

@@ -1,4 +1,4 @@
-//! The plan of a walk over a pack: which entries are stored whole, and which are deltas of which.
+//! The plan of a walk over a pack: which entries are stored whole, and the base of each delta.
 //!
 //! Entries are numbered in the order of their offsets. The plan reads the header of each entry once, and inflates nothing.
 //! It is a forest: the deltas of an entry are its children. Children are a linked list in two arrays, which need 8 bytes an
