@@ -17,7 +17,7 @@ use crate::git::tree_diff::{Difference, Trees, diff};
 use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
-use crate::source::scope::repository_scope;
+use crate::source::scope::{open_format, repository_scope};
 use crate::source::traits::{NewVisitor, Source, Visitor};
 use crate::threads::for_pieces;
 use memchr::memchr;
@@ -108,16 +108,7 @@ impl Staged {
     /// Reads the format of the repository, and its index. `None` if one of them cannot be read, which is reported.
     fn open_index(&self, visitor: &mut dyn Visitor) -> Option<(Format, Index)> {
         let repository = &self.repository;
-        let format = match repository.format() {
-            Ok(format) => format,
-            Err(error) => {
-                visitor.skip(repository.skip_of(&error));
-                return None;
-            }
-        };
-        for unknown in &format.unknown {
-            visitor.skip(repository.skip(&repository.root, Reason::Unsupported(unknown.clone())));
-        }
+        let format = open_format(repository, visitor)?;
         if repository.is_bare && self.index.is_none() && !repository.has_index() {
             let why = "it is bare, so it has no index in which anything could be staged".to_owned();
             visitor.skip(repository.skip(&repository.root, Reason::Unreadable(why)));

@@ -1,16 +1,33 @@
 //! What commits bring in: the blobs and paths that their parents lack. It is kept from the scan for the attribution of findings.
 
 use super::missing::Missing;
+use crate::finding::Finding;
 use crate::git::commits::Commit;
 use crate::git::objects::Objects;
 use crate::git::people::People;
 use crate::git::repository::Repository;
 use crate::input::{Kind, ObjectId, Origin};
+use crate::source::traits::{Rescan, Visitor};
 use std::sync::OnceLock;
 
 /// The commits that a source has read. Empty before the scan.
 #[derive(Debug, Default)]
 pub struct ReadCommits(pub(super) OnceLock<CommitContents>);
+
+impl ReadCommits {
+    /// Adds the introducing commits to findings. Without a scan before, the findings stay as they are.
+    pub(super) fn attribute(
+        &self,
+        findings: Vec<Finding>,
+        rescan: &Rescan<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Vec<Finding> {
+        match self.0.get() {
+            Some(contents) => contents.attribute(findings, rescan, visitor),
+            None => findings,
+        }
+    }
+}
 
 /// The commits that were read, and what they introduce.
 pub(super) struct CommitContents {

@@ -94,10 +94,7 @@ impl Source for Pushed {
         rescan: &Rescan<'_>,
         visitor: &mut dyn Visitor,
     ) -> Vec<Finding> {
-        match self.read_commits.0.get() {
-            Some(contents) => contents.attribute(findings, rescan, visitor),
-            None => findings,
-        }
+        self.read_commits.attribute(findings, rescan, visitor)
     }
 
     fn scope(&self) -> Scope {

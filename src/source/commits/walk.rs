@@ -15,6 +15,7 @@ use crate::git::repository::Repository;
 use crate::input::{Kind, ObjectId, Origin, Reason, Skip};
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
+use crate::source::scope::open_format;
 use crate::source::traits::{NewVisitor, Visitor};
 use crate::threads::for_pieces;
 use std::collections::BTreeMap;
@@ -27,16 +28,7 @@ pub(super) fn open(
     databases: &[PathBuf],
     visitor: &mut dyn Visitor,
 ) -> Option<(Objects, Refs)> {
-    let format = match repository.format() {
-        Ok(format) => format,
-        Err(error) => {
-            visitor.skip(repository.skip_of(&error));
-            return None;
-        }
-    };
-    for unknown in &format.unknown {
-        visitor.skip(repository.skip(&repository.root, Reason::Unsupported(unknown.clone())));
-    }
+    let format = open_format(repository, visitor)?;
     format.has_ref_files.then(|| {
         let objects = Objects::open(databases, format.hash);
         (objects, Refs::open(repository, format.hash.len_in_bytes()))

@@ -24,7 +24,7 @@ use crate::input::{Kind, ObjectId, Origin, Reason, Scope, Skip};
 use crate::secret::mask_shapes;
 use crate::source::limits::Limits;
 use crate::source::reader::Reader;
-use crate::source::scope::repository_scope;
+use crate::source::scope::{open_format, repository_scope};
 use crate::source::shard::Share;
 use crate::source::traits::{NewVisitor, Rescan, Source, Visitor};
 use crate::source::worktree::Worktree;
@@ -131,7 +131,7 @@ impl History {
             Worktree { share, ..worktree.clone() }.drive(new_visitor);
         }
         let mut visitor = new_visitor();
-        let Some(format) = self.format(&mut *visitor) else { return };
+        let Some(format) = open_format(&self.repository, &mut *visitor) else { return };
         // Refs are read before objects. Otherwise a commit that is made in between would look like a missing object.
         let refs =
             if share.contains_undivided() { self.scan_refs(&format, &mut *visitor) } else { Refs::default() };
@@ -246,7 +246,7 @@ impl History {
             return findings;
         }
         // Damage is reported a second time here. Duplicates of a skip are removed later.
-        let Some(format) = self.format(visitor) else { return findings };
+        let Some(format) = open_format(&self.repository, visitor) else { return findings };
         let refs = self.refs(&format, visitor);
         let logged = self.logged_ids(&format, visitor);
         let (objects, loose) = self.open_objects(&format, visitor);
@@ -306,21 +306,6 @@ impl History {
 
 /// Reading the repository. Scanning and attribution both need this.
 impl History {
-    /// Reads the format of the repository, and reports unknown extensions. `None` if it cannot be read, which is reported.
-    fn format(&self, visitor: &mut dyn Visitor) -> Option<Format> {
-        let format = match self.repository.format() {
-            Ok(format) => format,
-            Err(error) => {
-                visitor.skip(self.repository.skip_of(&error));
-                return None;
-            }
-        };
-        for unknown in &format.unknown {
-            visitor.skip(self.repository.skip(&self.repository.root, Reason::Unsupported(unknown.clone())));
-        }
-        Some(format)
-    }
-
     /// Opens the database, and reports its damage.
     fn open_objects(&self, format: &Format, visitor: &mut dyn Visitor) -> (Objects, LooseObjects) {
         let (objects, loose) = Objects::open_with_loose(&self.databases, format.hash);

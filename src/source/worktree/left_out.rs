@@ -2,7 +2,6 @@
 //! What git tracks of them is in the index, so it is read from there. Such a file may be on disk all the same, with
 //! another content: then both are read.
 
-use crate::file::path::native_path;
 use crate::finding::{Finding, SecretId};
 use crate::git::index::LeftOut;
 use crate::git::objects::inflate::Inflater;
@@ -96,9 +95,4 @@ pub(crate) fn without_repeats(mut findings: Vec<Finding>) -> Vec<Finding> {
         findings.iter().filter(|finding| is_on_disk(finding)).map(place).collect();
     findings.retain(|finding| finding.origin.kind() != Kind::Index || !on_disk.contains(&place(finding)));
     findings
-}
-
-/// The path of a file below the top of the working tree, as the system writes it.
-pub(super) fn path_below(top: &std::path::Path, path: Vec<u8>) -> std::path::PathBuf {
-    top.join(native_path(path))
 }

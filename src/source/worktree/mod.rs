@@ -259,7 +259,7 @@ impl Worktree {
         mut left_out: Vec<LeftOut>,
         new_visitor: &NewVisitor<'_>,
     ) {
-        let path_of = |path: &[u8]| left_out::path_below(&repository.root, path.to_vec());
+        let path_of = |path: &[u8]| repository.root.join(native_path(path.to_vec()));
         left_out.retain(|entry| {
             let path = path_of(&entry.path);
             path.starts_with(folder) || entry.is_folder && folder.starts_with(&path)
